@@ -1,0 +1,37 @@
+"""Oris graphs as durable Temporal workflows."""
+
+from .graph.builder import StateGraph
+from .graph.compiled import CompiledGraph
+from .graph.config import RunnableConfig
+from .graph.context import Context
+from .graph.control import END, START, Command, Send
+from .graph.interrupts import Interrupt, interrupt
+from .graph.messages import Message, MessagesState, RemoveMessage, ToolCall, add_messages, append_messages
+from .graph.node import StreamWriter
+from .graph.options import NO_RETRY, RetryPolicy
+from .graph.results import InvokeResult, StateSnapshot, StreamChunk
+
+__all__ = [
+    "END",
+    "NO_RETRY",
+    "START",
+    "Command",
+    "CompiledGraph",
+    "Context",
+    "Interrupt",
+    "InvokeResult",
+    "Message",
+    "MessagesState",
+    "RemoveMessage",
+    "RetryPolicy",
+    "RunnableConfig",
+    "Send",
+    "StateGraph",
+    "StateSnapshot",
+    "StreamChunk",
+    "StreamWriter",
+    "ToolCall",
+    "add_messages",
+    "append_messages",
+    "interrupt",
+]

@@ -1,0 +1,376 @@
+"""`StateGraph`: declaring a graph."""
+
+from __future__ import annotations
+
+import re
+import typing
+import warnings
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from .checks import check_graph, find_chains
+from .compiled import ActivityFunction, CompiledGraph
+from .control import END, START
+from .duration import Duration
+from .edges import ConditionalEdge, Edge
+from .errors import DeterminismError, GraphCompileError
+from .lint import Finding, lint_function
+from .node import Node, make_node, place_of
+from .options import NodeOptions, RetryPolicy, RunAs
+from .state import StateSchema
+from .subgraph import Subgraph
+
+if TYPE_CHECKING:
+    from .plugins import NodePluginRegistry
+
+_NAME = re.compile(r"[A-Za-z_][\w.-]*")
+
+
+class StateGraph:
+    """A graph under construction.
+
+    Args:
+        schema: A TypedDict, dataclass or Pydantic model. Reducers are given per field:
+            ``messages: Annotated[list[Message], append_messages]``.
+
+    Raises:
+        GraphCompileError: The schema is of another kind, or has a field without a JSON form.
+
+    Example:
+        >>> graph = StateGraph(MessagesState)
+        >>> graph.add_node("greet", lambda state: {"messages": [Message.ai("hello")]})
+        >>> graph.add_edge(START, "greet").add_edge("greet", END)
+        >>> compiled = graph.compile(name="hello")
+    """
+
+    def __init__(self, schema: type) -> None:
+        self.schema = StateSchema(schema)
+        self._nodes: dict[str, _Declared] = {}
+        self._edges: list[Edge | ConditionalEdge] = []
+        self._functions: dict[str, ActivityFunction] = {}
+
+    def add_node(
+        self,
+        name: str | Callable[..., Any],
+        fn: Callable[..., Any] | CompiledGraph | None = None,
+        *,
+        run_as: RunAs | None = None,
+        retry: RetryPolicy | None = None,
+        timeout: Duration = "10m",
+        total_timeout: Duration | None = None,
+        schedule_to_start: Duration | None = None,
+        heartbeat: Duration = "30s",
+        task_queue: str | None = None,
+        priority: int | None = None,
+        fuse: bool = False,
+        reads: Sequence[str] | None = None,
+        summary: str | None = None,
+    ) -> StateGraph:
+        """Add a node.
+
+        Args:
+            name: Its name; may be left out when `fn` has one.
+            fn: Function, async function, callable object, or a compiled graph that shares state fields. A function that takes
+                a `Context` runs inside the workflow, any other as an activity.
+            run_as: ``activity``, ``local`` or ``workflow``, in place of what the signature says.
+            retry: Retry policy. Default: 3 attempts, not for programming mistakes.
+            timeout: Longest time for one attempt.
+            total_timeout: Longest time with all attempts. Default: no limit.
+            schedule_to_start: Longest wait for a free worker. Default: no limit.
+            heartbeat: Longest silence of its worker before the node is tried elsewhere.
+            task_queue: Task queue of its workers. Default: the run's own.
+            priority: 1 (first) to 5 (last). Default: the run's own.
+            fuse: Run in one activity with the node before it.
+            reads: State fields it needs. Default: those of its state parameter's annotation, else all.
+            summary: Text for the Web UI.
+
+        Returns:
+            The graph, for chaining.
+
+        Raises:
+            GraphCompileError: The name is taken or malformed, or an option or the signature cannot work.
+        """
+        if not isinstance(name, str):
+            fn = name
+            name = str(getattr(fn, "__name__", type(fn).__name__))
+        if fn is None:
+            raise GraphCompileError(f"add_node({name!r}) needs a function or a compiled graph.")
+        options = NodeOptions(
+            run_as=run_as,
+            retry=retry or RetryPolicy(),
+            timeout=timeout,
+            total_timeout=total_timeout,
+            schedule_to_start=schedule_to_start,
+            heartbeat=heartbeat,
+            task_queue=task_queue,
+            priority=priority,
+            fuse=fuse,
+            reads=None if reads is None else tuple(reads),
+            summary=summary,
+        )
+        if isinstance(fn, CompiledGraph):
+            if run_as is not None or fuse or reads:
+                raise GraphCompileError(f"add_node({name!r}): run_as, fuse and reads are for functions; see add_subgraph.")
+            self._declare(name, _DeclaredSubgraph(fn, None, None, "inline", options))
+        else:
+            self._declare(name, _DeclaredFunction(fn, options))
+        return self
+
+    def add_subgraph(
+        self,
+        name: str,
+        graph: CompiledGraph,
+        *,
+        input: Callable[[Any], Any] | None = None,
+        output: Callable[[Any], Any] | None = None,
+        run_as: Literal["inline", "child_workflow"] = "inline",
+        task_queue: str | None = None,
+    ) -> StateGraph:
+        """Add a compiled graph as a node.
+
+        Args:
+            name: Node name.
+            graph: The child graph.
+            input: Maps the parent's state to the child's input. Default: the fields both have.
+            output: Maps the child's final state to the parent's update. Default: the child's writes to fields both have.
+            run_as: ``inline`` runs it in the parent's workflow, under a namespace; ``child_workflow`` gives it a workflow, a
+                history and a thread of its own.
+            task_queue: Task queue of the child workflow. Default: the run's own.
+
+        Raises:
+            GraphCompileError: The name is taken or malformed.
+        """
+        self._declare(name, _DeclaredSubgraph(graph, input, output, run_as, NodeOptions(task_queue=task_queue)))
+        return self
+
+    def add_plugin_node(
+        self, name: str, type: str, config: Mapping[str, Any] | None = None, *, registry: NodePluginRegistry | None = None
+    ) -> StateGraph:
+        """Add a node made by a node plugin.
+
+        Args:
+            name: Node name.
+            type: Plugin type.
+            config: The plugin's configuration, JSON data.
+            registry: Where to look the plugin up. Default: the registry `node_plugin` fills.
+
+        Raises:
+            GraphCompileError: There is no such plugin, or it does not accept the configuration.
+        """
+        from .plugins import default_registry  # plugins build nodes, so they import this module
+
+        return self.add_node(name, (registry or default_registry).create_node(type, config or {}))
+
+    def add_activity(
+        self,
+        fn: Callable[..., Any],
+        *,
+        name: str | None = None,
+        timeout: Duration | None = None,
+        heartbeat: Duration | None = None,
+        retry: RetryPolicy | None = None,
+        task_queue: str | None = None,
+    ) -> StateGraph:
+        """Register a function with effects that workflow-side nodes may call with ``ctx.activity(fn, ...)``.
+
+        Args:
+            fn: Function or async function of JSON-ready arguments.
+            name: Its name. Default: the function's.
+            timeout: Longest time for one attempt. Default: 10 minutes.
+            heartbeat: Longest silence of its worker. Default: 30 seconds.
+            retry: Retry policy. Default: 3 attempts, not for programming mistakes.
+            task_queue: Task queue of its workers. Default: the run's own.
+
+        Raises:
+            GraphCompileError: The name is taken or malformed.
+        """
+        name = name or str(getattr(fn, "__name__", type(fn).__name__))
+        _check_name("activity function", name)
+        if name in self._functions or name in self._nodes:
+            raise GraphCompileError(f"add_activity: the name {name!r} is taken; pass name=... with another one.")
+        given = {"timeout": timeout, "heartbeat": heartbeat, "retry": retry, "task_queue": task_queue}
+        self._functions[name] = ActivityFunction(name, fn, {key: value for key, value in given.items() if value is not None})
+        return self
+
+    def add_edge(self, source: str | Sequence[str], target: str) -> StateGraph:
+        """Add an edge. From a list it is a join: the target runs once all of the sources have finished.
+
+        Raises:
+            GraphCompileError: The list is empty, or has START or a name twice.
+        """
+        sources = (source,) if isinstance(source, str) else tuple(source)
+        if not sources or len(set(sources)) < len(sources) or (len(sources) > 1 and START in sources):
+            raise GraphCompileError(f"add_edge({list(sources)}, {target!r}): a join needs different nodes, none of them START.")
+        self._edges.append(Edge(sources, target))
+        return self
+
+    def add_conditional_edges(
+        self,
+        source: str,
+        router: Callable[[Any], Any],
+        mapping: Mapping[Hashable, str] | Sequence[str] | None = None,
+    ) -> StateGraph:
+        """Add an edge whose target a router chooses.
+
+        Args:
+            source: Node it starts from, or START.
+            router: Plain or async function of the state. It runs inside the workflow, so it must be deterministic and without
+                effects. It returns a node name, END, a `Send`, a mapping key, or a list of these.
+            mapping: What the router returns -> node, or a list of the nodes it may return. Without one a ``Literal`` return
+                annotation tells what it may return, else any node counts as possible.
+        """
+        edges: Mapping[Hashable, str] | None = mapping if isinstance(mapping, Mapping) else None
+        targets: tuple[str, ...] | None = None
+        if isinstance(mapping, Mapping):
+            targets = tuple(dict.fromkeys(mapping.values()))
+        elif mapping is not None:
+            targets = tuple(mapping)
+        else:
+            targets = _literal_targets(router)
+        self._edges.append(ConditionalEdge(source, router, edges, targets))
+        return self
+
+    def set_entry_point(self, name: str) -> StateGraph:
+        """The same as ``add_edge(START, name)``."""
+        return self.add_edge(START, name)
+
+    def set_finish_point(self, name: str) -> StateGraph:
+        """The same as ``add_edge(name, END)``."""
+        return self.add_edge(name, END)
+
+    def compile(
+        self,
+        *,
+        name: str,
+        interrupt_before: Collection[str] = (),
+        interrupt_after: Collection[str] = (),
+        recursion_limit: int = 1000,
+        lint: Literal["error", "warn", "off"] = "error",
+    ) -> CompiledGraph:
+        """Check the graph and make it ready to run.
+
+        Args:
+            name: Name of the graph: its Temporal workflow type, and the prefix of its activity types.
+            interrupt_before: Nodes to stop before until somebody resumes.
+            interrupt_after: Nodes to stop after until somebody resumes.
+            recursion_limit: Most supersteps of a run; the default is Oris's.
+            lint: What to do about workflow-side code that a replay could not repeat.
+
+        Raises:
+            GraphCompileError: Something is wrong; the message names the node, the line and the remedy.
+            DeterminismError: The lint found something and `lint` is ``error``.
+        """
+        _check_name("graph", name)
+        if recursion_limit < 1:
+            raise GraphCompileError(f"Graph {name}: recursion_limit={recursion_limit} must be at least 1.")
+        nodes = {node: declared.make(name, node, self.schema) for node, declared in self._nodes.items()}
+        graph = CompiledGraph(
+            name=name,
+            schema=self.schema,
+            nodes=nodes,
+            edges=tuple(self._edges),
+            interrupt_before=frozenset(interrupt_before),
+            interrupt_after=frozenset(interrupt_after),
+            recursion_limit=recursion_limit,
+            chains=find_chains(nodes, self._edges, {*interrupt_before, *interrupt_after}),
+            functions=dict(self._functions),
+        )
+        check_graph(graph)
+        if lint != "off":
+            lint_graph(graph, strict=lint == "error")
+        return graph
+
+    def _declare(self, name: str, declared: _Declared) -> None:
+        _check_name("node", name)
+        if name in (START, END):
+            raise GraphCompileError(f"add_node: {name!r} is reserved.")
+        if name in self._nodes or name in self._functions:
+            raise GraphCompileError(f"add_node: there is a node {name!r} already ({self._nodes[name].place}).")
+        if name in self.schema.fields:
+            raise GraphCompileError(
+                f"add_node: {name!r} is also a field of state {self.schema.name}; updates streamed by node name would be "
+                "ambiguous. Rename the node."
+            )
+        self._nodes[name] = declared
+
+
+class _DeclaredFunction:
+    def __init__(self, fn: Callable[..., Any], options: NodeOptions) -> None:
+        self.fn, self.options, self.place = fn, options, place_of(fn)
+
+    def make(self, graph: str, name: str, schema: StateSchema) -> Node:
+        return make_node(graph, name, self.fn, self.options, schema)
+
+
+class _DeclaredSubgraph:
+    def __init__(
+        self,
+        graph: CompiledGraph,
+        input: Callable[[Any], Any] | None,
+        output: Callable[[Any], Any] | None,
+        run_as: Literal["inline", "child_workflow"],
+        options: NodeOptions,
+    ) -> None:
+        self.graph, self.input, self.output, self.run_as, self.options = graph, input, output, run_as, options
+        self.place = f"subgraph {graph.name}"
+
+    def make(self, graph: str, name: str, schema: StateSchema) -> Subgraph:
+        full_name = f"{graph}.{name}"
+        return Subgraph(
+            name=name,
+            full_name=full_name,
+            graph=self.graph,
+            schema=schema,
+            run_as=self.run_as,
+            input=self.input,
+            output=self.output,
+            options=self.options.checked(full_name),
+        )
+
+
+_Declared = _DeclaredFunction | _DeclaredSubgraph
+
+
+def lint_graph(graph: CompiledGraph, *, strict: bool) -> None:
+    """Lint everything of a graph that runs inside the workflow.
+
+    Raises:
+        DeterminismError: Something was found and `strict` is set; otherwise a warning is issued.
+    """
+    findings: list[Finding] = []
+    for node in graph.nodes.values():
+        if isinstance(node, Node) and node.side == "workflow":
+            findings += lint_function(node.fn, owner=node.full_name)
+        elif isinstance(node, Subgraph):
+            for what, mapper in (("input", node.input), ("output", node.output)):
+                if mapper is not None:
+                    findings += lint_function(mapper, owner=f"{node.full_name} ({what} mapping)")
+    for edge in graph.edges:
+        if isinstance(edge, ConditionalEdge):
+            findings += lint_function(edge.router, owner=f"{graph.name}.{edge.source} (router)")
+    for field in graph.schema.fields.values():
+        if field.reducer is not None:
+            findings += lint_function(field.reducer, owner=f"{graph.name} (reducer of {field.name})")
+    if not findings:
+        return
+    text = "\n".join(str(finding) for finding in findings)
+    if strict:
+        raise DeterminismError(f"Graph {graph.name} has workflow-side code that a replay cannot repeat:\n{text}")
+    warnings.warn(text, stacklevel=3)
+
+
+def _check_name(what: str, name: str) -> None:
+    if not isinstance(name, str) or (not _NAME.fullmatch(name) and name not in (START, END)):
+        raise GraphCompileError(
+            f"{name!r} is no {what} name: it must start with a letter and have only letters, digits, '_', '-' and '.'."
+        )
+
+
+def _literal_targets(router: Callable[[Any], Any]) -> tuple[str, ...] | None:
+    try:
+        returned = typing.get_type_hints(router).get("return")
+    except (NameError, TypeError):
+        return None
+    if typing.get_origin(returned) is Literal and all(isinstance(item, str) for item in typing.get_args(returned)):
+        return typing.get_args(returned)
+    return None

@@ -1,0 +1,42 @@
+"""The configuration that travels with a run and reaches every node."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypedDict
+
+from .errors import InvalidUpdateError
+from .wire import to_wire
+
+
+class RunnableConfig(TypedDict, total=False):
+    """Configuration of one run, in Oris's shape.
+
+    Attributes:
+        configurable: ``thread_id``, ``checkpoint_id``, ``checkpoint_ns``, ``user_id`` and any keys of your own.
+        recursion_limit: Most supersteps the run may take.
+        tags: Labels of your own.
+        metadata: Data of your own.
+    """
+
+    configurable: dict[str, Any]
+    recursion_limit: int
+    tags: list[str]
+    metadata: dict[str, Any]
+
+
+def read_config(config: Mapping[str, Any] | None) -> RunnableConfig:
+    """Check a configuration and copy it as JSON data.
+
+    Raises:
+        InvalidUpdateError: A key is unknown or ``configurable`` is not an object.
+        SerializationError: A value has no JSON form.
+    """
+    read = to_wire(dict(config or {}), "run configuration")
+    if unknown := set(read) - set(RunnableConfig.__annotations__):
+        raise InvalidUpdateError(
+            f"Run configuration has unknown keys {sorted(unknown)}. Put keys of your own under 'configurable'."
+        )
+    if not isinstance(read.setdefault("configurable", {}), dict):
+        raise InvalidUpdateError("Run configuration: 'configurable' must be an object.")
+    return read  # type: ignore[no-any-return]

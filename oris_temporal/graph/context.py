@@ -1,0 +1,107 @@
+"""`Context`: what a workflow-side node may do besides computing."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from datetime import datetime
+from random import Random
+from typing import Any
+from uuid import UUID
+
+from .config import RunnableConfig
+from .control import MISSING
+from .duration import Duration
+from .options import RetryPolicy
+
+
+class Context(ABC):
+    """Durable operations of a node that runs inside the workflow.
+
+    A node gets one by taking a parameter annotated ``Context`` (or called ``ctx``). Such a node must be deterministic: clock,
+    random numbers, waiting and effects go through here, and then cost nothing to replay.
+
+    Attributes:
+        thread_id: The thread.
+        graph: Name of the graph.
+        node: Name of the node.
+        task_id: Id of the task, unique in the run and the same on every replay.
+        step: Checkpoint number the task started from.
+        config: The run's configuration.
+    """
+
+    thread_id: str
+    graph: str
+    node: str
+    task_id: str
+    step: int
+    config: RunnableConfig
+
+    @abstractmethod
+    async def interrupt(
+        self,
+        value: Any,
+        *,
+        timeout: Duration | None = None,
+        default: Any = MISSING,
+        escalate_after: Duration | None = None,
+        schema: type | None = None,
+    ) -> Any:
+        """Hand `value` to a person and wait for the answer. See `oris_temporal.interrupt`."""
+
+    @abstractmethod
+    async def activity(
+        self,
+        activity: str | Callable[..., Any],
+        *args: Any,
+        timeout: Duration | None = None,
+        heartbeat: Duration | None = None,
+        retry: RetryPolicy | None = None,
+        task_queue: str | None = None,
+        summary: str | None = None,
+    ) -> Any:
+        """Run a function with effects as a Temporal activity and return its result as JSON data.
+
+        Args:
+            activity: A function given to ``StateGraph.add_activity``, or its name; any other name is the type of an activity
+                of your own worker.
+            args: JSON-ready arguments.
+            timeout: Longest time for one attempt; default that of ``add_activity``, else 10 minutes.
+            heartbeat: Longest silence of its worker; default 30 seconds for functions of ``add_activity``.
+            retry: Retry policy; default that of ``add_activity``.
+            task_queue: Task queue of its workers; default the run's own.
+            summary: Text for the Web UI.
+
+        Raises:
+            NodeError: The activity failed for good.
+        """
+
+    @abstractmethod
+    async def sleep(self, duration: Duration, *, summary: str | None = None) -> None:
+        """Wait on a durable timer."""
+
+    @abstractmethod
+    async def wait_signal(self, name: str, *, timeout: Duration | None = None) -> Any:
+        """Wait for a signal sent by ``OrisClient.signal`` and return its JSON value.
+
+        Signals that came before the call are kept and received in order, each once.
+
+        Raises:
+            SignalTimeoutError: It did not come in time.
+        """
+
+    @abstractmethod
+    def write(self, data: Any) -> None:
+        """Send JSON-ready data to watchers as a ``custom`` stream event. It is not stored in history."""
+
+    @abstractmethod
+    def now(self) -> datetime:
+        """The present time (UTC), the same on every replay."""
+
+    @abstractmethod
+    def random(self) -> Random:
+        """Random numbers that are the same on every replay; one generator per task."""
+
+    @abstractmethod
+    def uuid4(self) -> UUID:
+        """A random UUID that is the same on every replay."""

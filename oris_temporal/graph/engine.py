@@ -1,0 +1,406 @@
+"""The scheduler: which tasks run in which superstep, and how their updates become the next state.
+
+Rules (graph-model 2.3-2.5): tasks of a superstep are ordered and see the state as of its start; their updates are merged once,
+in task order, when all have finished; then each finished task's edges are resolved once against the merged state, and the
+union of the targets, in order and without duplicates, is the next superstep. The run ends when there is no next task.
+
+An `Engine` steps one graph. A subgraph gets an engine of its own inside its parent's task, under a namespace. Everything with
+an effect is asked of the `Run` it belongs to, so the same engine works in a Temporal workflow and in plain asyncio.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, cast
+
+from .control import END, START, Send
+from .edges import ConditionalEdge
+from .errors import ConditionError, GraphError, GraphRecursionError, NodeNotFoundError
+from .node import Node, destination_wire
+from .records import BreakpointKind, CheckpointSource, EngineState, Outcome, Task
+from .state import StateValues, Write
+
+if TYPE_CHECKING:
+    from .compiled import CompiledGraph
+    from .run import Run
+    from .subgraph import Subgraph
+
+
+class Engine:
+    """Steps one graph until no task is left.
+
+    Args:
+        graph: The graph.
+        run: The run it belongs to.
+        state: Where to start; from `begin`, or saved earlier.
+        namespace: Namespace of this (sub)graph; empty at the top.
+        order: Position of the parent's task, for ordering interrupts.
+    """
+
+    def __init__(
+        self, graph: CompiledGraph, run: Run, state: EngineState, *, namespace: str = "", order: tuple[Any, ...] = ()
+    ) -> None:
+        self.graph = graph
+        self.run = run
+        self.state = state
+        self.values = StateValues(graph.schema, state.values)
+        self.namespace = namespace
+        self.order = order
+        self._prefetched: list[tuple[str, Outcome]] = []
+        self._running: list[asyncio.Task[None]] = []
+        self._unfinished = 0
+        self._redirected = False
+
+    # --- stepping ------------------------------------------------------------------------------------------------
+
+    async def begin(self, input_wire: dict[str, Any]) -> None:
+        """Merge the input, find the first tasks and record the first checkpoint."""
+        self._merge([Write(f"input of {self.graph.name}", input_wire)])
+        destinations = await self._resolve_edges(START)
+        self._schedule(destinations)
+        self._checkpoint("input", [("__input__", input_wire)])
+
+    def restart(self) -> None:
+        """Record the first checkpoint of a run that starts from another one's checkpoint."""
+        self._checkpoint("fork", [])
+
+    async def step_until_done(self) -> None:
+        """Run supersteps until none is left.
+
+        Raises:
+            GraphRecursionError: More supersteps than the run's `recursion_limit`.
+            NodeError: A node failed for good.
+            GraphError: A router, reducer or destination is wrong.
+        """
+        while True:
+            if self.state.pause is not None:
+                await self._wait_at_breakpoint(*self.state.pause)
+            if not self._prefetched:
+                await self.run.at_boundary(self)
+            if not self.state.tasks:
+                return
+            self._check_limit()
+            if self._stop_before():
+                continue
+            await self._superstep()
+
+    async def _superstep(self) -> None:
+        """Run the tasks of one superstep and move on, unless an edit of the state put other tasks in their place."""
+        done = self.state.tasks
+        if not await self._run_tasks():
+            return
+        writes = [(task.node, update) for task in done for update in cast("Outcome", task.outcome).updates]
+        with self._all_or_nothing(done):
+            self._merge([Write(f"{self.graph.name}.{node}", update) for node, update in writes])
+            self._schedule(await self._next(done))
+        for node, update in writes:
+            self.run.record("updates", self, node=node, data=update)
+        self._remember(writes)
+        self.state.supersteps += 1
+        self._checkpoint("loop", writes)
+        self._stop_after(done)
+
+    @contextmanager
+    def _all_or_nothing(self, done: Sequence[Task]) -> Iterator[None]:
+        """Leave the state as it was before the superstep if its end fails, so that a retry starts from something whole.
+
+        Finished tasks keep their outcomes when only a router failed; they lose them when what they returned is the trouble.
+        """
+        values, joins = self.values.data, {key: list(seen) for key, seen in self.state.joins.items()}
+        try:
+            yield
+        except GraphError as error:
+            self.values.data = self.state.values = values
+            self.state.joins = joins
+            if not isinstance(error, ConditionError):
+                for task in done:
+                    task.outcome = None
+            raise
+
+    async def _run_tasks(self) -> bool:
+        """Run all tasks of the present superstep at once. False if `redirect` took their place."""
+        tasks = self.state.tasks
+        self._unfinished = sum(task.outcome is None for task in tasks)
+        if not self._unfinished:
+            return True
+        self.run.busy += self._unfinished - 1  # the engine's own unit goes to its tasks; the last one to finish returns it
+        self._running = [asyncio.create_task(self._run_counted(task)) for task in tasks if task.outcome is None]
+        try:
+            await _all_or_cancel(self._running)
+        except asyncio.CancelledError:
+            if not self._redirected:
+                raise
+        finally:
+            self._running = []
+        redirected, self._redirected = self._redirected, False
+        return not redirected
+
+    async def _run_counted(self, task: Task) -> None:
+        try:
+            await self._run_task(task)
+        finally:
+            self._unfinished -= 1
+            if self._unfinished:
+                self.run.busy -= 1
+                self.run.idle_changed()
+
+    async def _run_task(self, task: Task) -> None:
+        node = self.graph.nodes[task.node]
+        self.run.record("task_started", self, task=task)
+        if isinstance(node, Node):
+            chain = self._chain(task, node)
+            if len(chain) > 1:
+                task.outcome, *later = await self.run.call_chain(self, task, chain)
+                self._prefetched = [(follower.name, outcome) for follower, outcome in zip(chain[1:], later, strict=False)]
+            elif node.side == "workflow":
+                task.outcome = await self.run.call_inline(self, task, node)
+            else:
+                task.outcome = await self.run.call(self, task, node)
+        else:
+            task.outcome = await self._run_subgraph(task, node)
+        self.run.record("task_completed", self, task=task)
+
+    async def _run_subgraph(self, task: Task, node: Subgraph) -> Outcome:
+        if node.run_as == "child_workflow":
+            return await self.run.call_child(self, task, node)
+        namespace = f"{self.namespace}|{task.node}:{task.id}" if self.namespace else f"{task.node}:{task.id}"
+        fresh = task.child is None
+        child = Engine(
+            node.graph,
+            self.run,
+            task.child or EngineState(values=node.graph.schema.initial()),
+            namespace=namespace,
+            order=(*self.order, task.index),
+        )
+        task.child = child.state
+        self.run.engines[namespace] = child
+        try:
+            if fresh:
+                payload = node.input_from_payload(task.payload) if task.sent else node.input_wire(self.values)
+                await child.begin(payload)
+            await child.step_until_done()
+            return node.outcome(child.values, child.state.writes)
+        finally:
+            del self.run.engines[namespace]
+
+    def _chain(self, task: Task, node: Node) -> list[Node]:
+        """The nodes that one activity can run from here on: a fused chain, when this is the only task of its step."""
+        followers = self.graph.chains.get(node.name, ())
+        if len(self.state.tasks) > 1 or task.sent or task.journal or self.run.has_breakpoints:
+            return [node]
+        return [node, *(cast("Node", self.graph.nodes[name]) for name in followers)]
+
+    # --- edges ---------------------------------------------------------------------------------------------------
+
+    async def _next(self, done: Sequence[Task]) -> list[str | dict[str, Any]]:
+        """Destinations of finished tasks, in task order."""
+        destinations: list[str | dict[str, Any]] = []
+        for task in done:
+            destinations += await self._resolve_edges(task.node)
+            destinations += cast("Outcome", task.outcome).goto
+        return destinations
+
+    async def _resolve_edges(self, source: str) -> list[str | dict[str, Any]]:
+        destinations: list[str | dict[str, Any]] = []
+        for edge in self.graph.edges_from.get(source, ()):
+            if isinstance(edge, ConditionalEdge):
+                destinations += await self._ask_router(edge)
+            elif edge.is_join:
+                destinations += self._reach_join(edge.key, source, edge.sources, edge.target)
+            else:
+                destinations.append(edge.target)
+        return destinations
+
+    def _reach_join(self, key: str, source: str, sources: Sequence[str], target: str) -> list[str]:
+        seen = self.state.joins.setdefault(key, [])
+        if source not in seen:
+            seen.append(source)
+        if len(seen) < len(sources):
+            return []
+        del self.state.joins[key]
+        return [target]
+
+    async def _ask_router(self, edge: ConditionalEdge) -> list[str | dict[str, Any]]:
+        where = f"{self.graph.name}.{edge.source}: router {edge.name}()"
+        try:
+            chosen = await self.run.guarded(
+                f"{self.graph.name}.{edge.source} (router {edge.name})", edge.router, self.graph.schema.view(self.values.data)
+            )
+        except GraphError:
+            raise
+        except Exception as error:
+            raise ConditionError(f"{where} raised {type(error).__name__}: {error}", node=edge.source) from error
+        return [self._destination(item, edge, where) for item in _as_list(chosen)]
+
+    def _destination(self, item: Any, edge: ConditionalEdge, where: str) -> str | dict[str, Any]:
+        if edge.mapping is not None and not isinstance(item, Send):
+            if not _is_hashable(item) or item not in edge.mapping:
+                raise ConditionError(
+                    f"{where} returned {item!r}, which its mapping does not have ({', '.join(map(repr, edge.mapping))}).",
+                    node=edge.source,
+                    key=repr(item),
+                )
+            item = edge.mapping[item]
+        if not isinstance(item, str | Send):
+            raise ConditionError(
+                f"{where} returned {item!r}; a router returns a node name, END, a Send, a mapping key, or a list of these.",
+                node=edge.source,
+                key=repr(item),
+            )
+        name = item.node if isinstance(item, Send) else item
+        if name != END and name not in self.graph.nodes:
+            raise ConditionError(
+                f"{where} returned {name!r}, which is no node of {self.graph.name} (it has {', '.join(self.graph.nodes)}).",
+                node=edge.source,
+                key=repr(item),
+            )
+        return destination_wire(item, where)
+
+    # --- state ---------------------------------------------------------------------------------------------------
+
+    def _merge(self, writes: Sequence[Write]) -> None:
+        self.values.apply(writes)
+        self.state.values = self.values.data
+
+    def _remember(self, writes: list[tuple[str, dict[str, Any]]]) -> None:
+        """Keep a subgraph's writes: they are what its parent merges."""
+        if self.namespace:
+            self.state.writes += writes
+
+    def _schedule(self, destinations: Sequence[str | dict[str, Any]]) -> None:
+        """Make the next superstep's tasks: every `Send`, and each named node once."""
+        step = self.state.step + 1
+        prefix = f"{self.namespace}/" if self.namespace else ""
+        tasks: list[Task] = []
+        named: set[str] = set()
+        for destination in destinations:
+            sent = not isinstance(destination, str)
+            name = destination["node"] if isinstance(destination, dict) else destination
+            if name == END or (not sent and name in named):
+                continue
+            if name not in self.graph.nodes:
+                raise NodeNotFoundError(
+                    f"A Command or Send in graph {self.graph.name} leads to {name!r}, which is no node of it "
+                    f"(it has {', '.join(self.graph.nodes)}).",
+                    node=name,
+                )
+            if not sent:
+                named.add(name)
+            index = len(tasks)
+            payload = destination["payload"] if isinstance(destination, dict) else None
+            tasks.append(Task(f"{prefix}{step}/{name}/{index}", name, index, sent=sent, payload=payload))
+        if self._prefetched and [task.node for task in tasks] == [self._prefetched[0][0]]:
+            tasks[0].outcome = self._prefetched.pop(0)[1]
+        else:
+            self._prefetched = []
+        self.state.tasks = tasks
+        self.state.halted = False
+
+    def _checkpoint(self, source: CheckpointSource, writes: list[tuple[str, dict[str, Any]]]) -> None:
+        self.state.step += 1
+        self.run.checkpoint(self, source, writes)
+
+    async def edit(self, update: dict[str, Any], *, as_node: str | None = None, goto: Sequence[Any] = (), hold: bool = False) -> str:
+        """Merge an update from outside and record it as a checkpoint.
+
+        Args:
+            update: JSON update.
+            as_node: Recompute what runs next as if this node had just written the update, and stop before running it.
+            goto: Destinations that replace what runs next, at once.
+            hold: Stop before what runs next.
+
+        Returns:
+            Id of the new checkpoint.
+
+        Raises:
+            NodeNotFoundError: `as_node` or a destination is no node.
+            InvalidUpdateError: The update does not fit the state.
+        """
+        if as_node is not None and as_node not in self.graph.nodes:
+            raise NodeNotFoundError(f"update_state(as_node={as_node!r}): graph {self.graph.name} has no such node.", node=as_node)
+        self._merge([Write(f"update_state of {self.graph.name}", update)])
+        if goto:
+            self._redirect([destination_wire(item, "goto") for item in goto])
+        elif as_node is not None:
+            self._redirect(await self._resolve_edges(as_node))
+        if (hold or as_node is not None) and not goto and self.state.tasks:
+            self.state.pause = ("before", self.state.tasks[0].node)
+        self._remember([("__edit__", update)])
+        self.run.record("state_edited", self, node=as_node, data=update)
+        self._checkpoint("update", [(as_node or "__edit__", update)])
+        return cast("str", self.state.checkpoint_id)
+
+    def _redirect(self, destinations: list[str | dict[str, Any]]) -> None:
+        """Put other tasks in the place of those waiting to run, or of those that wait for a person."""
+        self._schedule(destinations)
+        if self._running:
+            self._redirected = True
+            for running in self._running:
+                running.cancel()
+
+    # --- limits and breakpoints ----------------------------------------------------------------------------------
+
+    def _check_limit(self) -> None:
+        limit = self.run.recursion_limit or self.graph.recursion_limit
+        if self.state.supersteps >= limit:
+            raise GraphRecursionError(
+                f"Graph {self.graph.name} took {limit} supersteps without ending; next would run "
+                f"{', '.join(task.node for task in self.state.tasks)}. Give it a way to END, or raise recursion_limit.",
+                limit=limit,
+            )
+
+    def _stop_before(self) -> bool:
+        """Note the breakpoint before the present superstep, if there is one that was not passed yet."""
+        if self.state.halted or any(task.outcome or task.journal for task in self.state.tasks):
+            return False
+        return self._stop("before", self.state.tasks)
+
+    def _stop_after(self, done: Sequence[Task]) -> None:
+        self._stop("after", done)
+
+    def _stop(self, kind: BreakpointKind, tasks: Sequence[Task]) -> bool:
+        stops = self.run.breakpoints(self.graph, kind)
+        hit = next((task.node for task in tasks if task.node in stops), None)
+        self.state.pause = None if hit is None else (kind, hit)
+        return hit is not None
+
+    async def _wait_at_breakpoint(self, kind: BreakpointKind, node: str) -> None:
+        tasks = self.state.tasks
+        await self.run.ask_breakpoint(self, kind, node)
+        if self.state.tasks is tasks:
+            self.state.halted = True
+            self.state.pause = None
+
+
+async def _all_or_cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Wait for all; on the first failure cancel the others, in order, and wait for them to clean up."""
+    try:
+        await asyncio.gather(*tasks)
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise
+
+
+def _as_list(chosen: Any) -> list[Any]:
+    if isinstance(chosen, list | tuple):
+        return list(chosen)
+    if isinstance(chosen, set | frozenset):
+        return sorted(chosen, key=str)
+    return [chosen]
+
+
+def _is_hashable(item: Any) -> bool:
+    try:
+        hash(item)
+    except TypeError:
+        return False
+    return True
+
+
+async def maybe_await(value: Any | Awaitable[Any]) -> Any:
+    """Await what needs awaiting."""
+    return await value if isinstance(value, Awaitable) else value

@@ -1,0 +1,195 @@
+"""Typed errors of oris-temporal.
+
+One tree, rooted at `OrisError`. Every error has a stable `code` (its class name without ``Error``, in snake case) that is the
+same in Python, in the failure type shown by the Temporal Web UI, on the command line and over HTTP.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, ClassVar
+
+
+class OrisError(Exception):
+    """Base of every error this package raises on purpose.
+
+    Args:
+        message: What happened, where (``graph.node``) and what to do about it.
+        details: JSON-ready facts for programs; kept when the error crosses a process boundary.
+    """
+
+    code: ClassVar[str] = "oris"
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.code = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__.removesuffix("Error")).lower()
+
+    def __init__(self, message: str, **details: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details = details
+
+
+# --- declaring a graph ---------------------------------------------------------------------------------------------
+
+
+class GraphError(OrisError):
+    """A graph was declared, called or stepped in a way that cannot work. Fails the run instead of retrying it for ever."""
+
+
+class GraphCompileError(GraphError):
+    """`StateGraph.compile` found something wrong with the declaration."""
+
+
+class DeterminismError(GraphError):
+    """Workflow-side code did something a replay could not repeat (clock, random numbers, I/O, threads)."""
+
+
+# --- running a graph -----------------------------------------------------------------------------------------------
+
+
+class EmptyInputError(GraphError):
+    """A run was started without input and there is no saved state to continue from."""
+
+
+class InvalidUpdateError(GraphError):
+    """An input or a node's update does not fit the state schema, or two nodes wrote one field without a reducer."""
+
+
+class ConditionError(GraphError):
+    """A router raised, or returned something that is not a destination."""
+
+
+class NodeNotFoundError(GraphError):
+    """A `Command`, `Send` or `update_state` names a node that the graph does not have."""
+
+
+class NodeError(GraphError):
+    """A node failed for good: its retry policy is exhausted or the error is not worth retrying.
+
+    Attributes:
+        node: Full name of the node, ``graph.node``.
+        cause_type: Class name of the error the node raised.
+    """
+
+    def __init__(self, message: str, *, node: str, cause_type: str, **details: Any) -> None:
+        super().__init__(message, node=node, cause_type=cause_type, **details)
+        self.node = node
+        self.cause_type = cause_type
+
+
+class NodeTimeoutError(NodeError):
+    """A node did not finish, or stopped sending heartbeats, within its time limits."""
+
+
+class GraphRecursionError(GraphError):
+    """A run took more supersteps than its `recursion_limit`."""
+
+
+class SerializationError(GraphError):
+    """A value that must leave the process cannot be written as JSON, or JSON does not fit the declared type."""
+
+
+class PayloadTooLargeError(GraphError):
+    """A value is larger than Temporal accepts for one payload."""
+
+
+class InterruptOutsideRunError(GraphError):
+    """`interrupt()` was called outside of a node that a graph run is executing."""
+
+
+class InterruptTimeoutError(GraphError):
+    """Nobody answered an interrupt before its deadline, and it had no default."""
+
+
+class SignalTimeoutError(GraphError):
+    """A signal that a node waited for did not arrive in time."""
+
+
+# --- operating runs ------------------------------------------------------------------------------------------------
+
+
+class PersistenceError(OrisError):
+    """Something that was asked for is not there."""
+
+
+class ThreadNotFoundError(PersistenceError):
+    """No run of this thread exists, or its history is past the cluster's retention period."""
+
+
+class CheckpointNotFoundError(PersistenceError):
+    """The thread has no checkpoint with this id."""
+
+
+class InterruptNotFoundError(PersistenceError):
+    """The thread has no interrupt with this id."""
+
+
+class GraphNotFoundError(PersistenceError):
+    """No worker knows a graph with this name."""
+
+
+class ConflictError(OrisError):
+    """The request does not fit the run's present state; nothing was changed."""
+
+
+class RunConflictError(ConflictError):
+    """The thread has a run that is actively running; pass ``on_conflict="replace"`` to replace it."""
+
+
+class NotInterruptedError(ConflictError):
+    """The run waits for nobody, so there is nothing to resume or reject."""
+
+
+class AmbiguousResumeError(ConflictError):
+    """Several interrupts are pending and one value was given; answer by id."""
+
+
+class InterruptConflictError(ConflictError):
+    """The interrupt was already answered with another value, or rejected."""
+
+
+class InvalidAnswerError(ConflictError):
+    """The answer does not fit the schema that the interrupt declares."""
+
+
+class StreamModeError(OrisError):
+    """A stream was asked for in a mode that does not exist, or from a cursor that is none."""
+
+
+class RunFailedError(OrisError):
+    """A run ended in failure.
+
+    Attributes:
+        failure: Code of the error that ended it, such as ``node`` or ``graph_recursion``.
+    """
+
+    def __init__(self, message: str, *, failure: str, **details: Any) -> None:
+        super().__init__(message, failure=failure, **details)
+        self.failure = failure
+
+
+class UnavailableError(OrisError):
+    """The cluster cannot serve the request now."""
+
+
+class ServerUnreachableError(UnavailableError):
+    """No Temporal server answers at the configured address."""
+
+
+class NoWorkerError(UnavailableError):
+    """No worker polls the task queue, so the run cannot make progress. It is kept and goes on when one starts."""
+
+
+class NotSetUpError(UnavailableError):
+    """The namespace lacks the search attributes; run ``oris-temporal setup`` once."""
+
+
+class ConfigurationError(OrisError):
+    """Settings, command-line arguments or an optional dependency are missing or wrong."""
+
+
+def error_class(name: str) -> type[OrisError] | None:
+    """Find an error class of this package by its class name, as found in a Temporal failure's type."""
+    found = globals().get(name)
+    return found if isinstance(found, type) and issubclass(found, OrisError) else None

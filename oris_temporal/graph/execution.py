@@ -1,0 +1,136 @@
+"""Running the body of an activity-side node: from its JSON input to its JSON result.
+
+A Temporal activity and the in-process host both call `execute_node`, so a node sees the same values under either.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from typing import Any
+
+from .config import RunnableConfig
+from .control import MISSING
+from .duration import Duration, to_timedelta
+from .interrupts import Ask, answer_type_name, check_answer, current_asker
+from .node import Node, StreamWriter
+from .records import Outcome
+from .wire import to_wire
+
+
+@dataclass(slots=True)
+class NodeCall:
+    """Input of an activity-side node.
+
+    Attributes:
+        state: State fields it declares, in JSON form; unused when `sent`.
+        config: The run's configuration.
+        sent: Whether `payload` (of a `Send`) takes the place of the state.
+        payload: That payload.
+        answers: Answers to the interrupts the node raised in earlier attempts, in order.
+    """
+
+    state: dict[str, Any] = field(default_factory=dict)
+    config: RunnableConfig = field(default_factory=lambda: RunnableConfig(configurable={}))
+    sent: bool = False
+    payload: Any = None
+    answers: list[Any] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class NodeResult:
+    """Result of an activity-side node: an outcome, or a question. `custom` holds what it wrote with its ``writer``."""
+
+    outcome: Outcome | None = None
+    ask: Ask | None = None
+    custom: list[Any] = field(default_factory=list)
+
+
+class NodeInterrupt(BaseException):
+    """Ends the attempt of an activity-side node that asks a person. Not an `Exception`, so that ``except Exception`` in the
+    node does not swallow it."""
+
+    def __init__(self, ask: Ask) -> None:
+        super().__init__("the node asks a person")
+        self.ask = ask
+
+
+@dataclass
+class _ReplayedAnswers:
+    """Hands out the answers so far; the first call without one ends the attempt."""
+
+    answers: list[Any]
+    position: int = 0
+
+    async def interrupt(
+        self, value: Any, *, timeout: Duration | None, default: Any, escalate_after: Duration | None, schema: type | None
+    ) -> Any:
+        position, self.position = self.position, self.position + 1
+        if position < len(self.answers):
+            answer = self.answers[position]
+            return answer if schema is None else check_answer(answer_type_name(schema), answer, "in this node")
+        raise NodeInterrupt(make_ask(value, timeout, default, escalate_after, schema))
+
+
+def make_ask(value: Any, timeout: Duration | None, default: Any, escalate_after: Duration | None, schema: type | None) -> Ask:
+    """The JSON-ready form of an ``interrupt(...)`` call."""
+    return Ask(
+        value=to_wire(value, "interrupt payload"),
+        timeout=None if timeout is None else to_timedelta(timeout).total_seconds(),
+        default=MISSING if default is MISSING else to_wire(default, "interrupt default"),
+        escalate_after=None if escalate_after is None else to_timedelta(escalate_after).total_seconds(),
+        answer_type=None if schema is None else answer_type_name(schema),
+    )
+
+
+async def execute_node(node: Node, call: NodeCall, *, writer: StreamWriter, executor: Executor | None = None) -> NodeResult:
+    """Run an activity-side node.
+
+    Args:
+        node: The node.
+        call: Its input.
+        writer: Receives every piece of custom stream data at once.
+        executor: Threads for plain functions; ``None`` is the event loop's own.
+
+    Raises:
+        Exception: Whatever the node raises.
+        InvalidUpdateError: It returned something that is no update of the state.
+    """
+    custom: list[Any] = []
+
+    def write(data: Any) -> None:
+        custom.append(to_wire(data, f"custom stream data of {node.full_name}"))
+        writer(custom[-1])
+
+    if call.sent:
+        state = node.payload_for(call.payload)
+    else:
+        state = node.state_for(node.schema.decode(call.state, node.full_name))
+    args, kwargs = node.arguments(state, {"config": call.config, "writer": write})
+    token = current_asker.set(_ReplayedAnswers(call.answers))
+    try:
+        if node.is_async:
+            returned = await node.fn(*args, **kwargs)
+        else:
+            returned = await _in_thread(executor, lambda: node.fn(*args, **kwargs))
+    except NodeInterrupt as interrupted:
+        return NodeResult(ask=interrupted.ask, custom=custom)
+    finally:
+        current_asker.reset(token)
+    return NodeResult(outcome=node.outcome(returned), custom=custom)
+
+
+async def _in_thread(executor: Executor | None, fn: Callable[[], Any]) -> Any:
+    """Run a plain function in a thread, with the context variables of the caller."""
+    context = contextvars.copy_context()
+
+    def call() -> Any:
+        try:
+            return context.run(fn)
+        except StopIteration as error:  # a future cannot carry it: the caller would wait for ever
+            raise RuntimeError(f"StopIteration raised by a node: {error}") from error
+
+    return await asyncio.get_running_loop().run_in_executor(executor, call)

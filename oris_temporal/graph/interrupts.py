@@ -1,0 +1,363 @@
+"""Interrupts: a node hands a value to a person and waits for one in return.
+
+`InterruptDesk` keeps what one run asked, what was answered and by whom. It is pure bookkeeping: both hosts wait on its
+futures with their own timers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+from collections.abc import Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, Protocol
+
+from pydantic import TypeAdapter, ValidationError
+
+from .control import MISSING
+from .duration import Duration
+from .errors import (
+    AmbiguousResumeError,
+    GraphError,
+    InterruptConflictError,
+    InterruptNotFoundError,
+    InterruptOutsideRunError,
+    InvalidAnswerError,
+    NotInterruptedError,
+)
+from .wire import to_wire
+
+InterruptKind = Literal["interrupt", "before", "after"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What a node asks, before it has an id; JSON-ready.
+
+    Attributes:
+        value: The payload for the person.
+        timeout: Seconds until the deadline, or ``None``.
+        default: Answer at the deadline; `MISSING` lets the node fail with `InterruptTimeoutError`.
+        escalate_after: Seconds until the interrupt is marked as escalated, or ``None``.
+        answer_type: ``module:name`` of the class that an answer must fit, or ``None``.
+    """
+
+    value: Any
+    timeout: float | None = None
+    default: Any = MISSING
+    escalate_after: float | None = None
+    answer_type: str | None = None
+
+    def to_wire(self) -> dict[str, Any]:
+        """JSON form without the fields that are not set."""
+        wire: dict[str, Any] = {"value": self.value}
+        for name in ("timeout", "escalate_after", "answer_type"):
+            if getattr(self, name) is not None:
+                wire[name] = getattr(self, name)
+        if self.default is not MISSING:
+            wire["default"] = self.default
+        return wire
+
+
+@dataclass(slots=True)
+class Interrupt:
+    """One question a run asks.
+
+    Attributes:
+        id: ``int-<thread_id>-<n>``, n counting per thread.
+        thread_id: The thread that asks.
+        node: Node that asks, without the graph's name.
+        namespace: Namespace of the subgraph it is in; empty at the top.
+        value: The payload for the person.
+        kind: ``interrupt``, or ``before``/``after`` for a static breakpoint.
+        created_at: When it was asked.
+        deadline: When the default is taken or the node fails, or ``None``.
+        answer_schema: JSON schema an answer must fit, or ``None``.
+        escalated: Whether it waited longer than its escalation time.
+        status: ``pending``, ``resumed`` or ``rejected``.
+        key: The call that asks; the same when a run is carried over to another history.
+    """
+
+    id: str
+    thread_id: str
+    node: str
+    value: Any
+    created_at: datetime
+    namespace: str = ""
+    kind: InterruptKind = "interrupt"
+    deadline: datetime | None = None
+    answer_schema: dict[str, Any] | None = None
+    escalated: bool = False
+    status: Literal["pending", "resumed", "rejected"] = "pending"
+    key: str = ""
+
+    def to_wire(self) -> dict[str, Any]:
+        """JSON form."""
+        wire: dict[str, Any] = to_wire(self, f"interrupt {self.id}")
+        return wire
+
+    @classmethod
+    def from_wire(cls, wire: Mapping[str, Any]) -> Interrupt:
+        """Read an interrupt's JSON form."""
+        return _INTERRUPT.validate_python(dict(wire))
+
+
+_INTERRUPT: TypeAdapter[Interrupt] = TypeAdapter(Interrupt)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer that was accepted.
+
+    Attributes:
+        value: The JSON value the node receives.
+        author: Who answered, if known.
+        at: When.
+    """
+
+    value: Any
+    author: str | None
+    at: datetime
+
+
+@dataclass(slots=True)
+class _Open:
+    interrupt: Interrupt
+    order: tuple[Any, ...]
+    answer_type: str | None
+    future: asyncio.Future[Any]
+
+
+@dataclass
+class InterruptDesk:
+    """All interrupts of one run.
+
+    Args:
+        thread_id: The thread.
+        count: Interrupts the thread has asked so far, over all its runs.
+    """
+
+    thread_id: str
+    count: int = 0
+    answered: dict[str, Answer] = field(default_factory=dict)
+    rejected: dict[str, str] = field(default_factory=dict)
+    _open: dict[str, _Open] = field(default_factory=dict)
+
+    @property
+    def pending(self) -> list[Interrupt]:
+        """Unanswered interrupts, ordered by task and by call within the task."""
+        return [entry.interrupt for entry in sorted(self._open.values(), key=lambda entry: entry.order)]
+
+    def open(self, interrupt: Interrupt, order: tuple[Any, ...], answer_type: str | None) -> asyncio.Future[Any]:
+        """Register a question; the future gets the answer's JSON value."""
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._open[interrupt.id] = _Open(interrupt, order, answer_type, future)
+        return future
+
+    def next_id(self) -> str:
+        """A fresh interrupt id."""
+        self.count += 1
+        return f"int-{self.thread_id}-{self.count - 1}"
+
+    def restore_answers(self, answered: Mapping[str, Mapping[str, Any]]) -> None:
+        """Take over answers recorded before the run was carried over."""
+        for id, wire in answered.items():
+            self.answered[id] = Answer(wire["value"], wire["author"], datetime.fromisoformat(wire["at"]))
+
+    def close(self, interrupt_id: str) -> None:
+        """Forget a question that is no longer waited for."""
+        self._open.pop(interrupt_id, None)
+
+    def plan(self, value: Any, *, by_id: bool = False, interrupt_id: str | None = None) -> dict[str, Any]:
+        """Work out which interrupts an answer is for, changing nothing.
+
+        Args:
+            value: The answer, or with ``by_id`` an object of interrupt id to answer.
+            by_id: Whether `value` answers by id.
+            interrupt_id: The one interrupt that `value` answers.
+
+        Returns:
+            Interrupt id to answer; ids whose same answer is already recorded are left out.
+
+        Raises:
+            NotInterruptedError: Nothing is pending.
+            AmbiguousResumeError: One value for several pending interrupts.
+            InterruptNotFoundError: An id this run never asked.
+            InterruptConflictError: An id already answered differently, or rejected.
+            InvalidAnswerError: An answer that does not fit the declared schema.
+        """
+        if by_id:
+            if not isinstance(value, Mapping) or not value:
+                raise InvalidAnswerError("Resuming by id takes an object of interrupt id to answer.")
+            answers = dict(value)
+        elif interrupt_id is not None:
+            answers = {interrupt_id: value}
+        else:
+            answers = {self._only(): value}
+        return {id: answer for id, answer in answers.items() if not self._is_repeat(id, answer)}
+
+    def answer(self, answers: Mapping[str, Any], *, author: str | None, at: datetime) -> None:
+        """Record answers that `plan` returned and wake the nodes that wait for them."""
+        for id, value in answers.items():
+            entry = self._open.pop(id)
+            entry.interrupt.status = "resumed"
+            self.answered[id] = Answer(value, author, at)
+            if not entry.future.done():
+                entry.future.set_result(value)
+
+    def reject(self, interrupt_id: str | None, reason: str) -> str:
+        """Refuse to answer; the node never resumes. Returns the interrupt's id.
+
+        Raises:
+            NotInterruptedError: Nothing is pending.
+            AmbiguousResumeError: Several are pending and no id was given.
+            InterruptNotFoundError: An id this run never asked.
+            InterruptConflictError: It was already answered or rejected.
+        """
+        id = interrupt_id or self._only()
+        if id in self.rejected:
+            raise InterruptConflictError(f"Interrupt {id!r} is already rejected.", interrupt_id=id, status="rejected")
+        if id in self.answered:
+            raise InterruptConflictError(f"Interrupt {id!r} is already resumed.", interrupt_id=id, status="resumed")
+        self._open_entry(id).interrupt.status = "rejected"
+        self.rejected[id] = reason
+        return id
+
+    def _only(self) -> str:
+        if not self._open:
+            raise NotInterruptedError(f"Thread {self.thread_id!r} is not waiting for an answer.")
+        if len(self._open) > 1:
+            raise AmbiguousResumeError(
+                f"Thread {self.thread_id!r} waits for {len(self._open)} answers ({', '.join(self._open)}). "
+                "Answer by id: resume(thread_id, {interrupt_id: value}, by_id=True).",
+                pending=list(self._open),
+            )
+        return next(iter(self._open))
+
+    def _open_entry(self, id: str) -> _Open:
+        if id not in self._open:
+            raise InterruptNotFoundError(f"Thread {self.thread_id!r} has no interrupt {id!r}.", interrupt_id=id)
+        return self._open[id]
+
+    def _is_repeat(self, id: str, value: Any) -> bool:
+        if id in self.rejected:
+            raise InterruptConflictError(f"Interrupt {id!r} is already rejected.", interrupt_id=id, status="rejected")
+        if id in self.answered:
+            if _same(self.answered[id].value, value):
+                return True
+            raise InterruptConflictError(
+                f"Interrupt {id!r} is already resumed with a different value.", interrupt_id=id, status="resumed"
+            )
+        entry = self._open_entry(id)
+        if entry.answer_type is not None:
+            check_answer(entry.answer_type, value, id)
+        return False
+
+
+def _same(one: Any, other: Any) -> bool:
+    """JSON equality: ``1``, ``1.0`` and ``True`` differ."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(_same(item, other[key]) for key, item in one.items())
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    return bool(one == other)
+
+
+# --- answer schemas ------------------------------------------------------------------------------------------------
+
+
+def answer_type_name(cls: type) -> str:
+    """``module:name`` of a module-level class, by which any process finds it again.
+
+    Raises:
+        GraphError: The class is local to a function.
+    """
+    name = f"{cls.__module__}:{cls.__qualname__}"
+    if "<locals>" in name or cls.__module__ == "__main__":
+        raise GraphError(
+            f"interrupt(schema={cls.__qualname__}): the class must be importable by name from every worker; "
+            "define it at the top level of a module."
+        )
+    return name
+
+
+def answer_adapter(name: str) -> TypeAdapter[Any]:
+    """Adapter for the class that `answer_type_name` named."""
+    module, _, qualname = name.partition(":")
+    found: Any = importlib.import_module(module)
+    for part in qualname.split("."):
+        found = getattr(found, part)
+    return TypeAdapter(found)
+
+
+def check_answer(name: str, value: Any, interrupt_id: str) -> Any:
+    """An answer as an instance of its declared type.
+
+    Raises:
+        InvalidAnswerError: It does not fit.
+    """
+    try:
+        return answer_adapter(name).validate_python(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"]) or "answer"
+        raise InvalidAnswerError(
+            f"The answer to interrupt {interrupt_id!r} does not fit {name}: {place}: {first['msg']}.", interrupt_id=interrupt_id
+        ) from None
+
+
+# --- interrupt() ---------------------------------------------------------------------------------------------------
+
+
+class Asker(Protocol):
+    """What `interrupt` needs from the node that is running."""
+
+    async def interrupt(
+        self,
+        value: Any,
+        *,
+        timeout: Duration | None,
+        default: Any,
+        escalate_after: Duration | None,
+        schema: type | None,
+    ) -> Any:
+        """Ask and return the answer."""
+
+
+current_asker: ContextVar[Asker | None] = ContextVar("oris_current_asker", default=None)
+
+
+async def interrupt(
+    value: Any,
+    *,
+    timeout: Duration | None = None,
+    default: Any = MISSING,
+    escalate_after: Duration | None = None,
+    schema: type | None = None,
+) -> Any:
+    """Pause the node, hand `value` to a person and return the answer.
+
+    In a node that takes a `Context` the coroutine simply waits. In an activity node the attempt ends, and when the answer is
+    there the node runs again from its beginning with every answer so far, so what it does before the call must be safe to
+    repeat.
+
+    Args:
+        value: JSON-ready payload shown to the person.
+        timeout: Longest wait for the answer.
+        default: Answer taken at the deadline. Without one the call raises `InterruptTimeoutError`.
+        escalate_after: After this time without an answer the interrupt is marked as escalated.
+        schema: Module-level Pydantic model, dataclass or TypedDict that the answer must fit; the answer is returned as its
+            instance.
+
+    Raises:
+        InterruptOutsideRunError: No node is running.
+        InterruptTimeoutError: The deadline passed and there is no default.
+    """
+    asker = current_asker.get()
+    if asker is None:
+        raise InterruptOutsideRunError("interrupt() works only inside a node that a graph run is executing.")
+    return await asker.interrupt(value, timeout=timeout, default=default, escalate_after=escalate_after, schema=schema)

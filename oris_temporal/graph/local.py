@@ -1,0 +1,206 @@
+"""Running in this process: nodes as coroutines and threads of this event loop. Durable only while the process lives."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+from .duration import Duration, to_timedelta_or_none
+from .engine import Engine
+from .errors import GraphError, NodeError, NodeTimeoutError, OrisError
+from .execution import NodeCall, NodeResult, execute_node
+from .interrupts import Ask
+from .node import Node, is_async_callable
+from .options import RetryPolicy
+from .records import EngineState, Event, Outcome, Task
+from .run import Edit, Run, node_error
+from .subgraph import Subgraph
+from .wire import to_wire
+
+if TYPE_CHECKING:
+    from .compiled import CompiledGraph
+
+
+class LocalRun(Run):
+    """A run in this process's event loop.
+
+    Args:
+        graph: The graph.
+        kwargs: See `Run`.
+    """
+
+    def __init__(self, graph: CompiledGraph, **kwargs: Any) -> None:
+        super().__init__(graph, **kwargs)
+        self.loop = asyncio.get_running_loop()
+        self.changed = asyncio.Event()
+        self._main: asyncio.Task[None] | None = None
+
+    # --- from outside --------------------------------------------------------------------------------------------
+
+    def start(self, input_wire: dict[str, Any] | None, seed: EngineState | None = None, edit: Edit | None = None) -> None:
+        """Begin to execute in the background."""
+        self._main = self.loop.create_task(self.execute(input_wire, seed, edit))
+        self._main.add_done_callback(lambda _: self.changed.set())
+
+    def stop(self) -> None:
+        """Give the run up, if its event loop still is this one."""
+        if self._main is not None and self.loop is asyncio.get_running_loop():
+            self._main.cancel()
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing executes any more."""
+        return self._main is None or self._main.done()
+
+    async def until_settled(self) -> None:
+        """Wait until the run ended or waits for people.
+
+        Raises:
+            GraphError: What made the run fail.
+        """
+        while not (self.settled or self.ended):
+            self.changed.clear()
+            await self.changed.wait()
+        if self.status in ("running", "interrupted") and not self.ended:
+            self.status = "interrupted"
+        else:
+            await cast("asyncio.Task[None]", self._main)
+
+    # --- what the engine asks for --------------------------------------------------------------------------------
+
+    def now(self) -> datetime:
+        """See `Run.now`."""
+        return datetime.now(UTC)
+
+    def recorded(self, event: Event) -> None:
+        """See `Run.recorded`."""
+        self.changed.set()
+
+    def idle_changed(self) -> None:
+        """See `Run.idle_changed`."""
+        self.changed.set()
+
+    async def sleep(self, duration: timedelta, summary: str) -> None:
+        """See `Run.sleep`."""
+        await asyncio.sleep(duration.total_seconds())
+
+    async def wait_until(self, condition: Callable[[], bool], timeout: timedelta | None, summary: str) -> bool:
+        """See `Run.wait_until`."""
+        deadline = None if timeout is None else self.loop.time() + timeout.total_seconds()
+        while not condition():
+            left = None if deadline is None else deadline - self.loop.time()
+            if left is not None and left <= 0:
+                return False
+            self.changed.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.changed.wait(), left)
+        return True
+
+    async def at_boundary(self, engine: Engine) -> None:
+        """See `Run.at_boundary`. Lets watchers and other runs of this loop take their turn."""
+        await asyncio.sleep(0)
+
+    async def call(self, engine: Engine, task: Task, node: Node) -> Outcome:
+        """See `Run.call`."""
+
+        def write(data: Any) -> None:
+            self._in_loop(lambda: self.record("custom", engine, task=task, data=data))
+
+        while True:
+            call = NodeCall(
+                state={} if task.sent else to_wire(engine.values.wire(node.reads), f"input of {node.full_name}"),
+                config=self.config,
+                sent=task.sent,
+                payload=task.payload,
+                answers=[task.journal[number] for number in sorted(task.journal)],
+            )
+            attempt = partial(execute_node, node, call, writer=write)
+            result: NodeResult = await _attempts(node.full_name, node.options.retry, node.options.timeout, attempt)
+            if result.outcome is not None:
+                return result.outcome
+            number = len(task.journal)
+            task.journal[number] = await self.ask(engine, task, number, cast("Ask", result.ask))
+
+    async def call_chain(self, engine: Engine, task: Task, chain: Sequence[Node]) -> list[Outcome]:
+        """See `Run.call_chain`. Fusing saves history, of which there is none here."""
+        return [await self.call(engine, task, chain[0])]
+
+    async def call_child(self, engine: Engine, task: Task, node: Subgraph) -> Outcome:
+        """See `Run.call_child`. The child is a run on the thread ``<thread>/<task id>``; its interrupts are asked here."""
+        child = LocalRun(node.graph, thread_id=f"{self.thread_id}/{task.id}", config=to_wire(self.config, "run configuration"))
+        child.start(node.input_from_payload(task.payload) if task.sent else node.input_wire(engine.values))
+        number = 0
+        try:
+            await child.until_settled()
+            while child.status == "interrupted":
+                pending = child.desk.pending
+                asks = [self.ask(engine, task, number + index, Ask(item.value)) for index, item in enumerate(pending)]
+                answers = await asyncio.gather(*asks)
+                number += len(pending)
+                child.status = "running"
+                child.resume({item.id: answer for item, answer in zip(pending, answers, strict=True)}, by_id=True)
+                await child.until_settled()
+        finally:
+            child.stop()
+        updates = [(event.node or "", event.data) for event in child.events if event.kind == "updates" and not event.namespace]
+        return node.outcome(child.root.values, updates)
+
+    async def call_function(
+        self, task: Task, number: int, name: str, fn: Callable[..., Any] | None, args: Sequence[Any], options: Mapping[str, Any]
+    ) -> Any:
+        """See `Run.call_function`."""
+        if fn is None:
+            raise NodeError(
+                f"ctx.activity({name!r}): only functions given to add_activity(...) can run in this process.",
+                node=name,
+                cause_type="LookupError",
+            )
+
+        async def attempt() -> Any:
+            return await fn(*args) if is_async_callable(fn) else await asyncio.to_thread(fn, *args)
+
+        retry = options.get("retry") or RetryPolicy()
+        return to_wire(await _attempts(name, retry, options.get("timeout"), attempt), f"result of {name}")
+
+    def _in_loop(self, call: Callable[[], None]) -> None:
+        """Call in the event loop: at once if this is its thread, else as soon as it gets round to it."""
+        try:
+            here = asyncio.get_running_loop() is self.loop
+        except RuntimeError:
+            here = False
+        if here:
+            call()
+        else:
+            self.loop.call_soon_threadsafe(call)
+
+
+async def _attempts(name: str, retry: RetryPolicy, timeout: Duration | None, attempt: Callable[[], Awaitable[Any]]) -> Any:
+    """Try something under a retry policy, as Temporal would.
+
+    Raises:
+        NodeError: The last attempt failed, or its error is not worth retrying.
+        GraphError: The node broke a rule of the graph.
+    """
+    limit = to_timedelta_or_none(timeout)
+    number = 1
+    while True:
+        failure: NodeError
+        try:
+            return await asyncio.wait_for(attempt(), None if limit is None else limit.total_seconds())
+        except GraphError:
+            raise
+        except TimeoutError as error:
+            cause: Exception = error
+            failure = NodeTimeoutError(f"Node {name} did not finish within {limit}.", node=name, cause_type="TimeoutError")
+        except Exception as error:
+            cause = error
+            failure = node_error(name, error)
+        number += 1
+        wait = retry.wait_before(number) if retry.retries(cause) and not isinstance(cause, OrisError) else None
+        if wait is None:
+            raise failure from cause
+        await asyncio.sleep(wait.total_seconds())

@@ -1,0 +1,271 @@
+"""Nodes: what they are called with, where they run and what they return."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ValidationError
+from typing_extensions import is_typeddict
+
+from .config import RunnableConfig
+from .context import Context
+from .control import END, Command, Destination, Send
+from .errors import GraphCompileError, InvalidUpdateError
+from .options import NodeOptions
+from .records import Outcome
+from .state import StateSchema, Values, input_adapter
+from .wire import to_wire
+
+if TYPE_CHECKING:
+    from .compiled import CompiledGraph
+
+Side = Literal["activity", "local", "workflow"]
+StreamWriter = Callable[[Any], None]
+"""Type of a ``writer`` parameter: call it with JSON-ready data to send a ``custom`` stream event."""
+
+_INJECTED = {"config": RunnableConfig, "writer": StreamWriter, "ctx": Context}
+
+
+@dataclass(frozen=True)
+class Node:
+    """A function node, ready to run.
+
+    Attributes:
+        name: Its name in the graph.
+        full_name: ``graph.node``; for activity nodes also the Temporal activity type.
+        fn: The function or callable object.
+        options: Its options, checked.
+        side: Where it runs.
+        injected: Names of the parameters, besides the state, that it takes.
+        reads: State fields it sees; ``None`` is all.
+    """
+
+    name: str
+    full_name: str
+    fn: Callable[..., Any]
+    options: NodeOptions
+    side: Side
+    schema: StateSchema
+    injected: frozenset[str]
+    reads: tuple[str, ...] | None
+    own_schema: StateSchema | None
+    annotation: Any
+
+    @property
+    def is_async(self) -> bool:
+        """Whether calling it makes a coroutine."""
+        return is_async_callable(self.fn)
+
+    def state_for(self, values: Values) -> Any:
+        """The state argument, made from field values."""
+        schema = self.own_schema or self.schema
+        return schema.view(values, self.reads)
+
+    def payload_for(self, payload: Any) -> Any:
+        """The state argument, made from the payload of a `Send`."""
+        adapter = input_adapter(self.annotation)
+        if adapter is not None:
+            try:
+                return adapter.validate_python(payload)
+            except ValidationError as error:
+                first = error.errors(include_url=False)[0]
+                raise InvalidUpdateError(
+                    f"{self.full_name}: the Send payload does not fit {self.annotation.__name__}: "
+                    f"{'.'.join(map(str, first['loc']))}: {first['msg']}."
+                ) from None
+        if is_typeddict(self.annotation) and isinstance(payload, Mapping):
+            fields = (self.own_schema or self.schema).fields
+            return {
+                name: fields[name].decode(value, f"{self.full_name}: Send payload") if name in fields else value
+                for name, value in payload.items()
+            }
+        return payload
+
+    def arguments(self, state: Any, extras: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Positional and keyword arguments of a call."""
+        return (state,), {name: extras[name] for name in self.injected}
+
+    def outcome(self, returned: Any) -> Outcome:
+        """Read what the node returned.
+
+        Raises:
+            InvalidUpdateError: It is no update, or names an unknown field.
+            SerializationError: It has no JSON form.
+        """
+        outcome = Outcome()
+        results = returned if isinstance(returned, list | tuple) else [returned]
+        for result in results:
+            update = result
+            if isinstance(result, Command):
+                update = result.update
+                outcome.goto += [destination_wire(item, self.full_name) for item in result.destinations]
+            elif isinstance(result, Send | str):
+                raise InvalidUpdateError(
+                    f"{self.full_name} returned {result!r}; a node returns updates. Wrap a destination in Command(goto=...)."
+                )
+            if wire := self.schema.update_wire(update, self.full_name):
+                outcome.updates.append(wire)
+        return outcome
+
+
+def make_node(graph: str, name: str, fn: Callable[..., Any], options: NodeOptions, schema: StateSchema) -> Node:
+    """Read a function's signature and options and make a `Node`.
+
+    Args:
+        graph: Name of the graph, for errors and the activity type.
+        name: Node name.
+        fn: Function, async function or callable object. Its first parameter is the state; ``config``, ``writer`` and a
+            `Context` may follow, told by name or annotation.
+        options: Options as given to ``add_node``.
+        schema: The graph's state schema.
+
+    Raises:
+        GraphCompileError: The signature or an option cannot work.
+    """
+    full_name = f"{graph}.{name}"
+    where = f"{full_name} ({place_of(fn)})"
+    options = options.checked(where)
+    annotation, injected = _read_signature(fn, where)
+    wants_context = "ctx" in injected.values()
+    if wants_context and options.run_as in ("activity", "local"):
+        raise GraphCompileError(
+            f"{where} takes a Context, which exists only inside the workflow, but run_as={options.run_as!r}. "
+            "Drop the parameter or the option."
+        )
+    side: Side = "workflow" if wants_context else options.run_as or "activity"
+    if inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn):
+        raise GraphCompileError(f"{where} is a generator; a node returns its update. Use writer(...) to stream.")
+    own_schema = StateSchema(annotation) if _is_other_schema(annotation, schema) else None
+    reads = options.reads or (tuple(own_schema.fields) if own_schema else None)
+    if unknown := [item for item in reads or () if item not in schema.fields]:
+        raise GraphCompileError(
+            f"{where} reads fields {unknown}, which state {schema.name} does not have (it has {', '.join(schema.fields)})."
+        )
+    by_parameter = {parameter: kind for parameter, kind in injected.items()}
+    return Node(
+        name=name,
+        full_name=full_name,
+        fn=_rename_parameters(fn, by_parameter),
+        options=options,
+        side=side,
+        schema=schema,
+        injected=frozenset(by_parameter.values()),
+        reads=reads,
+        own_schema=own_schema,
+        annotation=annotation,
+    )
+
+
+def destination_wire(destination: Destination, owner: str) -> str | dict[str, Any]:
+    """JSON form of a destination.
+
+    Raises:
+        InvalidUpdateError: It is neither a node name nor a `Send`.
+        SerializationError: The payload of a `Send` has no JSON form.
+    """
+    if isinstance(destination, str):
+        return destination
+    if isinstance(destination, Send):
+        return {"node": destination.node, "payload": to_wire(destination.payload, f"Send payload of {owner}")}
+    raise InvalidUpdateError(f"{owner}: goto={destination!r} is neither a node name nor a Send.")
+
+
+def goes_on(destinations: Sequence[str | dict[str, Any]]) -> bool:
+    """Whether any destination is a node."""
+    return any(destination != END for destination in destinations)
+
+
+def place_of(fn: Callable[..., Any]) -> str:
+    """``file:line`` of a function, or its type where there is no source."""
+    target: Any = inspect.unwrap(fn)
+    while isinstance(target, functools.partial):
+        target = target.func
+    code = getattr(target, "__code__", None) or getattr(getattr(type(target), "__call__", None), "__code__", None)
+    return f"{code.co_filename.rpartition('/')[2]}:{code.co_firstlineno}" if code else type(target).__name__
+
+
+def is_async_callable(fn: Callable[..., Any]) -> bool:
+    """Whether a function or callable object is async."""
+    while isinstance(fn, functools.partial):
+        fn = fn.func
+    return inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(getattr(type(fn), "__call__", None))
+
+
+def _read_signature(fn: Callable[..., Any], where: str) -> tuple[Any, dict[str, str]]:
+    """Annotation of the state parameter, and what each other parameter is to be given."""
+    try:
+        parameters = list(inspect.signature(fn).parameters.values())
+    except (TypeError, ValueError):
+        raise GraphCompileError(f"{where}: {fn!r} is not callable with a state.") from None
+    hints = _hints(fn)
+    if not parameters or parameters[0].kind == parameters[0].KEYWORD_ONLY:
+        raise GraphCompileError(f"{where} must take the state as its first parameter.")
+    injected: dict[str, str] = {}
+    for parameter in parameters[1:]:
+        kind = _kind_of(parameter.name, hints.get(parameter.name))
+        if kind is not None and parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
+            injected[parameter.name] = kind
+        elif parameter.default is parameter.empty and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            raise GraphCompileError(
+                f"{where}: nothing is known to pass for parameter {parameter.name!r}. After the state a node may take "
+                "config (RunnableConfig), writer (StreamWriter) and ctx (Context)."
+            )
+    return hints.get(parameters[0].name), injected
+
+
+def _hints(fn: Callable[..., Any]) -> dict[str, Any]:
+    target: Any = fn
+    while isinstance(target, functools.partial):
+        target = target.func
+    if not inspect.isroutine(target):
+        target = type(target).__call__
+    try:
+        return typing.get_type_hints(target)
+    except (NameError, TypeError):
+        # Names that exist only for type checkers: fall back to what is written.
+        return dict(getattr(target, "__annotations__", {}))
+
+
+def _kind_of(name: str, hint: Any) -> str | None:
+    if hint is Context or (isinstance(hint, str) and hint.rpartition(".")[2] == "Context"):
+        return "ctx"
+    if hint is RunnableConfig or (isinstance(hint, str) and hint.rpartition(".")[2] == "RunnableConfig"):
+        return "config"
+    return name if name in _INJECTED else None
+
+
+def _rename_parameters(fn: Callable[..., Any], injected: Mapping[str, str]) -> Callable[..., Any]:
+    """Let a function whose context is called, say, ``context`` be called with ``ctx=``."""
+    renamed = {kind: parameter for parameter, kind in injected.items()}
+    if all(kind == parameter for kind, parameter in renamed.items()):
+        return fn
+
+    def arguments(extras: Mapping[str, Any]) -> dict[str, Any]:
+        return {renamed[kind]: value for kind, value in extras.items()}
+
+    if is_async_callable(fn):
+
+        @functools.wraps(fn)
+        async def call_async(state: Any, **extras: Any) -> Any:
+            return await fn(state, **arguments(extras))
+
+        return call_async
+
+    @functools.wraps(fn)
+    def call(state: Any, **extras: Any) -> Any:
+        return fn(state, **arguments(extras))
+
+    return call
+
+
+def _is_other_schema(annotation: Any, schema: StateSchema) -> bool:
+    if annotation is schema.cls or not isinstance(annotation, type):
+        return False
+    is_schema = is_typeddict(annotation) or dataclasses.is_dataclass(annotation) or issubclass(annotation, BaseModel)
+    return is_schema and set(typing.get_type_hints(annotation)) <= set(schema.fields)

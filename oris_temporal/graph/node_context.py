@@ -1,0 +1,151 @@
+"""The `Context` both hosts give to workflow-side nodes.
+
+Every operation has a position within the task. Its result is kept in the task's journal under that position, so a task that
+has to start again - after continue-as-new, in a fork - gets the results instead of repeating the work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from random import Random
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from .context import Context
+from .control import MISSING
+from .duration import Duration, to_timedelta
+from .errors import GraphError, NodeError, SignalTimeoutError, error_class
+from .execution import make_ask
+from .interrupts import check_answer
+from .options import RetryPolicy
+from .records import Task
+from .wire import to_wire
+
+if TYPE_CHECKING:
+    from .engine import Engine
+    from .run import Run
+
+
+class NodeContext(Context):
+    """Context of one task.
+
+    Args:
+        run: The run.
+        engine: Engine the task belongs to.
+        task: The task.
+        node: Name of its node.
+    """
+
+    def __init__(self, run: Run, engine: Engine, task: Task, node: str) -> None:
+        self._run = run
+        self._engine = engine
+        self._task = task
+        self._position = 0
+        self._random: Random | None = None
+        self.thread_id = run.thread_id
+        self.graph = engine.graph.name
+        self.node = node
+        self.task_id = task.id
+        self.step = engine.state.step
+        self.config = run.config
+
+    async def interrupt(
+        self,
+        value: Any,
+        *,
+        timeout: Duration | None = None,
+        default: Any = MISSING,
+        escalate_after: Duration | None = None,
+        schema: type | None = None,
+    ) -> Any:
+        """See `Context.interrupt`."""
+        ask = make_ask(value, timeout, default, escalate_after, schema)
+        answer = await self._journaled(lambda position: self._run.ask(self._engine, self._task, position, ask))
+        return answer if ask.answer_type is None else check_answer(ask.answer_type, answer, f"of {self.graph}.{self.node}")
+
+    async def activity(
+        self,
+        activity: str | Callable[..., Any],
+        *args: Any,
+        timeout: Duration | None = None,
+        heartbeat: Duration | None = None,
+        retry: RetryPolicy | None = None,
+        task_queue: str | None = None,
+        summary: str | None = None,
+    ) -> Any:
+        """See `Context.activity`."""
+        name, fn, options = self._engine.graph.function(activity)
+        given = {"timeout": timeout, "heartbeat": heartbeat, "retry": retry, "task_queue": task_queue, "summary": summary}
+        options.update({key: value for key, value in given.items() if value is not None})
+        wire = [to_wire(arg, f"argument of activity {name} in {self.graph}.{self.node}") for arg in args]
+        return await self._journaled(lambda position: self._run.call_function(self._task, position, name, fn, wire, options))
+
+    async def sleep(self, duration: Duration, *, summary: str | None = None) -> None:
+        """See `Context.sleep`."""
+        wait = to_timedelta(duration)
+        await self._journaled(lambda _: self._run.sleep(wait, summary or f"{self.graph}.{self.node} sleeps"))
+
+    async def wait_signal(self, name: str, *, timeout: Duration | None = None) -> Any:
+        """See `Context.wait_signal`."""
+        return await self._journaled(lambda _: self._receive(name, timeout))
+
+    async def _receive(self, name: str, timeout: Duration | None) -> Any:
+        inbox = self._run.signals.setdefault(name, [])
+        limit = None if timeout is None else to_timedelta(timeout)
+        if not await self._run.wait_until(lambda: bool(inbox), limit, f"{self.graph}.{self.node} waits for signal {name}"):
+            raise SignalTimeoutError(f"{self.graph}.{self.node}: signal {name!r} did not come within {limit}.", signal=name)
+        value = inbox.pop(0)
+        self._run.record("signal", self._engine, task=self._task, data={"name": name, "value": value})
+        return value
+
+    def write(self, data: Any) -> None:
+        """See `Context.write`."""
+        wire = to_wire(data, f"custom stream data of {self.graph}.{self.node}")
+        self._run.record("custom", self._engine, task=self._task, data=wire)
+
+    def now(self) -> datetime:
+        """See `Context.now`."""
+        position = self._next()
+        if position not in self._task.journal:
+            self._task.journal[position] = self._run.now().isoformat()
+        return datetime.fromisoformat(self._task.journal[position])
+
+    def random(self) -> Random:
+        """See `Context.random`."""
+        if self._random is None:
+            self._random = Random(f"{self.thread_id}/{self._run.ordinal}/{self.task_id}")
+        return self._random
+
+    def uuid4(self) -> UUID:
+        """See `Context.uuid4`."""
+        return UUID(int=self.random().getrandbits(128), version=4)
+
+    # --- journal -------------------------------------------------------------------------------------------------
+
+    def _next(self) -> int:
+        self._position += 1
+        return self._position - 1
+
+    async def _journaled(self, operation: Callable[[int], Awaitable[Any]]) -> Any:
+        """Result of an operation: from the journal, or by doing it and noting the result there."""
+        position = self._next()
+        if position in self._task.journal:
+            entry = self._task.journal[position]
+            if isinstance(entry, dict) and "error" in entry:
+                raise _stored_error(entry["error"])
+            return entry["value"]
+        try:
+            value = await operation(position)
+        except GraphError as error:
+            self._task.journal[position] = {
+                "error": {"type": type(error).__name__, "message": error.message, "details": error.details}
+            }
+            raise
+        self._task.journal[position] = {"value": value}
+        return value
+
+
+def _stored_error(stored: dict[str, Any]) -> Exception:
+    found = error_class(stored["type"]) or NodeError
+    return found(stored["message"], **stored["details"])

@@ -1,0 +1,144 @@
+"""Options of nodes: retries, time limits and where they run."""
+
+from __future__ import annotations
+
+import builtins
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any, Literal, get_args
+
+from .duration import Duration, to_timedelta
+from .errors import GraphCompileError, OrisError
+
+RunAs = Literal["activity", "local", "workflow"]
+"""Where a node runs: a Temporal activity, a local activity, or inside the workflow."""
+
+MISTAKES: tuple[type[BaseException], ...] = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    NameError,
+    NotImplementedError,
+    OrisError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+)
+"""Errors that another attempt cannot cure; a default `RetryPolicy` does not retry them."""
+
+
+def _duration(what: str, value: Duration) -> timedelta:
+    try:
+        return to_timedelta(value)
+    except ValueError as error:
+        raise GraphCompileError(f"{what}: {error}") from None
+
+
+def _optional(what: str, value: Duration | None) -> timedelta | None:
+    return None if value is None else _duration(what, value)
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often and how fast a failing node is tried again. Temporal does the retrying; it costs no history.
+
+    Args:
+        maximum_attempts: Attempts in all, at least 1; ``0`` means no limit.
+        initial_interval: Wait before the second attempt.
+        backoff_coefficient: Factor from one wait to the next, at least 1.
+        maximum_interval: Longest wait.
+        retry_on: Error classes worth another attempt. ``None``: everything but programming mistakes
+            (`MISTAKES`: ``ValueError``, ``TypeError``, ``KeyError`` and the like) and errors of this package.
+
+    Raises:
+        GraphCompileError: A number is out of range or an interval is not a duration.
+    """
+
+    maximum_attempts: int = 3
+    initial_interval: Duration = "1s"
+    backoff_coefficient: float = 2.0
+    maximum_interval: Duration = "1m"
+    retry_on: tuple[type[BaseException], ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.maximum_attempts < 0 or self.backoff_coefficient < 1:
+            raise GraphCompileError(
+                f"RetryPolicy: maximum_attempts={self.maximum_attempts} must not be negative and "
+                f"backoff_coefficient={self.backoff_coefficient} must be at least 1."
+            )
+        _duration("RetryPolicy.initial_interval", self.initial_interval)
+        _duration("RetryPolicy.maximum_interval", self.maximum_interval)
+
+    def retries(self, error: BaseException) -> bool:
+        """Whether `error` is worth another attempt."""
+        if self.retry_on is not None:
+            return isinstance(error, self.retry_on)
+        return isinstance(error, Exception) and not isinstance(error, MISTAKES)
+
+    def wait_before(self, attempt: int) -> timedelta | None:
+        """Wait before `attempt` (2 is the first retry), or ``None`` if the attempts are used up."""
+        if self.maximum_attempts and attempt > self.maximum_attempts:
+            return None
+        wait = to_timedelta(self.initial_interval) * self.backoff_coefficient ** (attempt - 2)
+        return min(wait, to_timedelta(self.maximum_interval))
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> RetryPolicy:
+        """Read a policy from plain data, as in a graph file; ``retry_on`` names built-in exceptions."""
+        named = dict(data)
+        if names := named.pop("retry_on", None):
+            named["retry_on"] = tuple(getattr(builtins, name) for name in names)
+        return cls(**named)
+
+
+NO_RETRY = RetryPolicy(maximum_attempts=1)
+"""One attempt only."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeOptions:
+    """Options of one node; the same words as a Temporal activity's options.
+
+    Attributes:
+        run_as: Where it runs; ``None`` lets the signature decide (a `Context` parameter means the workflow).
+        retry: Retry policy of an activity node.
+        timeout: Longest time for one attempt (start to close).
+        total_timeout: Longest time with all attempts (schedule to close); ``None`` is no limit.
+        schedule_to_start: Longest wait for a free worker; ``None`` is no limit.
+        heartbeat: A worker silent for this long counts as lost and the node is tried elsewhere. Beats are sent for the node.
+        task_queue: Task queue of its workers; ``None`` is the run's own.
+        priority: 1 (first) to 5 (last); ``None`` inherits the run's.
+        fuse: Run in one activity with the node before it, when that is its only predecessor.
+        reads: State fields the node needs; ``None`` lets the annotation of its state parameter decide, else all.
+        summary: Text for the Web UI in place of the default.
+    """
+
+    run_as: RunAs | None = None
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    timeout: Duration = "10m"
+    total_timeout: Duration | None = None
+    schedule_to_start: Duration | None = None
+    heartbeat: Duration = "30s"
+    task_queue: str | None = None
+    priority: int | None = None
+    fuse: bool = False
+    reads: tuple[str, ...] | None = None
+    summary: str | None = None
+
+    def checked(self, owner: str) -> NodeOptions:
+        """These options with durations parsed, or a `GraphCompileError` that names `owner` and the option."""
+        if self.run_as is not None and self.run_as not in get_args(RunAs):
+            raise GraphCompileError(f"{owner}: run_as={self.run_as!r} must be one of {', '.join(get_args(RunAs))}.")
+        if self.priority is not None and self.priority not in range(1, 6):
+            raise GraphCompileError(f"{owner}: priority={self.priority!r} must be 1 (first) to 5 (last).")
+        if not isinstance(self.retry, RetryPolicy):
+            raise GraphCompileError(f"{owner}: retry must be a RetryPolicy, not {type(self.retry).__name__}.")
+        return replace(
+            self,
+            timeout=_duration(f"{owner}: timeout", self.timeout),
+            total_timeout=_optional(f"{owner}: total_timeout", self.total_timeout),
+            schedule_to_start=_optional(f"{owner}: schedule_to_start", self.schedule_to_start),
+            heartbeat=_duration(f"{owner}: heartbeat", self.heartbeat),
+        )

@@ -1,0 +1,496 @@
+"""One run of a graph: its engines, interrupts, checkpoints and events.
+
+`Run` holds what both hosts share. A host subclasses it and says how a node, a timer or a subgraph with a workflow of its own
+is really executed.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, cast
+
+from .config import RunnableConfig
+from .control import MISSING, Command
+from .engine import Engine, maybe_await
+from .errors import CheckpointNotFoundError, GraphError, InterruptTimeoutError, NodeError, NotInterruptedError
+from .interrupts import Ask, Interrupt, InterruptDesk, answer_adapter, current_asker
+from .node import Node
+from .node_context import NodeContext
+from .records import BreakpointKind, Checkpoint, CheckpointSource, EngineState, Event, EventKind, Outcome, RunStatus, Task
+from .results import StateSnapshot
+from .snapshot import engine_state_from_wire, engine_state_to_wire
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from .compiled import CompiledGraph
+    from .subgraph import Subgraph
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """A change to the state a run starts from.
+
+    Attributes:
+        update: JSON update, merged by the reducers.
+        as_node: Recompute what runs next as if this node had written it.
+        goto: Destinations that replace what runs next.
+        hold: Stop before going on, until somebody resumes.
+    """
+
+    update: dict[str, Any]
+    as_node: str | None = None
+    goto: Sequence[Any] = ()
+    hold: bool = False
+
+
+class Run(ABC):
+    """One execution of a graph on a thread.
+
+    Args:
+        graph: The graph.
+        thread_id: The thread.
+        ordinal: Number of this run within the thread, from 1.
+        config: The run's configuration.
+        interrupts_before: Interrupts the thread asked in earlier runs.
+        interrupt_before: Static breakpoints in place of the graph's own; ``None`` keeps those.
+        interrupt_after: Likewise.
+        keep: Checkpoints and events kept for queries; older ones are dropped.
+    """
+
+    def __init__(
+        self,
+        graph: CompiledGraph,
+        *,
+        thread_id: str,
+        ordinal: int = 1,
+        config: RunnableConfig | None = None,
+        interrupts_before: int = 0,
+        interrupt_before: Collection[str] | None = None,
+        interrupt_after: Collection[str] | None = None,
+        keep: int = 10_000,
+    ) -> None:
+        self.graph = graph
+        self.thread_id = thread_id
+        self.ordinal = ordinal
+        self.config: RunnableConfig = config or {"configurable": {}}
+        self.config["configurable"]["thread_id"] = thread_id
+        self.desk = InterruptDesk(thread_id, interrupts_before)
+        self.status: RunStatus = "running"
+        self.error: GraphError | None = None
+        self.engines: dict[str, Engine] = {}
+        self.checkpoints: list[Checkpoint] = []
+        self.events: list[Event] = []
+        self.signals: dict[str, list[Any]] = {}
+        self.busy = 1
+        self.sequence = 0
+        self.parent_checkpoint: str | None = None
+        self._breakpoints: dict[BreakpointKind, Collection[str] | None] = {"before": interrupt_before, "after": interrupt_after}
+        self._carried: dict[str, dict[str, Any]] = {}
+        self._keep = keep
+
+    # --- what a host provides ------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def now(self) -> datetime:
+        """The present time, aware, in UTC."""
+
+    @abstractmethod
+    async def call(self, engine: Engine, task: Task, node: Node) -> Outcome:
+        """Run an activity-side node to its end, asking its interrupts on the way."""
+
+    @abstractmethod
+    async def call_chain(self, engine: Engine, task: Task, chain: Sequence[Node]) -> list[Outcome]:
+        """Run a fused chain; returns the outcomes of the nodes that ran, at least the first."""
+
+    @abstractmethod
+    async def call_child(self, engine: Engine, task: Task, node: Subgraph) -> Outcome:
+        """Run a subgraph in a workflow of its own."""
+
+    @abstractmethod
+    async def call_function(self, task: Task, number: int, name: str, fn: Callable[..., Any] | None, args: Sequence[Any], options: Mapping[str, Any]) -> Any:
+        """Run a function as an activity for a `Context`; returns its JSON result."""
+
+    @abstractmethod
+    async def sleep(self, duration: timedelta, summary: str) -> None:
+        """Wait."""
+
+    @abstractmethod
+    async def wait_until(self, condition: Callable[[], bool], timeout: timedelta | None, summary: str) -> bool:
+        """Wait until a condition holds; False if the time ran out first."""
+
+    @abstractmethod
+    async def at_boundary(self, engine: Engine) -> None:
+        """Called between supersteps: the place for edits and for continuing as new."""
+
+    def idle_changed(self) -> None:
+        """Called when work stopped or began, so that `settled` may have changed."""
+
+    def status_changed(self) -> None:
+        """Called when `status`, or the list of pending interrupts, changed."""
+
+    async def guarded(self, owner: str, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Run user code on the workflow side (a router, a workflow-side node)."""
+        return await maybe_await(fn(*args, **kwargs))
+
+    # --- running -------------------------------------------------------------------------------------------------
+
+    @property
+    def root(self) -> Engine:
+        """Engine of the graph itself."""
+        return self.engines[""]
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing more happens until somebody acts: the run ended, or all of it waits for people."""
+        return self.status not in ("running", "interrupted") or (self.busy == 0 and bool(self.desk.pending))
+
+    @property
+    def recursion_limit(self) -> int | None:
+        """Limit given for this run."""
+        return self.config.get("recursion_limit")
+
+    async def execute(self, input_wire: dict[str, Any] | None, seed: EngineState | None = None, edit: Edit | None = None) -> None:
+        """Run to the end and set `status`; failures are raised.
+
+        Args:
+            input_wire: The input; ``None`` continues from `seed`.
+            seed: State to start from.
+            edit: Change to make to `seed` first.
+        """
+        engine = Engine(self.graph, self, seed or EngineState(values=self.graph.schema.initial()))
+        self.engines[""] = engine
+        try:
+            self.record("run_started", engine, data=input_wire)
+            if input_wire is not None:
+                await engine.begin(input_wire)
+            elif self.parent_checkpoint is not None:
+                engine.restart()
+            if edit is not None:
+                await engine.edit(edit.update, as_node=edit.as_node, goto=edit.goto, hold=edit.hold)
+            await engine.step_until_done()
+        except GraphError as error:
+            self.fail(error)
+            raise
+        self.finish("completed")
+
+    def finish(self, status: RunStatus) -> None:
+        """Set the final status."""
+        self.status = status
+        kind: EventKind = "run_completed" if status == "completed" else "run_cancelled"
+        self.record(kind, self.engines.get(""))
+        self.status_changed()
+        self.idle_changed()
+
+    def fail(self, error: GraphError) -> None:
+        """End the run in failure."""
+        self.status = "failed"
+        self.error = error
+        self.record("run_failed", self.engines.get(""), data={"code": error.code, "message": error.message, "details": error.details})
+        self.status_changed()
+        self.idle_changed()
+
+    async def call_inline(self, engine: Engine, task: Task, node: Node) -> Outcome:
+        """Run a workflow-side node."""
+        context = NodeContext(self, engine, task, node.name)
+        state = node.payload_for(task.payload) if task.sent else node.state_for(engine.values.data)
+        args, kwargs = node.arguments(state, {"config": self.config, "writer": context.write, "ctx": context})
+        token = current_asker.set(context)
+        try:
+            returned = await self.guarded(node.full_name, node.fn, *args, **kwargs)
+        except GraphError:
+            raise
+        except Exception as error:
+            raise node_error(node.full_name, error) from error
+        finally:
+            current_asker.reset(token)
+        return node.outcome(returned)
+
+    # --- interrupts ----------------------------------------------------------------------------------------------
+
+    @property
+    def has_breakpoints(self) -> bool:
+        """Whether the run has static breakpoints of its own."""
+        return any(self._breakpoints.values())
+
+    def breakpoints(self, graph: CompiledGraph, kind: BreakpointKind) -> Collection[str]:
+        """Static breakpoints of a graph in this run."""
+        given = self._breakpoints[kind]
+        if given is not None and graph is self.graph:
+            return given
+        return graph.interrupt_before if kind == "before" else graph.interrupt_after
+
+    async def ask(self, engine: Engine, task: Task, number: int, ask: Ask) -> Any:
+        """Ask a person for a node and wait for the answer's JSON value.
+
+        Args:
+            engine: Engine the node runs in.
+            task: The task.
+            number: Position of the call within the task.
+            ask: What it asks.
+
+        Raises:
+            InterruptTimeoutError: The deadline passed without an answer and there is no default.
+        """
+        interrupt = self._new_interrupt(engine, f"{task.id}#{number}", task.node, "interrupt", ask)
+        return await self._wait_for_answer(engine, interrupt, (*engine.order, task.index, number), ask)
+
+    async def ask_breakpoint(self, engine: Engine, kind: BreakpointKind, node: str) -> None:
+        """Wait at a static breakpoint until somebody resumes."""
+        key = f"{engine.namespace}/{engine.state.step}/{kind}"
+        interrupt = self._new_interrupt(engine, key, node, kind, Ask(None))
+        await self._wait_for_answer(engine, interrupt, (*engine.order, -1), Ask(None))
+
+    def _new_interrupt(self, engine: Engine, key: str, node: str, kind: Any, ask: Ask) -> Interrupt:
+        carried = self._carried.pop(key, None)
+        if carried is not None:
+            return Interrupt.from_wire(carried)
+        now = self.now()
+        return Interrupt(
+            id=self.desk.next_id(),
+            thread_id=self.thread_id,
+            node=node,
+            value=ask.value,
+            created_at=now,
+            namespace=engine.namespace,
+            kind=kind,
+            deadline=None if ask.timeout is None else now + timedelta(seconds=ask.timeout),
+            answer_schema=None if ask.answer_type is None else answer_adapter(ask.answer_type).json_schema(),
+            key=key,
+        )
+
+    async def _wait_for_answer(self, engine: Engine, interrupt: Interrupt, order: tuple[Any, ...], ask: Ask) -> Any:
+        future = self.desk.open(interrupt, order, ask.answer_type)
+        self.record("interrupt", engine, node=interrupt.node, data={"id": interrupt.id, "value": interrupt.value, "kind": interrupt.kind})
+        self.busy -= 1
+        self.idle_changed()
+        try:
+            if ask.escalate_after is not None and not interrupt.escalated:
+                await self._escalate(engine, interrupt, future, interrupt.created_at + timedelta(seconds=ask.escalate_after))
+            answered = await self._await_answer(future, interrupt.deadline, f"{interrupt.id} waits for an answer")
+        finally:
+            self.busy += 1
+            self.desk.close(interrupt.id)
+        if answered:
+            return future.result()
+        if ask.default is MISSING:
+            raise InterruptTimeoutError(
+                f"{self.graph.name}.{interrupt.node}: nobody answered interrupt {interrupt.id!r} in time and it has no default.",
+                interrupt_id=interrupt.id,
+            )
+        self.record("resumed", engine, node=interrupt.node, data={"id": interrupt.id, "value": ask.default, "author": None, "default": True})
+        self.status_changed()
+        return ask.default
+
+    async def _escalate(self, engine: Engine, interrupt: Interrupt, future: asyncio.Future[Any], at: datetime) -> None:
+        if interrupt.deadline is not None and interrupt.deadline <= at:
+            return
+        if not await self._await_answer(future, at, f"{interrupt.id} escalates"):
+            interrupt.escalated = True
+            self.record("escalated", engine, node=interrupt.node, data={"id": interrupt.id})
+            self.status_changed()
+
+    async def _await_answer(self, future: asyncio.Future[Any], until: datetime | None, summary: str) -> bool:
+        if until is None:
+            await future
+            return True
+        left = until - self.now()
+        return await self.wait_until(future.done, max(left, timedelta(0)), summary)
+
+    def resume(self, value: Any, *, by_id: bool = False, interrupt_id: str | None = None, author: str | None = None) -> list[str]:
+        """Accept an answer. See `InterruptDesk.plan` for the errors.
+
+        Returns:
+            Ids of the interrupts it newly answers; none if it repeats recorded answers.
+        """
+        answers = self.desk.plan(value, by_id=by_id, interrupt_id=interrupt_id)
+        pending = {item.id: item for item in self.desk.pending}
+        self.desk.answer(answers, author=author, at=self.now())
+        for id, answer in answers.items():
+            engine = self.engines.get(pending[id].namespace)
+            self.record("resumed", engine, node=pending[id].node, data={"id": id, "value": answer, "author": author})
+        return list(answers)
+
+    def reject(self, interrupt_id: str | None, *, reason: str, author: str | None = None) -> str:
+        """Refuse to answer an interrupt; the caller then cancels the run. See `InterruptDesk.reject` for the errors."""
+        id = self.desk.reject(interrupt_id, reason)
+        self.record("rejected", self.engines.get(""), data={"id": id, "reason": reason, "author": author})
+        return id
+
+    def receive_signal(self, name: str, value: Any) -> None:
+        """Keep a signal for the node that waits, or will wait, for it."""
+        self.signals.setdefault(name, []).append(value)
+        self.idle_changed()
+
+    def next_nodes(self) -> list[str]:
+        """Nodes that run next, or are running."""
+        engine = self.engines.get("")
+        return [task.node for task in engine.state.tasks if task.outcome is None] if engine else []
+
+    async def apply_command(self, command: Command) -> None:
+        """Apply the ``update`` and ``goto`` of a command given from outside, while the run waits.
+
+        Raises:
+            NotInterruptedError: The run is not waiting.
+        """
+        if not self.settled or self.status not in ("running", "interrupted"):
+            raise NotInterruptedError(f"Thread {self.thread_id!r} is not waiting, so Command(update=..., goto=...) cannot be applied.")
+        update = self.graph.schema.update_wire(command.update, "Command(update=...)")
+        await self.root.edit(update, goto=command.destinations)
+
+    # --- records -------------------------------------------------------------------------------------------------
+
+    def record(self, kind: EventKind, engine: Engine | None, *, task: Task | None = None, node: str | None = None, data: Any = None) -> None:
+        """Append an event."""
+        self.sequence += 1
+        self.events.append(
+            Event(
+                seq=self.sequence,
+                at=self.now(),
+                kind=kind,
+                namespace=engine.namespace if engine else "",
+                node=task.node if task else node,
+                task_id=task.id if task else None,
+                step=engine.state.step if engine else None,
+                data=data,
+            )
+        )
+        if len(self.events) > 2 * self._keep:
+            del self.events[: self._keep]
+        self.recorded(self.events[-1])
+
+    def recorded(self, event: Event) -> None:
+        """Called after every event."""
+
+    def checkpoint(self, engine: Engine, source: CheckpointSource, writes: list[tuple[str, dict[str, Any]]]) -> None:
+        """Record the state of an engine as a checkpoint."""
+        parent = engine.state.checkpoint_id or self.parent_checkpoint
+        engine.state.checkpoint_id = f"{self.ordinal:04d}-{engine.state.step:06d}"
+        next_nodes = [task.node for task in engine.state.tasks]
+        self.checkpoints.append(
+            Checkpoint(
+                id=engine.state.checkpoint_id,
+                namespace=engine.namespace,
+                parent_id=parent,
+                source=source,
+                step=engine.state.step,
+                schema=engine.graph.schema,
+                values=engine.values.data,
+                next=next_nodes,
+                writes=writes,
+                created_at=self.now(),
+                root=freeze(self.engines[""].state if self.engines else engine.state),
+            )
+        )
+        if len(self.checkpoints) > 2 * self._keep:
+            del self.checkpoints[: self._keep]
+        self.record("checkpoint", engine, data={"id": engine.state.checkpoint_id, "source": source, "next": next_nodes})
+
+    def find_checkpoint(self, checkpoint_id: str | None = None, namespace: str = "") -> Checkpoint:
+        """A checkpoint by id, or the latest.
+
+        Raises:
+            CheckpointNotFoundError: There is none.
+        """
+        for checkpoint in reversed(self.checkpoints):
+            if checkpoint.namespace == namespace and checkpoint_id in (None, checkpoint.id):
+                return checkpoint
+        raise CheckpointNotFoundError(
+            f"Thread {self.thread_id!r} has no checkpoint {checkpoint_id!r}" + (f" in namespace {namespace!r}." if namespace else "."),
+            thread_id=self.thread_id,
+        )
+
+    def snapshot(self, checkpoint: Checkpoint, *, pending: bool) -> StateSnapshot:
+        """A checkpoint as callers see it.
+
+        Args:
+            checkpoint: The checkpoint.
+            pending: Whether the run still waits there, so that its pending interrupts belong to it.
+        """
+        place = {"thread_id": self.thread_id, "checkpoint_ns": checkpoint.namespace}
+        return StateSnapshot(
+            values=self._encode(checkpoint),
+            next=list(checkpoint.next),
+            config={**place, "checkpoint_id": checkpoint.id},
+            metadata={"step": checkpoint.step, "source": checkpoint.source, "run": self.ordinal, "writes": [list(write) for write in checkpoint.writes]},
+            created_at=checkpoint.created_at,
+            parent_config=None if checkpoint.parent_id is None else {**place, "checkpoint_id": checkpoint.parent_id},
+            interrupts=self.desk.pending if pending else [],
+        )
+
+    def values_at(self, event: Event) -> dict[str, Any] | None:
+        """For the event of a checkpoint, the state as JSON data."""
+        if event.kind != "checkpoint":
+            return None
+        return self._encode(self.find_checkpoint(event.data["id"], event.namespace))
+
+    def _encode(self, checkpoint: Checkpoint) -> dict[str, Any]:
+        return checkpoint.schema.encode(checkpoint.values)
+
+    def first_checkpoint(self) -> Checkpoint:
+        """The checkpoint the run started with.
+
+        Raises:
+            CheckpointNotFoundError: The run has none.
+        """
+        found = next((item for item in self.checkpoints if not item.namespace), None)
+        if found is None:
+            return self.find_checkpoint()
+        return found
+
+    def seed_of(self, checkpoint: Checkpoint) -> dict[str, Any]:
+        """JSON state from which a run can start at a checkpoint.
+
+        For the latest checkpoint that is the present state, so finished tasks of an unfinished superstep keep their writes.
+        """
+        live = self.engines.get("")
+        latest = live is not None and checkpoint.root.step == live.state.step and checkpoint is self._latest(checkpoint.namespace)
+        return engine_state_to_wire(self.graph, cast("Engine", live).state if latest else checkpoint.root)
+
+    def _latest(self, namespace: str) -> Checkpoint | None:
+        return next((item for item in reversed(self.checkpoints) if item.namespace == namespace), None)
+
+    # --- carrying a run over -------------------------------------------------------------------------------------
+
+    def carry(self) -> dict[str, Any]:
+        """Everything, as JSON data, that a continuation of this run needs."""
+        return {
+            "ordinal": self.ordinal,
+            "interrupts": self.desk.count,
+            "sequence": self.sequence,
+            "root": engine_state_to_wire(self.graph, self.root.state),
+            "pending": {item.key: item.to_wire() for item in self.desk.pending},
+            "answered": {id: {"value": answer.value, "author": answer.author, "at": answer.at.isoformat()} for id, answer in self.desk.answered.items()},
+            "signals": self.signals,
+        }
+
+    def restore(self, carried: Mapping[str, Any]) -> EngineState:
+        """Take over what `carry` wrote; returns the state to `execute` from."""
+        self.ordinal = carried["ordinal"]
+        self.desk.count = carried["interrupts"]
+        self.sequence = carried["sequence"]
+        self.desk.restore_answers(carried["answered"])
+        self.signals = {name: list(values) for name, values in carried["signals"].items()}
+        self._carried = dict(carried["pending"])
+        return engine_state_from_wire(self.graph, carried["root"])
+
+
+def node_error(full_name: str, error: BaseException) -> NodeError:
+    """The error a run ends with when a node raised `error`."""
+    text = str(error) or repr(error)
+    return NodeError(f"Node {full_name} failed: {type(error).__name__}: {text}", node=full_name, cause_type=type(error).__name__)
+
+
+def freeze(state: EngineState) -> EngineState:
+    """A copy of an engine's state that later steps do not change. Values and updates are shared: nobody changes them."""
+    return replace(
+        state,
+        tasks=[
+            replace(task, journal=dict(task.journal), child=None if task.child is None else freeze(task.child)) for task in state.tasks
+        ],
+        joins={key: list(seen) for key, seen in state.joins.items()},
+        writes=list(state.writes),
+    )

@@ -1,0 +1,378 @@
+"""State schemas: the fields of a graph's state, their reducers and their JSON form.
+
+The engine holds state as a plain ``dict`` of field values. A `StateSchema` knows how updates are merged into it, how user
+code sees it (a TypedDict's dict, a dataclass or a Pydantic model) and how it is written as JSON.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import inspect
+import types
+import typing
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, cast, get_args, get_origin
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic.errors import PydanticSchemaGenerationError, PydanticUndefinedAnnotation
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+from typing_extensions import is_typeddict
+
+from .control import MISSING
+from .errors import GraphCompileError, InvalidUpdateError
+from .wire import to_wire, wire_size
+
+Reducer = Callable[[Any, Any], Any]
+Values = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Write:
+    """One partial update on its way into the state.
+
+    Attributes:
+        owner: Who wrote it, ``graph.node``.
+        update: Field name to JSON value.
+    """
+
+    owner: str
+    update: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of a state schema.
+
+    Attributes:
+        name: Its name.
+        adapter: Validates a value of the field.
+        reducer: Merges an update into the present value; ``None`` means the last value wins.
+        update_adapter: Validates an update to the field.
+        default: Makes the value before any update, or `MISSING`.
+    """
+
+    name: str
+    adapter: TypeAdapter[Any]
+    reducer: Reducer | None
+    update_adapter: TypeAdapter[Any]
+    default: Callable[[], Any] | None
+
+    def decode(self, wire: Any, owner: str) -> Any:
+        """Read a stored value of this field."""
+        return _validate(self.adapter, wire, f"{owner}: field {self.name!r}")
+
+
+class StateSchema:
+    """A TypedDict, dataclass or Pydantic model, read as fields with reducers.
+
+    Args:
+        cls: The class. A field's reducer is the last callable among its ``Annotated`` metadata.
+
+    Raises:
+        GraphCompileError: The class is of another kind, or a field's type has no JSON form.
+    """
+
+    def __init__(self, cls: type) -> None:
+        self.cls = cls
+        self.name = getattr(cls, "__name__", str(cls))
+        if is_typeddict(cls):
+            self.kind = "typeddict"
+        elif dataclasses.is_dataclass(cls):
+            self.kind = "dataclass"
+        elif isinstance(cls, type) and issubclass(cls, BaseModel):
+            self.kind = "pydantic"
+        else:
+            raise GraphCompileError(
+                f"State schema {self.name!r} must be a TypedDict, a dataclass or a Pydantic model, not {type(cls).__name__}."
+            )
+        try:
+            hints = typing.get_type_hints(cls, include_extras=True)
+        except NameError as error:
+            raise GraphCompileError(
+                f"State schema {self.name!r} has an annotation that cannot be resolved: {error}. "
+                "Define the schema and its types at module level."
+            ) from None
+        names = list(cls.model_fields) if self.kind == "pydantic" else list(hints)  # type: ignore[attr-defined]
+        self.fields: dict[str, Field] = {name: self._field(name, hints[name]) for name in names}
+
+    # --- values --------------------------------------------------------------------------------------------------
+
+    def initial(self) -> Values:
+        """Values before any input: the defaults, and an empty value for fields with a reducer."""
+        return {name: field.default() for name, field in self.fields.items() if field.default is not None}
+
+    def apply(self, values: Values, writes: Iterable[Write]) -> Values:
+        """Merge updates, in order, and return the new values; `values` is not changed.
+
+        Raises:
+            InvalidUpdateError: An unknown field, a value of the wrong type, or two writes in one step to a field that
+                has no reducer.
+        """
+        merged = dict(values)
+        writers: dict[str, str] = {}
+        for write in writes:
+            for name, wire in write.update.items():
+                field = self._known(name, write.owner)
+                if field.reducer is None:
+                    if name in writers:
+                        raise InvalidUpdateError(
+                            f"{writers[name]} and {write.owner} both wrote field {name!r} in one superstep, and it has no "
+                            f"reducer. Declare one: {name}: Annotated[..., reducer].",
+                            field=name,
+                        )
+                    writers[name] = write.owner
+                    merged[name] = field.decode(wire, write.owner)
+                else:
+                    merged[name] = self._reduce(field, merged, wire, write.owner)
+        return merged
+
+    def view(self, values: Values, only: Iterable[str] | None = None) -> Any:
+        """The state as user code sees it: a fresh instance that user code may change without any effect.
+
+        Args:
+            values: Field values.
+            only: Names of the fields to show; ``None`` is all.
+
+        Raises:
+            InvalidUpdateError: A required field of a dataclass or model has no value.
+        """
+        seen = {name: isolate(values[name]) for name in (self.fields if only is None else only) if name in values}
+        if self.kind == "typeddict":
+            return seen
+        try:
+            return self.cls(**seen)
+        except (TypeError, ValidationError) as error:
+            raise InvalidUpdateError(
+                f"State {self.name} cannot be built from the fields that have a value ({', '.join(seen) or 'none'}): {error}. "
+                "Give the other fields defaults, or pass them in the input."
+            ) from None
+
+    def update_wire(self, update: Any, owner: str) -> dict[str, Any]:
+        """The JSON form of what a node returned as its update.
+
+        Args:
+            update: A mapping, ``None`` (no change), or an instance of the schema (all of its set fields).
+            owner: ``graph.node``, for errors.
+
+        Raises:
+            InvalidUpdateError: It is something else, or names an unknown field.
+            SerializationError: It has no JSON form.
+        """
+        if update is None:
+            return {}
+        if isinstance(update, BaseModel):
+            update = {name: getattr(update, name) for name in update.model_fields_set}
+        elif dataclasses.is_dataclass(update) and not isinstance(update, type):
+            update = {item.name: getattr(update, item.name) for item in dataclasses.fields(update)}
+        if not isinstance(update, Mapping):
+            raise InvalidUpdateError(
+                f"{owner} returned {type(update).__name__}; a node returns a dict with the fields to update, None, or a Command."
+            )
+        for name in update:
+            self._known(name, owner)
+        return cast("dict[str, Any]", to_wire(dict(update), f"update of {owner}"))
+
+    # --- JSON ----------------------------------------------------------------------------------------------------
+
+    def encode(self, values: Values, only: Iterable[str] | None = None) -> dict[str, Any]:
+        """Values as JSON data."""
+        names = self.fields if only is None else only
+        return {name: to_wire(values[name], f"field {name!r} of {self.name}") for name in names if name in values}
+
+    def decode(self, wire: Mapping[str, Any], owner: str) -> Values:
+        """Values from JSON data.
+
+        Raises:
+            InvalidUpdateError: An unknown field, or a value of the wrong type.
+        """
+        return {name: self._known(name, owner).decode(value, owner) for name, value in wire.items()}
+
+    def json_schema(self) -> dict[str, Any]:
+        """JSON schema of the state."""
+        properties = {name: field.adapter.json_schema() for name, field in self.fields.items()}
+        return {"title": self.name, "type": "object", "properties": properties}
+
+    # --- reading the class ---------------------------------------------------------------------------------------
+
+    def _known(self, name: str, owner: str) -> Field:
+        field = self.fields.get(name)
+        if field is None:
+            raise InvalidUpdateError(
+                f"{owner} wrote field {name!r}, which state {self.name} does not have (it has {', '.join(self.fields)}).",
+                field=name,
+            )
+        return field
+
+    @staticmethod
+    def _reduce(field: Field, values: Values, wire: Any, owner: str) -> Any:
+        update = _validate(field.update_adapter, wire, f"{owner}: update to field {field.name!r}")
+        if field.name not in values:
+            return update
+        try:
+            return cast("Reducer", field.reducer)(values[field.name], update)
+        except InvalidUpdateError:
+            raise
+        except Exception as error:
+            raise InvalidUpdateError(
+                f"{owner}: the reducer of field {field.name!r} raised {type(error).__name__}: {error}", field=field.name
+            ) from error
+
+    def _field(self, name: str, hint: Any) -> Field:
+        annotation, metadata = _unwrap(hint)
+        reducer = next((item for item in reversed(metadata) if _is_reducer(item)), None)
+        adapter = self._adapter(name, annotation, [item for item in metadata if item is not reducer])
+        update_adapter = adapter
+        if reducer is not None and (update_hint := _update_hint(reducer)) is not MISSING:
+            update_adapter = self._adapter(name, update_hint, [])
+        return Field(name, adapter, reducer, update_adapter, self._default(name, annotation, reducer))
+
+    def _adapter(self, name: str, annotation: Any, metadata: list[Any]) -> TypeAdapter[Any]:
+        try:
+            for item in metadata:
+                annotation = Annotated[annotation, item]
+            return TypeAdapter(annotation)
+        except (PydanticSchemaGenerationError, PydanticUndefinedAnnotation, TypeError) as error:
+            raise GraphCompileError(
+                f"State {self.name}: field {name!r} has type {annotation!r}, which has no JSON form "
+                f"({str(error).splitlines()[0]}). Use plain data, dataclasses or Pydantic models."
+            ) from None
+
+    def _default(self, name: str, annotation: Any, reducer: Reducer | None) -> Callable[[], Any] | None:
+        if self.kind == "pydantic":
+            info: FieldInfo = self.cls.model_fields[name]  # type: ignore[attr-defined]
+            if info.default_factory is not None:
+                return cast("Callable[[], Any]", info.default_factory)
+            if info.default is not PydanticUndefined:
+                return lambda: copy.deepcopy(info.default)
+        elif self.kind == "dataclass":
+            item = next(item for item in dataclasses.fields(self.cls) if item.name == name)
+            if item.default_factory is not dataclasses.MISSING:
+                return item.default_factory
+            if item.default is not dataclasses.MISSING:
+                return lambda: item.default
+        return _empty(annotation) if reducer is not None else None
+
+
+class StateValues:
+    """The values of one graph (or subgraph) run and, computed once per change, their JSON form.
+
+    A list that only grew is encoded only for its new tail, so a long message log costs what was added to it.
+    """
+
+    def __init__(self, schema: StateSchema, data: Values) -> None:
+        self.schema = schema
+        self.data = data
+        self._encoded: dict[str, _Encoded] = {}
+
+    def apply(self, writes: Iterable[Write]) -> None:
+        """Merge updates (see `StateSchema.apply`)."""
+        self.data = self.schema.apply(self.data, writes)
+
+    def wire(self, only: Iterable[str] | None = None) -> dict[str, Any]:
+        """JSON form of all fields, or of some. Not to be changed by the caller."""
+        return {name: self.encoded(name).wire for name in (self.schema.fields if only is None else only) if name in self.data}
+
+    def encoded(self, name: str) -> _Encoded:
+        """JSON form and size in bytes of one field that has a value."""
+        value = self.data[name]
+        known = self._encoded.get(name)
+        if known is None or known.value is not value:
+            known = self._encoded[name] = self._encode(name, value, known)
+        return known
+
+    def _encode(self, name: str, value: Any, known: _Encoded | None) -> _Encoded:
+        what = f"field {name!r} of {self.schema.name}"
+        if known is not None and isinstance(value, list) and isinstance(known.value, list):
+            done = len(known.value)
+            if done and len(value) >= done and all(new is old for new, old in zip(value, known.value, strict=False)):
+                tail = to_wire(value[done:], what)
+                return _Encoded(value, known.wire + tail, known.size + wire_size(tail))
+        wire = to_wire(value, what)
+        return _Encoded(value, wire, wire_size(wire))
+
+
+@dataclass(frozen=True, slots=True)
+class _Encoded:
+    value: Any
+    wire: Any
+    size: int
+
+
+def isolate(value: Any) -> Any:
+    """Copy what user code could change in place; share what it cannot."""
+    match value:
+        case None | bool() | int() | float() | str() | bytes() | frozenset():
+            return value
+        case dict():
+            return {key: isolate(item) for key, item in value.items()}
+        case list():
+            return [isolate(item) for item in value]
+        case BaseModel() if type(value).model_config.get("frozen"):
+            return value
+        case _:
+            return copy.deepcopy(value)
+
+
+def input_adapter(annotation: Any) -> TypeAdapter[Any] | None:
+    """Adapter for the payload of a `Send`, if the node's parameter is annotated with a dataclass or model."""
+    if isinstance(annotation, type) and (dataclasses.is_dataclass(annotation) or issubclass(annotation, BaseModel)):
+        return TypeAdapter(annotation)
+    return None
+
+
+def _validate(adapter: TypeAdapter[Any], value: Any, what: str) -> Any:
+    try:
+        return adapter.validate_python(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = "".join(f"[{part!r}]" for part in first["loc"])
+        raise InvalidUpdateError(f"{what}{place}: {first['msg']} (got {first['input']!r:.100}).") from None
+
+
+def _unwrap(hint: Any) -> tuple[Any, tuple[Any, ...]]:
+    """Take ``Required``/``NotRequired``/``ReadOnly`` and ``Annotated`` off a hint."""
+    metadata: tuple[Any, ...] = ()
+    while True:
+        origin = get_origin(hint)
+        if origin is Annotated:
+            hint, metadata = get_args(hint)[0], (*get_args(hint)[1:], *metadata)
+        elif origin in (typing.Required, typing.NotRequired):
+            hint = get_args(hint)[0]
+        else:
+            return hint, metadata
+
+
+def _is_reducer(item: Any) -> bool:
+    if isinstance(item, type) or isinstance(item, FieldInfo) or not callable(item):
+        return False
+    try:
+        positional = [
+            parameter
+            for parameter in inspect.signature(item).parameters.values()
+            if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+        ]
+    except (TypeError, ValueError):
+        return False
+    return len(positional) == 2
+
+
+def _update_hint(reducer: Reducer) -> Any:
+    """Annotation of a reducer's second parameter: the type of an update, where it is not the field's own type."""
+    try:
+        names = list(inspect.signature(reducer).parameters)
+        return typing.get_type_hints(reducer, include_extras=True).get(names[1], MISSING)
+    except (TypeError, NameError, ValueError):
+        return MISSING
+
+
+def _empty(annotation: Any) -> Callable[[], Any] | None:
+    """Maker of an empty value of a type, if it has an obvious one."""
+    origin = get_origin(annotation) or annotation
+    if origin in (typing.Union, types.UnionType):
+        return None
+    if origin in (list, dict, set, frozenset, tuple, int, float, str, bool):
+        return cast("Callable[[], Any]", origin)
+    return None

@@ -1,0 +1,121 @@
+"""From events of a run to what watchers asked to see.
+
+Both hosts project the same events, so a stream reads the same under either. A cursor is ``<run ordinal>-<event number>``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from .errors import StreamModeError
+from .records import Event
+from .results import StreamChunk
+from .wire import to_wire
+
+MODES = ("values", "updates", "messages", "custom", "debug")
+
+
+def read_modes(mode: str | Sequence[str]) -> list[str]:
+    """Check the modes asked for.
+
+    Raises:
+        StreamModeError: One of them does not exist.
+    """
+    modes = [mode] if isinstance(mode, str) else list(mode)
+    if unknown := [item for item in modes if item not in MODES]:
+        raise StreamModeError(f"Unknown stream mode {unknown[0]!r}; there are {', '.join(MODES)}.")
+    return modes
+
+
+def make_cursor(ordinal: int, seq: int) -> str:
+    """Cursor of an event."""
+    return f"{ordinal}-{seq}"
+
+
+def read_cursor(cursor: str | None) -> tuple[int, int]:
+    """Run ordinal and event number of a cursor; zeros for none.
+
+    Raises:
+        StreamModeError: It is not a cursor.
+    """
+    if cursor is None:
+        return 0, 0
+    ordinal, _, seq = cursor.partition("-")
+    if not (ordinal.isdigit() and seq.isdigit()):
+        raise StreamModeError(f"{cursor!r} is not a stream cursor; pass the cursor of a chunk you received.")
+    return int(ordinal), int(seq)
+
+
+def project(event: Event, modes: Sequence[str], *, ordinal: int, values: Mapping[str, Any] | None) -> Iterator[StreamChunk]:
+    """Chunks of one event, in the order in which the modes were asked for.
+
+    Args:
+        event: The event.
+        modes: Modes asked for.
+        ordinal: Ordinal of the run.
+        values: For a ``checkpoint`` event, the state as JSON data.
+    """
+    cursor = make_cursor(ordinal, event.seq)
+    for mode in modes:
+        for data in _data(event, mode, values):
+            yield StreamChunk(mode, data, cursor, event.namespace)
+
+
+def _data(event: Event, mode: str, values: Mapping[str, Any] | None) -> Iterator[Any]:
+    match mode, event.kind:
+        case "values", "checkpoint":
+            yield values
+        case "updates", "updates":
+            yield {event.node: event.data}
+        case "updates", "interrupt":
+            yield {"__interrupt__": [{"id": event.data["id"], "value": event.data["value"]}]}
+        case "messages", "message":
+            yield [event.data, _metadata(event)]
+        case "messages", "updates":
+            for message in _messages(event.data):
+                yield [message, _metadata(event)]
+        case "custom", "custom":
+            yield event.data
+        case "debug", _:
+            yield debug_info(event)
+
+
+def debug_info(event: Event) -> dict[str, Any]:
+    """An event as JSON data."""
+    info: dict[str, Any] = {"event_type": event.kind, "at": to_wire(event.at, "time"), "step": event.step}
+    for name in ("node", "task_id", "namespace"):
+        if getattr(event, name):
+            info[name] = getattr(event, name)
+    if isinstance(event.data, Mapping):
+        return {**event.data, **info}
+    return info if event.data is None else {**info, "data": event.data}
+
+
+def trace_of(events: Sequence[Event]) -> list[dict[str, Any]]:
+    """Oris's trace of a call: ``StepCompleted``, ``InterruptReached`` and ``ResumeReceived``, in order."""
+    trace: list[dict[str, Any]] = []
+    for event in events:
+        common = {"step": event.step, "namespace": event.namespace, "ts": to_wire(event.at, "time")}
+        match event.kind:
+            case "task_completed":
+                trace.append({"StepCompleted": {"node": event.node, "task_id": event.task_id, **common}})
+            case "interrupt":
+                trace.append({"InterruptReached": {"value": event.data["value"], "node": event.node, **common}})
+            case "resumed":
+                trace.append({"ResumeReceived": {"value": event.data["value"], "node": event.node, **common}})
+    return trace
+
+
+def _metadata(event: Event) -> dict[str, Any]:
+    return {"graph_node": event.node, "step": event.step, "namespace": event.namespace, "tags": []}
+
+
+def _messages(update: Mapping[str, Any]) -> Iterator[Any]:
+    """Complete messages among the values of an update."""
+    for value in update.values():
+        for item in value if isinstance(value, list) else [value]:
+            if isinstance(item, dict) and "message_type" in item and "content" in item:
+                yield item
+
+

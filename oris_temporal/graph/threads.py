@@ -1,0 +1,208 @@
+"""Threads in this process's memory: `CompiledGraph.invoke` and its relatives, without a server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from .config import RunnableConfig, read_config
+from .control import MISSING, Command
+from .errors import EmptyInputError, NotInterruptedError, RunConflictError, ThreadNotFoundError
+from .local import LocalRun
+from .records import Checkpoint
+from .results import InvokeResult, StateSnapshot, StreamChunk
+from .run import Edit
+from .snapshot import engine_state_from_wire
+from .streaming import project, read_modes, trace_of
+
+if TYPE_CHECKING:
+    from .compiled import CompiledGraph
+
+Breakpoints = Mapping[str, Collection[str] | None]
+
+
+class ThreadStore:
+    """The threads of one compiled graph, each a list of runs.
+
+    Args:
+        graph: The graph.
+    """
+
+    def __init__(self, graph: CompiledGraph) -> None:
+        self.graph = graph
+        self._threads: dict[str, list[LocalRun]] = {}
+
+    # --- running -------------------------------------------------------------------------------------------------
+
+    async def invoke(self, given: Any, config: Mapping[str, Any] | None, breakpoints: Breakpoints) -> InvokeResult:
+        """See `CompiledGraph.invoke`."""
+        run, seen = await self._begin(given, read_config(config), breakpoints)
+        await run.until_settled()
+        return InvokeResult(
+            status=run.status,
+            state=self.graph.schema.view(run.root.values.data),
+            values=run.root.values.wire(),
+            interrupts=run.desk.pending,
+            next=run.next_nodes(),
+            trace=trace_of([event for event in run.events if event.seq > seen]),
+            thread_id=run.thread_id,
+            checkpoint_id=run.root.state.checkpoint_id or "",
+        )
+
+    async def stream(
+        self, given: Any, config: Mapping[str, Any] | None, *, mode: str | Sequence[str], subgraphs: bool, breakpoints: Breakpoints
+    ) -> AsyncIterator[StreamChunk]:
+        """See `CompiledGraph.stream`."""
+        modes = read_modes(mode)
+        run, seen = await self._begin(given, read_config(config), breakpoints)
+        settled = asyncio.create_task(run.until_settled())
+        settled.add_done_callback(lambda _: run.changed.set())
+        over = False
+        while not over:
+            over = settled.done()
+            for event in [event for event in run.events if event.seq > seen and (subgraphs or not event.namespace)]:
+                for chunk in project(event, modes, ordinal=run.ordinal, values=run.values_at(event)):
+                    yield chunk
+            seen = run.sequence
+            if not over:
+                run.changed.clear()
+                await run.changed.wait()
+        await settled
+
+    async def signal(self, config: Mapping[str, Any], name: str, value: Any) -> None:
+        """See `CompiledGraph.signal`."""
+        self._runs(read_config(config)["configurable"])[-1].receive_signal(name, value)
+
+    # --- state ---------------------------------------------------------------------------------------------------
+
+    def get_state(self, config: Mapping[str, Any]) -> StateSnapshot:
+        """See `CompiledGraph.get_state`."""
+        run, checkpoint = self._find(read_config(config)["configurable"])
+        return self._snapshot(run, checkpoint)
+
+    def get_state_history(self, config: Mapping[str, Any], *, limit: int | None, before: str | None, order: str) -> list[StateSnapshot]:
+        """See `CompiledGraph.get_state_history`."""
+        configurable = read_config(config)["configurable"]
+        namespace = configurable.get("checkpoint_ns", "")
+        found = [
+            self._snapshot(run, checkpoint)
+            for run in self._runs(configurable)
+            for checkpoint in run.checkpoints
+            if checkpoint.namespace == namespace and (before is None or checkpoint.id < before)
+        ]
+        if order == "newest":
+            found.reverse()
+        return found[:limit]
+
+    async def update_state(self, config: Mapping[str, Any], values: Any, *, as_node: str | None) -> dict[str, Any]:
+        """See `CompiledGraph.update_state`."""
+        configurable = read_config(config)["configurable"]
+        run, checkpoint = self._find(configurable)
+        update = self.graph.schema.update_wire(values, f"update_state of {self.graph.name}")
+        if self._is_live(run) and "checkpoint_id" not in configurable:
+            await run.until_settled()
+            await run.root.edit(update, as_node=as_node)
+        else:
+            run = self._branch(run, checkpoint, {}, Edit(update, as_node=as_node, hold=True))
+            await run.until_settled()
+        return {"configurable": {"thread_id": run.thread_id, "checkpoint_id": run.root.state.checkpoint_id, "checkpoint_ns": ""}}
+
+    # --- threads and runs ----------------------------------------------------------------------------------------
+
+    async def _begin(self, given: Any, config: RunnableConfig, breakpoints: Breakpoints) -> tuple[LocalRun, int]:
+        """The run a call is about, started or resumed, and the number of the last event before the call."""
+        if isinstance(given, Command):
+            return await self._command(given, config, breakpoints)
+        if given is None:
+            return self._continue(config, breakpoints)
+        thread_id = str(config["configurable"].setdefault("thread_id", uuid4().hex))
+        wire = self.graph.input_wire(given)
+        before = self._threads.get(thread_id, [])
+        if before and self._is_live(before[-1]) and not before[-1].settled:
+            raise RunConflictError(f"Thread {thread_id!r} is running; wait for it, or use another thread.", thread_id=thread_id)
+        run = self._new_run(thread_id, config, breakpoints)
+        run.start(wire)
+        return run, 0
+
+    def _continue(self, config: RunnableConfig, breakpoints: Breakpoints) -> tuple[LocalRun, int]:
+        configurable = config["configurable"]
+        if not configurable.get("thread_id"):
+            raise EmptyInputError(
+                f"Graph {self.graph.name}: without an input, name a thread to continue: config={{'configurable': {{'thread_id': ...}}}}."
+            )
+        run, checkpoint = self._find(configurable)
+        if "checkpoint_id" in configurable or not self._is_live(run):
+            return self._branch(run, checkpoint, breakpoints), 0
+        seen = run.sequence
+        for interrupt in run.desk.pending:
+            if interrupt.kind != "interrupt":
+                run.resume(None, interrupt_id=interrupt.id)
+        return run, seen
+
+    async def _command(self, command: Command, config: RunnableConfig, breakpoints: Breakpoints) -> tuple[LocalRun, int]:
+        run, checkpoint = self._find(config["configurable"])
+        if "checkpoint_id" in config["configurable"]:
+            run = self._branch(run, checkpoint, breakpoints)
+            await run.until_settled()
+        elif run.ended:
+            raise NotInterruptedError(f"Thread {run.thread_id!r} is {run.status}; it is not waiting for an answer.")
+        elif not self._is_live(run):
+            run = self._branch(run, checkpoint, breakpoints)
+            await run.until_settled()
+        seen = run.sequence
+        if command.update is not None or command.destinations:
+            await run.apply_command(command)
+        if command.resume is not MISSING:
+            asked = {item.id for item in run.desk.pending} | set(run.desk.answered)
+            by_id = isinstance(command.resume, dict) and bool(command.resume) and set(command.resume) <= asked
+            run.resume(command.resume, by_id=by_id)
+        return run, seen
+
+    def _is_live(self, run: LocalRun) -> bool:
+        """Whether a run still executes, in this event loop."""
+        return not run.ended and run.loop is asyncio.get_running_loop()
+
+    def _new_run(self, thread_id: str, config: RunnableConfig, breakpoints: Breakpoints) -> LocalRun:
+        runs = self._threads.setdefault(thread_id, [])
+        if runs:
+            runs[-1].stop()
+        run = LocalRun(
+            self.graph,
+            thread_id=thread_id,
+            ordinal=len(runs) + 1,
+            config=config,
+            interrupts_before=runs[-1].desk.count if runs else 0,
+            **breakpoints,
+        )
+        runs.append(run)
+        return run
+
+    def _branch(self, run: LocalRun, checkpoint: Checkpoint, breakpoints: Breakpoints, edit: Edit | None = None) -> LocalRun:
+        """A new run of the thread that starts from a checkpoint."""
+        seed = engine_state_from_wire(self.graph, run.seed_of(checkpoint))
+        branch = self._new_run(run.thread_id, run.config, breakpoints)
+        branch.parent_checkpoint = checkpoint.id
+        branch.start(None, seed, edit)
+        return branch
+
+    def _runs(self, configurable: Mapping[str, Any]) -> list[LocalRun]:
+        thread_id = configurable.get("thread_id")
+        runs = self._threads.get(str(thread_id), [])
+        if not runs:
+            raise ThreadNotFoundError(f"Graph {self.graph.name} has no thread {thread_id!r} in this process.", thread_id=thread_id)
+        return runs
+
+    def _find(self, configurable: Mapping[str, Any]) -> tuple[LocalRun, Checkpoint]:
+        runs = self._runs(configurable)
+        wanted, namespace = configurable.get("checkpoint_id"), configurable.get("checkpoint_ns", "")
+        for run in reversed(runs):
+            if any(item.namespace == namespace and wanted in (None, item.id) for item in run.checkpoints):
+                return run, run.find_checkpoint(wanted, namespace)
+        return runs[-1], runs[-1].find_checkpoint(wanted, namespace)
+
+    def _snapshot(self, run: LocalRun, checkpoint: Checkpoint) -> StateSnapshot:
+        latest = run is self._threads[run.thread_id][-1] and checkpoint is run.checkpoints[-1]
+        return run.snapshot(checkpoint, pending=latest)
+
