@@ -1,5 +1,6 @@
 """Oris graphs as durable Temporal workflows."""
 
+from .client import OrisClient, RunResult
 from .graph.builder import StateGraph
 from .graph.compiled import CompiledGraph
 from .graph.config import RunnableConfig
@@ -10,6 +11,8 @@ from .graph.messages import Message, MessagesState, RemoveMessage, ToolCall, add
 from .graph.node import StreamWriter
 from .graph.options import NO_RETRY, RetryPolicy
 from .graph.results import InvokeResult, StateSnapshot, StreamChunk
+from .plugin import OrisPlugin
+from .worker import Worker
 
 __all__ = [
     "END",
@@ -22,8 +25,11 @@ __all__ = [
     "InvokeResult",
     "Message",
     "MessagesState",
+    "OrisClient",
+    "OrisPlugin",
     "RemoveMessage",
     "RetryPolicy",
+    "RunResult",
     "RunnableConfig",
     "Send",
     "StateGraph",
@@ -31,6 +37,7 @@ __all__ = [
     "StreamChunk",
     "StreamWriter",
     "ToolCall",
+    "Worker",
     "add_messages",
     "append_messages",
     "interrupt",

@@ -110,7 +110,9 @@ class StateGraph:
         )
         if isinstance(fn, CompiledGraph):
             if run_as is not None or fuse or reads:
-                raise GraphCompileError(f"add_node({name!r}): run_as, fuse and reads are for functions; see add_subgraph.")
+                raise GraphCompileError(
+                    f"add_node({name!r}): run_as, fuse and reads are for functions; see add_subgraph."
+                )
             self._declare(name, _DeclaredSubgraph(fn, None, None, "inline", options))
         else:
             self._declare(name, _DeclaredFunction(fn, options))
@@ -144,7 +146,12 @@ class StateGraph:
         return self
 
     def add_plugin_node(
-        self, name: str, type: str, config: Mapping[str, Any] | None = None, *, registry: NodePluginRegistry | None = None
+        self,
+        name: str,
+        type: str,
+        config: Mapping[str, Any] | None = None,
+        *,
+        registry: NodePluginRegistry | None = None,
     ) -> StateGraph:
         """Add a node made by a node plugin.
 
@@ -189,7 +196,9 @@ class StateGraph:
         if name in self._functions or name in self._nodes:
             raise GraphCompileError(f"add_activity: the name {name!r} is taken; pass name=... with another one.")
         given = {"timeout": timeout, "heartbeat": heartbeat, "retry": retry, "task_queue": task_queue}
-        self._functions[name] = ActivityFunction(name, fn, {key: value for key, value in given.items() if value is not None})
+        self._functions[name] = ActivityFunction(
+            name, fn, {key: value for key, value in given.items() if value is not None}
+        )
         return self
 
     def add_edge(self, source: str | Sequence[str], target: str) -> StateGraph:
@@ -200,7 +209,9 @@ class StateGraph:
         """
         sources = (source,) if isinstance(source, str) else tuple(source)
         if not sources or len(set(sources)) < len(sources) or (len(sources) > 1 and START in sources):
-            raise GraphCompileError(f"add_edge({list(sources)}, {target!r}): a join needs different nodes, none of them START.")
+            raise GraphCompileError(
+                f"add_edge({list(sources)}, {target!r}): a join needs different nodes, none of them START."
+            )
         self._edges.append(Edge(sources, target))
         return self
 

@@ -85,7 +85,9 @@ def _check_edges(graph: CompiledGraph) -> None:
                 _check_source(graph, source, f"add_edge({source!r}, {edge.target!r})")
             _check_target(graph, edge.target, f"add_edge({edge.sources[0]!r}, {edge.target!r})")
             if edge in seen:
-                raise GraphCompileError(f"Graph {graph.name}: the edge {edge.sources[0]!r} -> {edge.target!r} is there twice.")
+                raise GraphCompileError(
+                    f"Graph {graph.name}: the edge {edge.sources[0]!r} -> {edge.target!r} is there twice."
+                )
             seen.add(edge)
         else:
             where = f"add_conditional_edges({edge.source!r}, {edge.name})"
@@ -120,7 +122,9 @@ def _successors(graph: CompiledGraph, name: str) -> set[str]:
 
 def _check_reachable(graph: CompiledGraph) -> None:
     if START not in graph.edges_from:
-        raise GraphCompileError(f"Graph {graph.name} has no edge from START, so nothing would run. Use add_edge(START, ...).")
+        raise GraphCompileError(
+            f"Graph {graph.name} has no edge from START, so nothing would run. Use add_edge(START, ...)."
+        )
     if any(_returns_commands(node) for node in graph.nodes.values()):
         return  # a Command may lead anywhere
     reached = {START}
@@ -132,7 +136,7 @@ def _check_reachable(graph: CompiledGraph) -> None:
     if lost := [name for name in graph.nodes if name not in reached]:
         raise GraphCompileError(
             f"Graph {graph.name}: no path from START reaches {', '.join(map(repr, lost))}. "
-            "Add an edge to it, list it in a router's mapping, or remove it."
+            "Add an edge to it, list it in a router's mapping, annotate the node that goes there with `-> Command`, or remove it."
         )
 
 

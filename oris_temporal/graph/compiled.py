@@ -82,9 +82,13 @@ class CompiledGraph:
         """SHA-256 (hex) over the graph's shape: nodes, where they run, edges and state fields."""
         shape = {
             "name": self.name,
-            "nodes": [[name, node.side if isinstance(node, Node) else [node.run_as, node.graph.digest]] for name, node in self.nodes.items()],
+            "nodes": [
+                [name, node.side if isinstance(node, Node) else [node.run_as, node.graph.digest]]
+                for name, node in self.nodes.items()
+            ],
             "edges": [
-                [edge.sources, edge.target] if isinstance(edge, Edge) else [edge.source, edge.name, edge.targets] for edge in self.edges
+                [edge.sources, edge.target] if isinstance(edge, Edge) else [edge.source, edge.name, edge.targets]
+                for edge in self.edges
             ],
             "state": self.schema.json_schema(),
         }
@@ -130,7 +134,9 @@ class CompiledGraph:
             InvalidUpdateError: It does not fit the state.
         """
         if given is None:
-            raise EmptyInputError(f"Graph {self.name}: a new run needs an input (a state object, or text for a message graph).")
+            raise EmptyInputError(
+                f"Graph {self.name}: a new run needs an input (a state object, or text for a message graph)."
+            )
         if isinstance(given, str):
             if "messages" not in self.schema.fields:
                 raise InvalidUpdateError(
@@ -232,7 +238,9 @@ class CompiledGraph:
         """
         return self._threads.get_state_history(config, limit=limit, before=before, order=order)
 
-    async def update_state(self, config: Mapping[str, Any], values: Any, *, as_node: str | None = None) -> dict[str, Any]:
+    async def update_state(
+        self, config: Mapping[str, Any], values: Any, *, as_node: str | None = None
+    ) -> dict[str, Any]:
         """Merge values into a thread of this process and return the configuration of the new checkpoint.
 
         Args:
@@ -241,4 +249,3 @@ class CompiledGraph:
             as_node: Recompute what runs next as if this node had written the values.
         """
         return await self._threads.update_state(config, values, as_node=as_node)
-

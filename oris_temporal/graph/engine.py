@@ -125,7 +125,9 @@ class Engine:
         self._unfinished = sum(task.outcome is None for task in tasks)
         if not self._unfinished:
             return True
-        self.run.busy += self._unfinished - 1  # the engine's own unit goes to its tasks; the last one to finish returns it
+        self.run.busy += (
+            self._unfinished - 1
+        )  # the engine's own unit goes to its tasks; the last one to finish returns it
         self._running = [asyncio.create_task(self._run_counted(task)) for task in tasks if task.outcome is None]
         try:
             await _all_or_cancel(self._running)
@@ -153,7 +155,9 @@ class Engine:
             chain = self._chain(task, node)
             if len(chain) > 1:
                 task.outcome, *later = await self.run.call_chain(self, task, chain)
-                self._prefetched = [(follower.name, outcome) for follower, outcome in zip(chain[1:], later, strict=False)]
+                self._prefetched = [
+                    (follower.name, outcome) for follower, outcome in zip(chain[1:], later, strict=False)
+                ]
             elif node.side == "workflow":
                 task.outcome = await self.run.call_inline(self, task, node)
             else:
@@ -165,7 +169,7 @@ class Engine:
     async def _run_subgraph(self, task: Task, node: Subgraph) -> Outcome:
         if node.run_as == "child_workflow":
             return await self.run.call_child(self, task, node)
-        namespace = f"{self.namespace}|{task.node}:{task.id}" if self.namespace else f"{task.node}:{task.id}"
+        namespace = self.child_namespace(task)
         fresh = task.child is None
         child = Engine(
             node.graph,
@@ -184,6 +188,10 @@ class Engine:
             return node.outcome(child.values, child.state.writes)
         finally:
             del self.run.engines[namespace]
+
+    def child_namespace(self, task: Task) -> str:
+        """Namespace of the subgraph that a task runs."""
+        return f"{self.namespace}|{task.node}:{task.id}" if self.namespace else f"{task.node}:{task.id}"
 
     def _chain(self, task: Task, node: Node) -> list[Node]:
         """The nodes that one activity can run from here on: a fused chain, when this is the only task of its step."""
@@ -226,7 +234,9 @@ class Engine:
         where = f"{self.graph.name}.{edge.source}: router {edge.name}()"
         try:
             chosen = await self.run.guarded(
-                f"{self.graph.name}.{edge.source} (router {edge.name})", edge.router, self.graph.schema.view(self.values.data)
+                f"{self.graph.name}.{edge.source} (router {edge.name})",
+                edge.router,
+                self.graph.schema.view(self.values.data),
             )
         except GraphError:
             raise
@@ -302,7 +312,9 @@ class Engine:
         self.state.step += 1
         self.run.checkpoint(self, source, writes)
 
-    async def edit(self, update: dict[str, Any], *, as_node: str | None = None, goto: Sequence[Any] = (), hold: bool = False) -> str:
+    async def edit(
+        self, update: dict[str, Any], *, as_node: str | None = None, goto: Sequence[Any] = (), hold: bool = False
+    ) -> str:
         """Merge an update from outside and record it as a checkpoint.
 
         Args:
@@ -318,8 +330,7 @@ class Engine:
             NodeNotFoundError: `as_node` or a destination is no node.
             InvalidUpdateError: The update does not fit the state.
         """
-        if as_node is not None and as_node not in self.graph.nodes:
-            raise NodeNotFoundError(f"update_state(as_node={as_node!r}): graph {self.graph.name} has no such node.", node=as_node)
+        self.check_edit(update, as_node)
         self._merge([Write(f"update_state of {self.graph.name}", update)])
         if goto:
             self._redirect([destination_wire(item, "goto") for item in goto])
@@ -331,6 +342,14 @@ class Engine:
         self.run.record("state_edited", self, node=as_node, data=update)
         self._checkpoint("update", [(as_node or "__edit__", update)])
         return cast("str", self.state.checkpoint_id)
+
+    def check_edit(self, update: dict[str, Any], as_node: str | None) -> None:
+        """Raise what `edit` would raise, changing nothing."""
+        if as_node is not None and as_node not in self.graph.nodes:
+            raise NodeNotFoundError(
+                f"update_state(as_node={as_node!r}): graph {self.graph.name} has no such node.", node=as_node
+            )
+        self.graph.schema.apply(self.values.data, [Write(f"update_state of {self.graph.name}", update)])
 
     def _redirect(self, destinations: list[str | dict[str, Any]]) -> None:
         """Put other tasks in the place of those waiting to run, or of those that wait for a person."""
@@ -378,7 +397,7 @@ async def _all_or_cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
     """Wait for all; on the first failure cancel the others, in order, and wait for them to clean up."""
     try:
         await asyncio.gather(*tasks)
-    except BaseException:
+    except (Exception, asyncio.CancelledError):
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -181,6 +181,10 @@ class NoWorkerError(UnavailableError):
     """No worker polls the task queue, so the run cannot make progress. It is kept and goes on when one starts."""
 
 
+class RunStuckError(UnavailableError):
+    """The workers cannot carry the run on: their code fails on its history, or does not fit it. It is kept."""
+
+
 class NotSetUpError(UnavailableError):
     """The namespace lacks the search attributes; run ``oris-temporal setup`` once."""
 

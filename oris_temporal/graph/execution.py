@@ -15,7 +15,7 @@ from typing import Any
 from .config import RunnableConfig
 from .control import MISSING
 from .duration import Duration, to_timedelta
-from .interrupts import Ask, answer_type_name, check_answer, current_asker
+from .interrupts import Ask, answer_type_name, asking_through, check_answer
 from .node import Node, StreamWriter
 from .records import Outcome
 from .wire import to_wire
@@ -66,7 +66,13 @@ class _ReplayedAnswers:
     position: int = 0
 
     async def interrupt(
-        self, value: Any, *, timeout: Duration | None, default: Any, escalate_after: Duration | None, schema: type | None
+        self,
+        value: Any,
+        *,
+        timeout: Duration | None,
+        default: Any,
+        escalate_after: Duration | None,
+        schema: type | None,
     ) -> Any:
         position, self.position = self.position, self.position + 1
         if position < len(self.answers):
@@ -75,7 +81,9 @@ class _ReplayedAnswers:
         raise NodeInterrupt(make_ask(value, timeout, default, escalate_after, schema))
 
 
-def make_ask(value: Any, timeout: Duration | None, default: Any, escalate_after: Duration | None, schema: type | None) -> Ask:
+def make_ask(
+    value: Any, timeout: Duration | None, default: Any, escalate_after: Duration | None, schema: type | None
+) -> Ask:
     """The JSON-ready form of an ``interrupt(...)`` call."""
     return Ask(
         value=to_wire(value, "interrupt payload"),
@@ -86,7 +94,9 @@ def make_ask(value: Any, timeout: Duration | None, default: Any, escalate_after:
     )
 
 
-async def execute_node(node: Node, call: NodeCall, *, writer: StreamWriter, executor: Executor | None = None) -> NodeResult:
+async def execute_node(
+    node: Node, call: NodeCall, *, writer: StreamWriter, executor: Executor | None = None
+) -> NodeResult:
     """Run an activity-side node.
 
     Args:
@@ -110,16 +120,14 @@ async def execute_node(node: Node, call: NodeCall, *, writer: StreamWriter, exec
     else:
         state = node.state_for(node.schema.decode(call.state, node.full_name))
     args, kwargs = node.arguments(state, {"config": call.config, "writer": write})
-    token = current_asker.set(_ReplayedAnswers(call.answers))
     try:
-        if node.is_async:
-            returned = await node.fn(*args, **kwargs)
-        else:
-            returned = await _in_thread(executor, lambda: node.fn(*args, **kwargs))
+        with asking_through(_ReplayedAnswers(call.answers)):
+            if node.is_async:
+                returned = await node.fn(*args, **kwargs)
+            else:
+                returned = await _in_thread(executor, lambda: node.fn(*args, **kwargs))
     except NodeInterrupt as interrupted:
         return NodeResult(ask=interrupted.ask, custom=custom)
-    finally:
-        current_asker.reset(token)
     return NodeResult(outcome=node.outcome(returned), custom=custom)
 
 

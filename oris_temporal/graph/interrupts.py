@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -75,8 +76,12 @@ class Interrupt:
         created_at: When it was asked.
         deadline: When the default is taken or the node fails, or ``None``.
         answer_schema: JSON schema an answer must fit, or ``None``.
+        answer_type: ``module:name`` of the class the schema describes, or ``None``.
         escalated: Whether it waited longer than its escalation time.
         status: ``pending``, ``resumed`` or ``rejected``.
+        answer: The answer it got, or the reason of its rejection.
+        author: Who answered, if known.
+        answered_at: When.
         key: The call that asks; the same when a run is carried over to another history.
     """
 
@@ -89,14 +94,19 @@ class Interrupt:
     kind: InterruptKind = "interrupt"
     deadline: datetime | None = None
     answer_schema: dict[str, Any] | None = None
+    answer_type: str | None = None
     escalated: bool = False
     status: Literal["pending", "resumed", "rejected"] = "pending"
+    answer: Any = None
+    author: str | None = None
+    answered_at: datetime | None = None
     key: str = ""
 
     def to_wire(self) -> dict[str, Any]:
         """JSON form."""
         wire: dict[str, Any] = to_wire(self, f"interrupt {self.id}")
-        return wire
+        keep = ("id", "thread_id", "node", "value", "created_at")
+        return {name: value for name, value in wire.items() if name in keep or value != _WIRE_DEFAULTS.get(name)}
 
     @classmethod
     def from_wire(cls, wire: Mapping[str, Any]) -> Interrupt:
@@ -105,28 +115,13 @@ class Interrupt:
 
 
 _INTERRUPT: TypeAdapter[Interrupt] = TypeAdapter(Interrupt)
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An answer that was accepted.
-
-    Attributes:
-        value: The JSON value the node receives.
-        author: Who answered, if known.
-        at: When.
-    """
-
-    value: Any
-    author: str | None
-    at: datetime
+_WIRE_DEFAULTS = {"namespace": "", "kind": "interrupt", "escalated": False, "status": "pending", "key": ""}
 
 
 @dataclass(slots=True)
 class _Open:
     interrupt: Interrupt
     order: tuple[Any, ...]
-    answer_type: str | None
     future: asyncio.Future[Any]
 
 
@@ -137,12 +132,12 @@ class InterruptDesk:
     Args:
         thread_id: The thread.
         count: Interrupts the thread has asked so far, over all its runs.
+        asked: Interrupts this run has asked, by id.
     """
 
     thread_id: str
     count: int = 0
-    answered: dict[str, Answer] = field(default_factory=dict)
-    rejected: dict[str, str] = field(default_factory=dict)
+    asked: dict[str, Interrupt] = field(default_factory=dict)
     _open: dict[str, _Open] = field(default_factory=dict)
 
     @property
@@ -150,21 +145,17 @@ class InterruptDesk:
         """Unanswered interrupts, ordered by task and by call within the task."""
         return [entry.interrupt for entry in sorted(self._open.values(), key=lambda entry: entry.order)]
 
-    def open(self, interrupt: Interrupt, order: tuple[Any, ...], answer_type: str | None) -> asyncio.Future[Any]:
+    def open(self, interrupt: Interrupt, order: tuple[Any, ...]) -> asyncio.Future[Any]:
         """Register a question; the future gets the answer's JSON value."""
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._open[interrupt.id] = _Open(interrupt, order, answer_type, future)
+        self.asked[interrupt.id] = interrupt
+        self._open[interrupt.id] = _Open(interrupt, order, future)
         return future
 
     def next_id(self) -> str:
         """A fresh interrupt id."""
         self.count += 1
         return f"int-{self.thread_id}-{self.count - 1}"
-
-    def restore_answers(self, answered: Mapping[str, Mapping[str, Any]]) -> None:
-        """Take over answers recorded before the run was carried over."""
-        for id, wire in answered.items():
-            self.answered[id] = Answer(wire["value"], wire["author"], datetime.fromisoformat(wire["at"]))
 
     def close(self, interrupt_id: str) -> None:
         """Forget a question that is no longer waited for."""
@@ -202,13 +193,13 @@ class InterruptDesk:
         """Record answers that `plan` returned and wake the nodes that wait for them."""
         for id, value in answers.items():
             entry = self._open.pop(id)
-            entry.interrupt.status = "resumed"
-            self.answered[id] = Answer(value, author, at)
+            entry.interrupt.status, entry.interrupt.answer = "resumed", value
+            entry.interrupt.author, entry.interrupt.answered_at = author, at
             if not entry.future.done():
                 entry.future.set_result(value)
 
-    def reject(self, interrupt_id: str | None, reason: str) -> str:
-        """Refuse to answer; the node never resumes. Returns the interrupt's id.
+    def check_reject(self, interrupt_id: str | None) -> str:
+        """The id of the interrupt that may be rejected, changing nothing.
 
         Raises:
             NotInterruptedError: Nothing is pending.
@@ -217,13 +208,18 @@ class InterruptDesk:
             InterruptConflictError: It was already answered or rejected.
         """
         id = interrupt_id or self._only()
-        if id in self.rejected:
-            raise InterruptConflictError(f"Interrupt {id!r} is already rejected.", interrupt_id=id, status="rejected")
-        if id in self.answered:
-            raise InterruptConflictError(f"Interrupt {id!r} is already resumed.", interrupt_id=id, status="resumed")
-        self._open_entry(id).interrupt.status = "rejected"
-        self.rejected[id] = reason
+        known = self._known(id)
+        if known.status != "pending":
+            raise InterruptConflictError(
+                f"Interrupt {id!r} is already {known.status}.", interrupt_id=id, status=known.status
+            )
         return id
+
+    def reject(self, interrupt_id: str | None, reason: str, *, author: str | None, at: datetime) -> str:
+        """Refuse to answer; the node never resumes. Returns the interrupt's id. For the errors see `check_reject`."""
+        known = self.asked[self.check_reject(interrupt_id)]
+        known.status, known.answer, known.author, known.answered_at = "rejected", reason, author, at
+        return known.id
 
     def _only(self) -> str:
         if not self._open:
@@ -236,34 +232,31 @@ class InterruptDesk:
             )
         return next(iter(self._open))
 
-    def _open_entry(self, id: str) -> _Open:
-        if id not in self._open:
+    def _known(self, id: str) -> Interrupt:
+        if id not in self.asked:
             raise InterruptNotFoundError(f"Thread {self.thread_id!r} has no interrupt {id!r}.", interrupt_id=id)
-        return self._open[id]
+        return self.asked[id]
 
     def _is_repeat(self, id: str, value: Any) -> bool:
-        if id in self.rejected:
-            raise InterruptConflictError(f"Interrupt {id!r} is already rejected.", interrupt_id=id, status="rejected")
-        if id in self.answered:
-            if _same(self.answered[id].value, value):
-                return True
-            raise InterruptConflictError(
-                f"Interrupt {id!r} is already resumed with a different value.", interrupt_id=id, status="resumed"
-            )
-        entry = self._open_entry(id)
-        if entry.answer_type is not None:
-            check_answer(entry.answer_type, value, id)
+        known = self._known(id)
+        if known.status == "resumed" and same_json(known.answer, value):
+            return True
+        if known.status != "pending" or id not in self._open:
+            how = "resumed with a different value" if known.status == "resumed" else known.status
+            raise InterruptConflictError(f"Interrupt {id!r} is already {how}.", interrupt_id=id, status=known.status)
+        if known.answer_type is not None:
+            check_answer(known.answer_type, value, id)
         return False
 
 
-def _same(one: Any, other: Any) -> bool:
-    """JSON equality: ``1``, ``1.0`` and ``True`` differ."""
+def same_json(one: Any, other: Any) -> bool:
+    """Whether two JSON values are equal; ``1``, ``1.0`` and ``True`` differ."""
     if type(one) is not type(other):
         return False
     if isinstance(one, dict):
-        return one.keys() == other.keys() and all(_same(item, other[key]) for key, item in one.items())
+        return one.keys() == other.keys() and all(same_json(item, other[key]) for key, item in one.items())
     if isinstance(one, list):
-        return len(one) == len(other) and all(map(_same, one, other))
+        return len(one) == len(other) and all(map(same_json, one, other))
     return bool(one == other)
 
 
@@ -306,7 +299,8 @@ def check_answer(name: str, value: Any, interrupt_id: str) -> Any:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"]) or "answer"
         raise InvalidAnswerError(
-            f"The answer to interrupt {interrupt_id!r} does not fit {name}: {place}: {first['msg']}.", interrupt_id=interrupt_id
+            f"The answer to interrupt {interrupt_id!r} does not fit {name}: {place}: {first['msg']}.",
+            interrupt_id=interrupt_id,
         ) from None
 
 
@@ -328,7 +322,18 @@ class Asker(Protocol):
         """Ask and return the answer."""
 
 
-current_asker: ContextVar[Asker | None] = ContextVar("oris_current_asker", default=None)
+_current_asker: ContextVar[Asker | None] = ContextVar("oris_current_asker", default=None)
+
+
+@contextmanager
+def asking_through(asker: Asker) -> Iterator[None]:
+    """Let `interrupt` ask through `asker` while the block runs."""
+    token = _current_asker.set(asker)
+    try:
+        yield
+    finally:
+        with suppress(ValueError):  # a coroutine that was dropped is closed in the context of another
+            _current_asker.reset(token)
 
 
 async def interrupt(
@@ -357,7 +362,7 @@ async def interrupt(
         InterruptOutsideRunError: No node is running.
         InterruptTimeoutError: The deadline passed and there is no default.
     """
-    asker = current_asker.get()
+    asker = _current_asker.get()
     if asker is None:
         raise InterruptOutsideRunError("interrupt() works only inside a node that a graph run is executing.")
     return await asker.interrupt(value, timeout=timeout, default=default, escalate_after=escalate_after, schema=schema)

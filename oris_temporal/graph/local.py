@@ -13,10 +13,11 @@ from .duration import Duration, to_timedelta_or_none
 from .engine import Engine
 from .errors import GraphError, NodeError, NodeTimeoutError, OrisError
 from .execution import NodeCall, NodeResult, execute_node
-from .interrupts import Ask
+from .interrupts import Ask, Interrupt
 from .node import Node, is_async_callable
 from .options import RetryPolicy
 from .records import EngineState, Event, Outcome, Task
+from .relay import ChildRelay
 from .run import Edit, Run, node_error
 from .subgraph import Subgraph
 from .wire import to_wire
@@ -41,7 +42,9 @@ class LocalRun(Run):
 
     # --- from outside --------------------------------------------------------------------------------------------
 
-    def start(self, input_wire: dict[str, Any] | None, seed: EngineState | None = None, edit: Edit | None = None) -> None:
+    def start(
+        self, input_wire: dict[str, Any] | None, seed: EngineState | None = None, edit: Edit | None = None
+    ) -> None:
         """Begin to execute in the background."""
         self._main = self.loop.create_task(self.execute(input_wire, seed, edit))
         self._main.add_done_callback(lambda _: self.changed.set())
@@ -131,26 +134,37 @@ class LocalRun(Run):
 
     async def call_child(self, engine: Engine, task: Task, node: Subgraph) -> Outcome:
         """See `Run.call_child`. The child is a run on the thread ``<thread>/<task id>``; its interrupts are asked here."""
-        child = LocalRun(node.graph, thread_id=f"{self.thread_id}/{task.id}", config=to_wire(self.config, "run configuration"))
-        child.start(node.input_from_payload(task.payload) if task.sent else node.input_wire(engine.values))
-        number = 0
+        child = LocalRun(
+            node.graph, thread_id=f"{self.thread_id}/{task.id}", config=to_wire(self.config, "run configuration")
+        )
+
+        async def answer(item: Interrupt, value: Any) -> None:
+            child.resume(value, interrupt_id=item.id)
+
+        relay = ChildRelay(self, engine, task, answer)
         try:
+            child.start(node.input_from_payload(task.payload) if task.sent else node.input_wire(engine.values))
+            while not child.ended:
+                relay.update(settled=child.settled, pending=child.desk.pending)
+                child.changed.clear()
+                await child.changed.wait()
             await child.until_settled()
-            while child.status == "interrupted":
-                pending = child.desk.pending
-                asks = [self.ask(engine, task, number + index, Ask(item.value)) for index, item in enumerate(pending)]
-                answers = await asyncio.gather(*asks)
-                number += len(pending)
-                child.status = "running"
-                child.resume({item.id: answer for item, answer in zip(pending, answers, strict=True)}, by_id=True)
-                await child.until_settled()
         finally:
+            relay.close()
             child.stop()
-        updates = [(event.node or "", event.data) for event in child.events if event.kind == "updates" and not event.namespace]
+        updates = [
+            (event.node or "", event.data) for event in child.events if event.kind == "updates" and not event.namespace
+        ]
         return node.outcome(child.root.values, updates)
 
     async def call_function(
-        self, task: Task, number: int, name: str, fn: Callable[..., Any] | None, args: Sequence[Any], options: Mapping[str, Any]
+        self,
+        task: Task,
+        number: int,
+        name: str,
+        fn: Callable[..., Any] | None,
+        args: Sequence[Any],
+        options: Mapping[str, Any],
     ) -> Any:
         """See `Run.call_function`."""
         if fn is None:
@@ -178,7 +192,9 @@ class LocalRun(Run):
             self.loop.call_soon_threadsafe(call)
 
 
-async def _attempts(name: str, retry: RetryPolicy, timeout: Duration | None, attempt: Callable[[], Awaitable[Any]]) -> Any:
+async def _attempts(
+    name: str, retry: RetryPolicy, timeout: Duration | None, attempt: Callable[[], Awaitable[Any]]
+) -> Any:
     """Try something under a retry policy, as Temporal would.
 
     Raises:
@@ -195,7 +211,9 @@ async def _attempts(name: str, retry: RetryPolicy, timeout: Duration | None, att
             raise
         except TimeoutError as error:
             cause: Exception = error
-            failure = NodeTimeoutError(f"Node {name} did not finish within {limit}.", node=name, cause_type="TimeoutError")
+            failure = NodeTimeoutError(
+                f"Node {name} did not finish within {limit}.", node=name, cause_type="TimeoutError"
+            )
         except Exception as error:
             cause = error
             failure = node_error(name, error)

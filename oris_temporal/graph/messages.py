@@ -146,9 +146,7 @@ class Message(BaseModel):
     extra: dict[str, Json] | None = Field(default=None, exclude_if=lambda extra: extra is None)
 
     @classmethod
-    def human(
-        cls, text: str, images: Sequence[Image | str] | None = None, **optional: Unpack[_Optional]
-    ) -> Self:
+    def human(cls, text: str, images: Sequence[Image | str] | None = None, **optional: Unpack[_Optional]) -> Self:
         """Make a message of the user; an image may be given by its URL or data URI alone."""
         shown = [Image(image) if isinstance(image, str) else image for image in images or ()]
         return cls(content=text, message_type="human", images=shown or None, **optional)
@@ -222,9 +220,7 @@ def _from_openai(value: Mapping[str, Any]) -> dict[str, Any]:
     role, call_id, name = value["role"], value.get("tool_call_id"), value.get("name")
     message_type = _ROLES.get(role) if isinstance(role, str) else None
     if message_type is None:
-        raise _misfit(
-            "unknown role {role}; use one of {roles}", role=reprlib.repr(role), roles=", ".join(_ROLES)
-        )
+        raise _misfit("unknown role {role}; use one of {roles}", role=reprlib.repr(role), roles=", ".join(_ROLES))
     if message_type == "tool" and call_id is None:
         raise _misfit("a message with the role tool needs tool_call_id, the id of the call it answers")
     content, images = _from_parts(value.get("content"))
@@ -385,9 +381,7 @@ def _elements(update: Any, kinds: type | tuple[type, ...], adapter: TypeAdapter[
         try:
             update = adapter.validate_python(update)
         except ValidationError as error:
-            raise InvalidUpdateError(
-                f"The update of the messages does not fit: {_explain(error)}."
-            ) from error
+            raise InvalidUpdateError(f"The update of the messages does not fit: {_explain(error)}.") from error
     return update if isinstance(update, list) else [update]
 
 

@@ -211,7 +211,10 @@ def _read_signature(fn: Callable[..., Any], where: str) -> tuple[Any, dict[str, 
         kind = _kind_of(parameter.name, hints.get(parameter.name))
         if kind is not None and parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
             injected[parameter.name] = kind
-        elif parameter.default is parameter.empty and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+        elif parameter.default is parameter.empty and parameter.kind not in (
+            parameter.VAR_POSITIONAL,
+            parameter.VAR_KEYWORD,
+        ):
             raise GraphCompileError(
                 f"{where}: nothing is known to pass for parameter {parameter.name!r}. After the state a node may take "
                 "config (RunnableConfig), writer (StreamWriter) and ctx (Context)."

@@ -62,7 +62,9 @@ class NodeContext(Context):
         """See `Context.interrupt`."""
         ask = make_ask(value, timeout, default, escalate_after, schema)
         answer = await self._journaled(lambda position: self._run.ask(self._engine, self._task, position, ask))
-        return answer if ask.answer_type is None else check_answer(ask.answer_type, answer, f"of {self.graph}.{self.node}")
+        return (
+            answer if ask.answer_type is None else check_answer(ask.answer_type, answer, f"of {self.graph}.{self.node}")
+        )
 
     async def activity(
         self,
@@ -76,15 +78,31 @@ class NodeContext(Context):
     ) -> Any:
         """See `Context.activity`."""
         name, fn, options = self._engine.graph.function(activity)
-        given = {"timeout": timeout, "heartbeat": heartbeat, "retry": retry, "task_queue": task_queue, "summary": summary}
+        given = {
+            "timeout": timeout,
+            "heartbeat": heartbeat,
+            "retry": retry,
+            "task_queue": task_queue,
+            "summary": summary,
+        }
         options.update({key: value for key, value in given.items() if value is not None})
         wire = [to_wire(arg, f"argument of activity {name} in {self.graph}.{self.node}") for arg in args]
-        return await self._journaled(lambda position: self._run.call_function(self._task, position, name, fn, wire, options))
+
+        async def call(position: int) -> Any:
+            async with self._run.operating(self._task):
+                return await self._run.call_function(self._task, position, name, fn, wire, options)
+
+        return await self._journaled(call)
 
     async def sleep(self, duration: Duration, *, summary: str | None = None) -> None:
         """See `Context.sleep`."""
         wait = to_timedelta(duration)
-        await self._journaled(lambda _: self._run.sleep(wait, summary or f"{self.graph}.{self.node} sleeps"))
+
+        async def pause(_: int) -> None:
+            async with self._run.operating(self._task):
+                await self._run.sleep(wait, summary or f"{self.graph}.{self.node} sleeps")
+
+        await self._journaled(pause)
 
     async def wait_signal(self, name: str, *, timeout: Duration | None = None) -> Any:
         """See `Context.wait_signal`."""
@@ -93,8 +111,14 @@ class NodeContext(Context):
     async def _receive(self, name: str, timeout: Duration | None) -> Any:
         inbox = self._run.signals.setdefault(name, [])
         limit = None if timeout is None else to_timedelta(timeout)
-        if not await self._run.wait_until(lambda: bool(inbox), limit, f"{self.graph}.{self.node} waits for signal {name}"):
-            raise SignalTimeoutError(f"{self.graph}.{self.node}: signal {name!r} did not come within {limit}.", signal=name)
+        async with self._run.operating(self._task):
+            came = await self._run.wait_until(
+                lambda: bool(inbox), limit, f"{self.graph}.{self.node} waits for signal {name}"
+            )
+        if not came:
+            raise SignalTimeoutError(
+                f"{self.graph}.{self.node}: signal {name!r} did not come within {limit}.", signal=name
+            )
         value = inbox.pop(0)
         self._run.record("signal", self._engine, task=self._task, data={"name": name, "value": value})
         return value

@@ -7,7 +7,8 @@ is really executed.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
@@ -16,10 +17,20 @@ from .config import RunnableConfig
 from .control import MISSING, Command
 from .engine import Engine, maybe_await
 from .errors import CheckpointNotFoundError, GraphError, InterruptTimeoutError, NodeError, NotInterruptedError
-from .interrupts import Ask, Interrupt, InterruptDesk, answer_adapter, current_asker
+from .interrupts import Ask, Interrupt, InterruptDesk, answer_adapter, asking_through
 from .node import Node
 from .node_context import NodeContext
-from .records import BreakpointKind, Checkpoint, CheckpointSource, EngineState, Event, EventKind, Outcome, RunStatus, Task
+from .records import (
+    BreakpointKind,
+    Checkpoint,
+    CheckpointSource,
+    EngineState,
+    Event,
+    EventKind,
+    Outcome,
+    RunStatus,
+    Task,
+)
 from .results import StateSnapshot
 from .snapshot import engine_state_from_wire, engine_state_to_wire
 
@@ -86,9 +97,14 @@ class Run(ABC):
         self.events: list[Event] = []
         self.signals: dict[str, list[Any]] = {}
         self.busy = 1
+        self._leaves: dict[str, _Leaf] = {}
+        self._waiting: dict[str, str] = {}
         self.sequence = 0
         self.parent_checkpoint: str | None = None
-        self._breakpoints: dict[BreakpointKind, Collection[str] | None] = {"before": interrupt_before, "after": interrupt_after}
+        self._breakpoints: dict[BreakpointKind, Collection[str] | None] = {
+            "before": interrupt_before,
+            "after": interrupt_after,
+        }
         self._carried: dict[str, dict[str, Any]] = {}
         self._keep = keep
 
@@ -111,7 +127,15 @@ class Run(ABC):
         """Run a subgraph in a workflow of its own."""
 
     @abstractmethod
-    async def call_function(self, task: Task, number: int, name: str, fn: Callable[..., Any] | None, args: Sequence[Any], options: Mapping[str, Any]) -> Any:
+    async def call_function(
+        self,
+        task: Task,
+        number: int,
+        name: str,
+        fn: Callable[..., Any] | None,
+        args: Sequence[Any],
+        options: Mapping[str, Any],
+    ) -> Any:
         """Run a function as an activity for a `Context`; returns its JSON result."""
 
     @abstractmethod
@@ -153,7 +177,9 @@ class Run(ABC):
         """Limit given for this run."""
         return self.config.get("recursion_limit")
 
-    async def execute(self, input_wire: dict[str, Any] | None, seed: EngineState | None = None, edit: Edit | None = None) -> None:
+    async def execute(
+        self, input_wire: dict[str, Any] | None, seed: EngineState | None = None, edit: Edit | None = None
+    ) -> None:
         """Run to the end and set `status`; failures are raised.
 
         Args:
@@ -189,7 +215,11 @@ class Run(ABC):
         """End the run in failure."""
         self.status = "failed"
         self.error = error
-        self.record("run_failed", self.engines.get(""), data={"code": error.code, "message": error.message, "details": error.details})
+        self.record(
+            "run_failed",
+            self.engines.get(""),
+            data={"code": error.code, "message": error.message, "details": error.details},
+        )
         self.status_changed()
         self.idle_changed()
 
@@ -198,15 +228,13 @@ class Run(ABC):
         context = NodeContext(self, engine, task, node.name)
         state = node.payload_for(task.payload) if task.sent else node.state_for(engine.values.data)
         args, kwargs = node.arguments(state, {"config": self.config, "writer": context.write, "ctx": context})
-        token = current_asker.set(context)
         try:
-            returned = await self.guarded(node.full_name, node.fn, *args, **kwargs)
+            with asking_through(context):
+                returned = await self.guarded(node.full_name, node.fn, *args, **kwargs)
         except GraphError:
             raise
         except Exception as error:
             raise node_error(node.full_name, error) from error
-        finally:
-            current_asker.reset(token)
         return node.outcome(returned)
 
     # --- interrupts ----------------------------------------------------------------------------------------------
@@ -238,6 +266,19 @@ class Run(ABC):
         interrupt = self._new_interrupt(engine, f"{task.id}#{number}", task.node, "interrupt", ask)
         return await self._wait_for_answer(engine, interrupt, (*engine.order, task.index, number), ask)
 
+    async def ask_for_child(self, engine: Engine, task: Task, item: Interrupt) -> Any:
+        """Ask what a subgraph with a run of its own asks. Deadline, default and escalation are the child's business."""
+        key = f"{task.id}#{item.id}"
+        namespace = engine.child_namespace(task) + (f"|{item.namespace}" if item.namespace else "")
+        carried = self._carried.pop(key, None)
+        interrupt = (
+            Interrupt.from_wire(carried)
+            if carried
+            else replace(item, id=self.desk.next_id(), thread_id=self.thread_id, key=key)
+        )
+        interrupt.namespace = namespace
+        return await self._wait_for_answer(engine, interrupt, (*engine.order, task.index, item.id), Ask(None))
+
     async def ask_breakpoint(self, engine: Engine, kind: BreakpointKind, node: str) -> None:
         """Wait at a static breakpoint until somebody resumes."""
         key = f"{engine.namespace}/{engine.state.step}/{kind}"
@@ -258,21 +299,30 @@ class Run(ABC):
             namespace=engine.namespace,
             kind=kind,
             deadline=None if ask.timeout is None else now + timedelta(seconds=ask.timeout),
+            answer_type=ask.answer_type,
             answer_schema=None if ask.answer_type is None else answer_adapter(ask.answer_type).json_schema(),
             key=key,
         )
 
     async def _wait_for_answer(self, engine: Engine, interrupt: Interrupt, order: tuple[Any, ...], ask: Ask) -> Any:
-        future = self.desk.open(interrupt, order, ask.answer_type)
-        self.record("interrupt", engine, node=interrupt.node, data={"id": interrupt.id, "value": interrupt.value, "kind": interrupt.kind})
-        self.busy -= 1
-        self.idle_changed()
+        future = self.desk.open(interrupt, order)
+        self.record(
+            "interrupt",
+            engine,
+            node=interrupt.node,
+            data={"id": interrupt.id, "value": interrupt.value, "kind": interrupt.kind},
+        )
+        self._waiting[interrupt.id] = leaf = interrupt.key.partition("#")[0]
+        self.occupy(leaf, waits=1)
         try:
             if ask.escalate_after is not None and not interrupt.escalated:
-                await self._escalate(engine, interrupt, future, interrupt.created_at + timedelta(seconds=ask.escalate_after))
-            answered = await self._await_answer(future, interrupt.deadline, f"{interrupt.id} waits for an answer")
+                await self._escalate(
+                    engine, interrupt, future, interrupt.created_at + timedelta(seconds=ask.escalate_after)
+                )
+            until = None if ask.timeout is None else interrupt.deadline
+            answered = await self._await_answer(future, until, f"{interrupt.id} waits for an answer")
         finally:
-            self.busy += 1
+            self._stop_waiting(interrupt.id)
             self.desk.close(interrupt.id)
         if answered:
             return future.result()
@@ -281,9 +331,38 @@ class Run(ABC):
                 f"{self.graph.name}.{interrupt.node}: nobody answered interrupt {interrupt.id!r} in time and it has no default.",
                 interrupt_id=interrupt.id,
             )
-        self.record("resumed", engine, node=interrupt.node, data={"id": interrupt.id, "value": ask.default, "author": None, "default": True})
+        self.record(
+            "resumed",
+            engine,
+            node=interrupt.node,
+            data={"id": interrupt.id, "value": ask.default, "author": None, "default": True},
+        )
         self.status_changed()
         return ask.default
+
+    def _stop_waiting(self, interrupt_id: str) -> None:
+        if (leaf := self._waiting.pop(interrupt_id, None)) is not None:
+            self.occupy(leaf, waits=-1)
+
+    @asynccontextmanager
+    async def operating(self, task: Task) -> AsyncIterator[None]:
+        """Mark a task as working, even if it also waits for a person."""
+        self.occupy(task.id, works=1)
+        try:
+            yield
+        finally:
+            self.occupy(task.id, works=-1)
+
+    def occupy(self, leaf: str, *, waits: int = 0, works: int = 0) -> None:
+        """Count what a task does at once. It keeps the run busy unless all it does is wait for people."""
+        entry = self._leaves.setdefault(leaf, _Leaf())
+        before = entry.busy
+        entry.waits += waits
+        entry.works += works
+        self.busy += entry.busy - before
+        if not entry.waits and not entry.works:
+            del self._leaves[leaf]
+        self.idle_changed()
 
     async def _escalate(self, engine: Engine, interrupt: Interrupt, future: asyncio.Future[Any], at: datetime) -> None:
         if interrupt.deadline is not None and interrupt.deadline <= at:
@@ -300,7 +379,9 @@ class Run(ABC):
         left = until - self.now()
         return await self.wait_until(future.done, max(left, timedelta(0)), summary)
 
-    def resume(self, value: Any, *, by_id: bool = False, interrupt_id: str | None = None, author: str | None = None) -> list[str]:
+    def resume(
+        self, value: Any, *, by_id: bool = False, interrupt_id: str | None = None, author: str | None = None
+    ) -> list[str]:
         """Accept an answer. See `InterruptDesk.plan` for the errors.
 
         Returns:
@@ -310,13 +391,14 @@ class Run(ABC):
         pending = {item.id: item for item in self.desk.pending}
         self.desk.answer(answers, author=author, at=self.now())
         for id, answer in answers.items():
-            engine = self.engines.get(pending[id].namespace)
+            self._stop_waiting(id)
+            engine = self.engines.get(pending[id].namespace) or self.engines.get("")
             self.record("resumed", engine, node=pending[id].node, data={"id": id, "value": answer, "author": author})
         return list(answers)
 
     def reject(self, interrupt_id: str | None, *, reason: str, author: str | None = None) -> str:
         """Refuse to answer an interrupt; the caller then cancels the run. See `InterruptDesk.reject` for the errors."""
-        id = self.desk.reject(interrupt_id, reason)
+        id = self.desk.reject(interrupt_id, reason, author=author, at=self.now())
         self.record("rejected", self.engines.get(""), data={"id": id, "reason": reason, "author": author})
         return id
 
@@ -337,13 +419,23 @@ class Run(ABC):
             NotInterruptedError: The run is not waiting.
         """
         if not self.settled or self.status not in ("running", "interrupted"):
-            raise NotInterruptedError(f"Thread {self.thread_id!r} is not waiting, so Command(update=..., goto=...) cannot be applied.")
+            raise NotInterruptedError(
+                f"Thread {self.thread_id!r} is not waiting, so Command(update=..., goto=...) cannot be applied."
+            )
         update = self.graph.schema.update_wire(command.update, "Command(update=...)")
         await self.root.edit(update, goto=command.destinations)
 
     # --- records -------------------------------------------------------------------------------------------------
 
-    def record(self, kind: EventKind, engine: Engine | None, *, task: Task | None = None, node: str | None = None, data: Any = None) -> None:
+    def record(
+        self,
+        kind: EventKind,
+        engine: Engine | None,
+        *,
+        task: Task | None = None,
+        node: str | None = None,
+        data: Any = None,
+    ) -> None:
         """Append an event."""
         self.sequence += 1
         self.events.append(
@@ -399,7 +491,8 @@ class Run(ABC):
             if checkpoint.namespace == namespace and checkpoint_id in (None, checkpoint.id):
                 return checkpoint
         raise CheckpointNotFoundError(
-            f"Thread {self.thread_id!r} has no checkpoint {checkpoint_id!r}" + (f" in namespace {namespace!r}." if namespace else "."),
+            f"Thread {self.thread_id!r} has no checkpoint {checkpoint_id!r}"
+            + (f" in namespace {namespace!r}." if namespace else "."),
             thread_id=self.thread_id,
         )
 
@@ -415,7 +508,12 @@ class Run(ABC):
             values=self._encode(checkpoint),
             next=list(checkpoint.next),
             config={**place, "checkpoint_id": checkpoint.id},
-            metadata={"step": checkpoint.step, "source": checkpoint.source, "run": self.ordinal, "writes": [list(write) for write in checkpoint.writes]},
+            metadata={
+                "step": checkpoint.step,
+                "source": checkpoint.source,
+                "run": self.ordinal,
+                "writes": [list(write) for write in checkpoint.writes],
+            },
             created_at=checkpoint.created_at,
             parent_config=None if checkpoint.parent_id is None else {**place, "checkpoint_id": checkpoint.parent_id},
             interrupts=self.desk.pending if pending else [],
@@ -447,10 +545,15 @@ class Run(ABC):
         For the latest checkpoint that is the present state, so finished tasks of an unfinished superstep keep their writes.
         """
         live = self.engines.get("")
-        latest = live is not None and checkpoint.root.step == live.state.step and checkpoint is self._latest(checkpoint.namespace)
+        latest = (
+            live is not None
+            and checkpoint.root.step == live.state.step
+            and checkpoint is self.latest(checkpoint.namespace)
+        )
         return engine_state_to_wire(self.graph, cast("Engine", live).state if latest else checkpoint.root)
 
-    def _latest(self, namespace: str) -> Checkpoint | None:
+    def latest(self, namespace: str) -> Checkpoint | None:
+        """The latest checkpoint of a namespace."""
         return next((item for item in reversed(self.checkpoints) if item.namespace == namespace), None)
 
     # --- carrying a run over -------------------------------------------------------------------------------------
@@ -463,7 +566,7 @@ class Run(ABC):
             "sequence": self.sequence,
             "root": engine_state_to_wire(self.graph, self.root.state),
             "pending": {item.key: item.to_wire() for item in self.desk.pending},
-            "answered": {id: {"value": answer.value, "author": answer.author, "at": answer.at.isoformat()} for id, answer in self.desk.answered.items()},
+            "asked": {item.id: item.to_wire() for item in self.desk.asked.values()},
             "signals": self.signals,
         }
 
@@ -472,16 +575,28 @@ class Run(ABC):
         self.ordinal = carried["ordinal"]
         self.desk.count = carried["interrupts"]
         self.sequence = carried["sequence"]
-        self.desk.restore_answers(carried["answered"])
+        self.desk.asked = {id: Interrupt.from_wire(wire) for id, wire in carried["asked"].items()}
         self.signals = {name: list(values) for name, values in carried["signals"].items()}
         self._carried = dict(carried["pending"])
         return engine_state_from_wire(self.graph, carried["root"])
 
 
+@dataclass(slots=True)
+class _Leaf:
+    waits: int = 0
+    works: int = 0
+
+    @property
+    def busy(self) -> int:
+        return 0 if self.waits and not self.works else 1
+
+
 def node_error(full_name: str, error: BaseException) -> NodeError:
     """The error a run ends with when a node raised `error`."""
     text = str(error) or repr(error)
-    return NodeError(f"Node {full_name} failed: {type(error).__name__}: {text}", node=full_name, cause_type=type(error).__name__)
+    return NodeError(
+        f"Node {full_name} failed: {type(error).__name__}: {text}", node=full_name, cause_type=type(error).__name__
+    )
 
 
 def freeze(state: EngineState) -> EngineState:
@@ -489,7 +604,8 @@ def freeze(state: EngineState) -> EngineState:
     return replace(
         state,
         tasks=[
-            replace(task, journal=dict(task.journal), child=None if task.child is None else freeze(task.child)) for task in state.tasks
+            replace(task, journal=dict(task.journal), child=None if task.child is None else freeze(task.child))
+            for task in state.tasks
         ],
         joins={key: list(seen) for key, seen in state.joins.items()},
         writes=list(state.writes),

@@ -260,22 +260,36 @@ class StateValues:
     """The values of one graph (or subgraph) run and, computed once per change, their JSON form.
 
     A list that only grew is encoded only for its new tail, so a long message log costs what was added to it.
+
+    Attributes:
+        schema: The schema.
+        data: Field values; replaced, never changed in place.
+        generations: For each field, how often it changed other than by growing at its end.
     """
 
     def __init__(self, schema: StateSchema, data: Values) -> None:
         self.schema = schema
         self.data = data
-        self._encoded: dict[str, _Encoded] = {}
+        self.generations: dict[str, int] = {}
+        self._encoded: dict[str, Encoded] = {}
 
     def apply(self, writes: Iterable[Write]) -> None:
         """Merge updates (see `StateSchema.apply`)."""
-        self.data = self.schema.apply(self.data, writes)
+        before, self.data = self.data, self.schema.apply(self.data, writes)
+        for name, value in self.data.items():
+            old = before.get(name)
+            if value is not old and not _grew(old, value):
+                self.generations[name] = self.generations.get(name, 0) + 1
 
     def wire(self, only: Iterable[str] | None = None) -> dict[str, Any]:
         """JSON form of all fields, or of some. Not to be changed by the caller."""
-        return {name: self.encoded(name).wire for name in (self.schema.fields if only is None else only) if name in self.data}
+        return {
+            name: self.encoded(name).wire
+            for name in (self.schema.fields if only is None else only)
+            if name in self.data
+        }
 
-    def encoded(self, name: str) -> _Encoded:
+    def encoded(self, name: str) -> Encoded:
         """JSON form and size in bytes of one field that has a value."""
         value = self.data[name]
         known = self._encoded.get(name)
@@ -283,22 +297,35 @@ class StateValues:
             known = self._encoded[name] = self._encode(name, value, known)
         return known
 
-    def _encode(self, name: str, value: Any, known: _Encoded | None) -> _Encoded:
+    def _encode(self, name: str, value: Any, known: Encoded | None) -> Encoded:
         what = f"field {name!r} of {self.schema.name}"
-        if known is not None and isinstance(value, list) and isinstance(known.value, list):
-            done = len(known.value)
-            if done and len(value) >= done and all(new is old for new, old in zip(value, known.value, strict=False)):
-                tail = to_wire(value[done:], what)
-                return _Encoded(value, known.wire + tail, known.size + wire_size(tail))
+        if known is not None and known.value and _grew(known.value, value):
+            tail = to_wire(value[len(known.value) :], what)
+            return Encoded(value, known.wire + tail, known.size + wire_size(tail))
         wire = to_wire(value, what)
-        return _Encoded(value, wire, wire_size(wire))
+        return Encoded(value, wire, wire_size(wire))
 
 
 @dataclass(frozen=True, slots=True)
-class _Encoded:
+class Encoded:
+    """JSON form of a field's value.
+
+    Attributes:
+        value: The value.
+        wire: Its JSON form.
+        size: Bytes of JSON.
+    """
+
     value: Any
     wire: Any
     size: int
+
+
+def _grew(old: Any, new: Any) -> bool:
+    """Whether a list is an earlier one with more at its end."""
+    if not isinstance(old, list) or not isinstance(new, list) or len(new) < len(old):
+        return False
+    return all(one is other for one, other in zip(old, new, strict=False))
 
 
 def isolate(value: Any) -> Any:

@@ -47,7 +47,9 @@ def read_cursor(cursor: str | None) -> tuple[int, int]:
     return int(ordinal), int(seq)
 
 
-def project(event: Event, modes: Sequence[str], *, ordinal: int, values: Mapping[str, Any] | None) -> Iterator[StreamChunk]:
+def project(
+    event: Event, modes: Sequence[str], *, ordinal: int, values: Mapping[str, Any] | None
+) -> Iterator[StreamChunk]:
     """Chunks of one event, in the order in which the modes were asked for.
 
     Args:
@@ -117,5 +119,3 @@ def _messages(update: Mapping[str, Any]) -> Iterator[Any]:
         for item in value if isinstance(value, list) else [value]:
             if isinstance(item, dict) and "message_type" in item and "content" in item:
                 yield item
-
-

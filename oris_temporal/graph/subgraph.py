@@ -60,7 +60,9 @@ class Subgraph:
             InvalidUpdateError: The payload is no object of the child's fields.
         """
         if not isinstance(payload, Mapping):
-            raise InvalidUpdateError(f"{self.full_name}: a Send to a subgraph carries an object with the child's state fields.")
+            raise InvalidUpdateError(
+                f"{self.full_name}: a Send to a subgraph carries an object with the child's state fields."
+            )
         return self.graph.schema.update_wire(payload, f"Send to {self.full_name}")
 
     def outcome(self, values: StateValues, updates: list[tuple[str, dict[str, Any]]]) -> Outcome:

@@ -52,7 +52,13 @@ class ThreadStore:
         )
 
     async def stream(
-        self, given: Any, config: Mapping[str, Any] | None, *, mode: str | Sequence[str], subgraphs: bool, breakpoints: Breakpoints
+        self,
+        given: Any,
+        config: Mapping[str, Any] | None,
+        *,
+        mode: str | Sequence[str],
+        subgraphs: bool,
+        breakpoints: Breakpoints,
     ) -> AsyncIterator[StreamChunk]:
         """See `CompiledGraph.stream`."""
         modes = read_modes(mode)
@@ -82,7 +88,9 @@ class ThreadStore:
         run, checkpoint = self._find(read_config(config)["configurable"])
         return self._snapshot(run, checkpoint)
 
-    def get_state_history(self, config: Mapping[str, Any], *, limit: int | None, before: str | None, order: str) -> list[StateSnapshot]:
+    def get_state_history(
+        self, config: Mapping[str, Any], *, limit: int | None, before: str | None, order: str
+    ) -> list[StateSnapshot]:
         """See `CompiledGraph.get_state_history`."""
         configurable = read_config(config)["configurable"]
         namespace = configurable.get("checkpoint_ns", "")
@@ -107,7 +115,13 @@ class ThreadStore:
         else:
             run = self._branch(run, checkpoint, {}, Edit(update, as_node=as_node, hold=True))
             await run.until_settled()
-        return {"configurable": {"thread_id": run.thread_id, "checkpoint_id": run.root.state.checkpoint_id, "checkpoint_ns": ""}}
+        return {
+            "configurable": {
+                "thread_id": run.thread_id,
+                "checkpoint_id": run.root.state.checkpoint_id,
+                "checkpoint_ns": "",
+            }
+        }
 
     # --- threads and runs ----------------------------------------------------------------------------------------
 
@@ -121,7 +135,9 @@ class ThreadStore:
         wire = self.graph.input_wire(given)
         before = self._threads.get(thread_id, [])
         if before and self._is_live(before[-1]) and not before[-1].settled:
-            raise RunConflictError(f"Thread {thread_id!r} is running; wait for it, or use another thread.", thread_id=thread_id)
+            raise RunConflictError(
+                f"Thread {thread_id!r} is running; wait for it, or use another thread.", thread_id=thread_id
+            )
         run = self._new_run(thread_id, config, breakpoints)
         run.start(wire)
         return run, 0
@@ -141,7 +157,9 @@ class ThreadStore:
                 run.resume(None, interrupt_id=interrupt.id)
         return run, seen
 
-    async def _command(self, command: Command, config: RunnableConfig, breakpoints: Breakpoints) -> tuple[LocalRun, int]:
+    async def _command(
+        self, command: Command, config: RunnableConfig, breakpoints: Breakpoints
+    ) -> tuple[LocalRun, int]:
         run, checkpoint = self._find(config["configurable"])
         if "checkpoint_id" in config["configurable"]:
             run = self._branch(run, checkpoint, breakpoints)
@@ -155,8 +173,9 @@ class ThreadStore:
         if command.update is not None or command.destinations:
             await run.apply_command(command)
         if command.resume is not MISSING:
-            asked = {item.id for item in run.desk.pending} | set(run.desk.answered)
-            by_id = isinstance(command.resume, dict) and bool(command.resume) and set(command.resume) <= asked
+            by_id = (
+                isinstance(command.resume, dict) and bool(command.resume) and set(command.resume) <= set(run.desk.asked)
+            )
             run.resume(command.resume, by_id=by_id)
         return run, seen
 
@@ -179,7 +198,9 @@ class ThreadStore:
         runs.append(run)
         return run
 
-    def _branch(self, run: LocalRun, checkpoint: Checkpoint, breakpoints: Breakpoints, edit: Edit | None = None) -> LocalRun:
+    def _branch(
+        self, run: LocalRun, checkpoint: Checkpoint, breakpoints: Breakpoints, edit: Edit | None = None
+    ) -> LocalRun:
         """A new run of the thread that starts from a checkpoint."""
         seed = engine_state_from_wire(self.graph, run.seed_of(checkpoint))
         branch = self._new_run(run.thread_id, run.config, breakpoints)
@@ -191,7 +212,9 @@ class ThreadStore:
         thread_id = configurable.get("thread_id")
         runs = self._threads.get(str(thread_id), [])
         if not runs:
-            raise ThreadNotFoundError(f"Graph {self.graph.name} has no thread {thread_id!r} in this process.", thread_id=thread_id)
+            raise ThreadNotFoundError(
+                f"Graph {self.graph.name} has no thread {thread_id!r} in this process.", thread_id=thread_id
+            )
         return runs
 
     def _find(self, configurable: Mapping[str, Any]) -> tuple[LocalRun, Checkpoint]:
@@ -203,6 +226,5 @@ class ThreadStore:
         return runs[-1], runs[-1].find_checkpoint(wanted, namespace)
 
     def _snapshot(self, run: LocalRun, checkpoint: Checkpoint) -> StateSnapshot:
-        latest = run is self._threads[run.thread_id][-1] and checkpoint is run.checkpoints[-1]
+        latest = run is self._threads[run.thread_id][-1] and checkpoint is run.latest(checkpoint.namespace)
         return run.snapshot(checkpoint, pending=latest)
-

@@ -57,9 +57,7 @@ def test_garbage_is_refused_with_an_example_of_what_to_write(garbage: Any) -> No
         to_timedelta(garbage)
 
 
-@pytest.mark.parametrize(
-    "nothing", [0, -1, -0.5, "0s", "0h0m", "0.0001ms", timedelta(0), timedelta(seconds=-1)]
-)
+@pytest.mark.parametrize("nothing", [0, -1, -0.5, "0s", "0h0m", "0.0001ms", timedelta(0), timedelta(seconds=-1)])
 def test_zero_and_less_are_refused(nothing: Duration) -> None:
     with pytest.raises(ValueError, match=r"is not longer than zero\. Give a positive length of time\.$"):
         to_timedelta(nothing)

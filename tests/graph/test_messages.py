@@ -45,9 +45,7 @@ class TestWireForm:
 
     def test_an_image_is_written_with_both_keys(self) -> None:
         message = Message.human("what is this?", ["https://example.com/cat.png"])
-        assert message.model_dump()["images"] == [
-            {"image_url": "https://example.com/cat.png", "detail": None}
-        ]
+        assert message.model_dump()["images"] == [{"image_url": "https://example.com/cat.png", "detail": None}]
 
     def test_extra_is_written_only_when_set(self) -> None:
         assert "extra" not in Message.ai("hi").model_dump()
@@ -219,9 +217,7 @@ class TestToolCall:
     @pytest.mark.parametrize("arguments", ["{not json", "[]", '"text"', "0", "false", " "])
     def test_bad_arguments_say_which_call_they_belong_to(self, arguments: str) -> None:
         wire = {"id": "c", "function": {"name": "search", "arguments": arguments}}
-        with pytest.raises(
-            InvalidUpdateError, match=r"A tool call cannot be read: .*a JSON object\.$"
-        ) as caught:
+        with pytest.raises(InvalidUpdateError, match=r"A tool call cannot be read: .*a JSON object\.$") as caught:
             ToolCall.from_wire(wire)
         assert caught.value.details == {"id": "c", "name": "search"}
 
@@ -382,9 +378,7 @@ class TestAddMessages:
 
     @pytest.mark.parametrize("update", [RemoveMessage("2"), [RemoveMessage("1"), RemoveMessage("1")]])
     def test_removing_an_unknown_id_is_an_error(self, update: Any) -> None:
-        with pytest.raises(
-            InvalidUpdateError, match=r"No message has the id '\d', so it cannot be removed\."
-        ):
+        with pytest.raises(InvalidUpdateError, match=r"No message has the id '\d', so it cannot be removed\."):
             add_messages([Message.human("a", id="1")], update)
 
     @given(messages, messages)

@@ -1,0 +1,69 @@
+# The two commands: `make demo` (CRASH=1 kills the worker in the middle) and `make test`.
+# They need python3 (3.11 or newer) with venv, and make; everything else is installed into .venv.
+
+PYTHON ?= python3
+PYTEST_ARGS ?=
+BENCH_ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+INPUTS := pyproject.toml constraints.txt
+# The constraints hold for the build backend as well.
+PIP := PIP_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet
+
+export CRASH
+
+.PHONY: help demo test lint types imports pytest bench clean
+
+help:
+	@echo "make demo           run a graph on an embedded Temporal server; CRASH=1 kills its worker in the middle"
+	@echo "make test           check style, types and import rules, then run the tests (PYTEST_ARGS='-k name')"
+	@echo "make bench          measure against hand-written Temporal workflows (BENCH_ARGS)"
+	@echo "make clean          remove .venv and everything that was generated"
+
+demo: $(VENV)/.installed-demo
+	@$(BIN)/oris-temporal demo
+
+test: lint types imports pytest
+
+lint: $(VENV)/.installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.installed-test
+	$(BIN)/mypy --strict
+
+imports: $(VENV)/.installed-test
+	$(BIN)/lint-imports
+
+pytest: $(VENV)/.installed-test
+	$(BIN)/pytest $(PYTEST_ARGS)
+
+bench: $(VENV)/.installed-bench
+	$(BIN)/python -m benchmarks $(BENCH_ARGS)
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "oris-temporal needs Python 3.11 or newer as '$(PYTHON)'. Install it, or name another: make PYTHON=python3.12 ..."; \
+		exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+		echo "'$(PYTHON) -m venv' does not work. On Debian or Ubuntu: apt-get install python3-venv"; exit 1; }
+
+$(VENV)/.installed-demo: $(INPUTS) | $(VENV)/bin/python
+	@echo "Installing oris-temporal into $(VENV) ..."
+	@$(PIP) --editable '.[all]'
+	@touch $@
+
+$(VENV)/.installed-test: $(INPUTS) | $(VENV)/bin/python
+	@echo "Installing oris-temporal and its test tools into $(VENV) ..."
+	@$(PIP) --editable '.[all,test]'
+	@touch $@ $(VENV)/.installed-demo
+
+$(VENV)/.installed-bench: $(INPUTS) | $(VENV)/bin/python
+	@echo "Installing oris-temporal and what it is measured against into $(VENV) ..."
+	@$(PIP) --editable '.[all,bench]'
+	@touch $@ $(VENV)/.installed-demo
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .oris
+	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

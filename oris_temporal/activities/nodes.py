@@ -1,0 +1,219 @@
+"""Node bodies as Temporal activities: ``<graph>.<node>``, fused chains ``<graph>.<a>+<b>``, and functions for ``ctx.activity``."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from functools import partial
+from typing import Any, cast
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from oris_temporal.graph.compiled import ActivityFunction, CompiledGraph
+from oris_temporal.graph.config import RunnableConfig, read_config
+from oris_temporal.graph.errors import OrisError, PayloadTooLargeError
+from oris_temporal.graph.execution import NodeCall, NodeResult, execute_node
+from oris_temporal.graph.node import Node, is_async_callable
+from oris_temporal.graph.options import RetryPolicy
+from oris_temporal.graph.records import Outcome
+from oris_temporal.graph.state import Write
+from oris_temporal.graph.wire import to_wire, wire_size
+from oris_temporal.workflows.protocol import PAYLOAD_LIMIT, NodeInput, NodeOutput
+
+from .fields import FieldCache
+from .heartbeat import Pulse, beating
+
+ActivityCallable = Callable[..., Awaitable[Any]]
+
+
+class NodeActivities:
+    """Makes the activities of graphs for one worker.
+
+    Args:
+        threads: Most plain (not async) node functions that run at the same time.
+        payload_limit: Bytes of JSON a node may return; ``None`` is no limit, for clusters with external payload storage.
+    """
+
+    def __init__(self, *, threads: int = 100, payload_limit: int | None = PAYLOAD_LIMIT) -> None:
+        self._fields = FieldCache()
+        self._limit = payload_limit
+        self._threads = threads
+        self._executor: Executor | None = None
+
+    def of(self, graph: CompiledGraph) -> list[ActivityCallable]:
+        """Activities of a graph, without those of its subgraphs."""
+        made: list[ActivityCallable] = []
+        for node in graph.nodes.values():
+            if isinstance(node, Node) and node.side != "workflow":
+                made.append(self._node_activity(node))
+        for head, followers in graph.chains.items():
+            made.append(self._chain_activity([cast("Node", graph.nodes[name]) for name in (head, *followers)]))
+        for function in graph.functions.values():
+            made.append(self._function_activity(graph.name, function))
+        return made
+
+    # --- making --------------------------------------------------------------------------------------------------
+
+    def _node_activity(self, node: Node) -> ActivityCallable:
+        @activity.defn(name=node.full_name)
+        async def run_node(wire: dict[str, Any]) -> Any:
+            async with beating() as pulse:
+                call = await self._read(NodeInput.from_wire(wire))
+                output = _output(await self._execute(node, call, pulse))
+                return self._checked(node.full_name, output)
+
+        return run_node
+
+    def _chain_activity(self, chain: list[Node]) -> ActivityCallable:
+        name = chain_name(chain)
+
+        @activity.defn(name=name)
+        async def run_chain(wire: dict[str, Any]) -> Any:
+            async with beating() as pulse:
+                outputs = await self._run_chain(chain, await self._read(NodeInput.from_wire(wire)), pulse)
+                first = NodeOutput.from_wire(outputs[0])
+                first.later = outputs[1:] or None
+                return self._checked(name, first)
+
+        return run_chain
+
+    def _function_activity(self, graph: str, function: ActivityFunction) -> ActivityCallable:
+        name = f"{graph}.{function.name}"
+        retry = function.options.get("retry") or RetryPolicy()
+
+        @activity.defn(name=name)
+        async def run_function(*args: Any) -> Any:
+            async with beating():
+                try:
+                    if is_async_callable(function.fn):
+                        result = await function.fn(*args)
+                    else:
+                        result = await asyncio.get_running_loop().run_in_executor(
+                            self._pool, partial(function.fn, *args)
+                        )
+                    wire = to_wire(result, f"result of {name}")
+                    self._check_size(name, wire)
+                    return wire
+                except Exception as error:
+                    raise failure_of(error, name, retry) from error
+
+        return run_function
+
+    # --- running -------------------------------------------------------------------------------------------------
+
+    async def _read(self, given: NodeInput) -> NodeCall:
+        info = activity.info()
+        config = (
+            read_config(given.config) if given.config else RunnableConfig(configurable={"thread_id": info.workflow_id})
+        )
+        if given.payload is not None:
+            return NodeCall(config=config, sent=True, payload=given.payload[0], answers=given.answers or [])
+        state = dict(given.state or {})
+        if given.refs:
+            state.update(await self._fields.resolve(given.refs))
+        return NodeCall(state=state, config=config, answers=given.answers or [])
+
+    async def _execute(self, node: Node, call: NodeCall, pulse: Pulse) -> NodeResult:
+        try:
+            return await execute_node(node, call, writer=_thread_safe(pulse.write), executor=self._pool)
+        except Exception as error:
+            raise failure_of(error, node.full_name, node.options.retry) from error
+
+    async def _run_chain(self, chain: Sequence[Node], call: NodeCall, pulse: Pulse) -> list[dict[str, Any]]:
+        """Outputs of the nodes that ran, at least one.
+
+        Finished nodes are in the heartbeats, so another attempt goes on after them. A node that asks a person, or fails after
+        others finished, ends the chain: the workflow runs it on its own.
+        """
+        schema = chain[0].schema
+        done: list[dict[str, Any]] = list(pulse.progress or [])
+        values = {**schema.initial(), **schema.decode(call.state, chain[0].full_name)}
+        for node, wire in zip(chain, done, strict=False):
+            values = schema.apply(
+                values, [Write(node.full_name, update) for update in outcome_of(NodeOutput.from_wire(wire)).updates]
+            )
+        for node in chain[len(done) :]:
+            call = NodeCall(
+                state=schema.encode(values, node.reads), config=call.config, answers=[] if done else call.answers
+            )
+            try:
+                result = await self._execute(node, call, pulse)
+            except ApplicationError:
+                if done:
+                    return done
+                raise
+            if result.ask is not None and done:
+                return done
+            output = _output(result)
+            done.append(output.to_wire())
+            pulse.progress = done
+            pulse.beat()
+            if result.outcome is None or result.outcome.goto:
+                return done
+            values = schema.apply(values, [Write(node.full_name, update) for update in result.outcome.updates])
+        return done
+
+    @property
+    def _pool(self) -> Executor:
+        if self._executor is None:
+            self._executor = ThreadPoolExecutor(self._threads, thread_name_prefix="oris-node")
+        return self._executor
+
+    def _checked(self, name: str, output: NodeOutput) -> dict[str, Any]:
+        wire = output.to_wire()
+        self._check_size(name, wire)
+        return wire
+
+    def _check_size(self, name: str, wire: Any) -> None:
+        if self._limit is None or (size := wire_size(wire)) <= self._limit:
+            return
+        error = PayloadTooLargeError(
+            f"{name} returned {size:,} bytes of JSON; Temporal takes at most {self._limit:,} in one payload. Return a reference to "
+            "the data, or configure external storage on the client's data converter.",
+            node=name,
+            size=size,
+        )
+        raise failure_of(error, name, RetryPolicy())
+
+
+def chain_name(chain: Sequence[Node]) -> str:
+    """Activity type of a fused chain."""
+    return "+".join([chain[0].full_name, *(node.name for node in chain[1:])])
+
+
+def outcome_of(output: NodeOutput) -> Outcome:
+    """The outcome an activity's output stands for."""
+    updates = [output.update] if output.update is not None else (output.updates or [])
+    return Outcome(list(updates), list(output.goto or []))
+
+
+def failure_of(error: Exception, name: str, retry: RetryPolicy) -> ApplicationError:
+    """The Temporal failure of an error a node raised: typed, and retried only if that may help."""
+    if isinstance(error, ApplicationError):
+        return error
+    if isinstance(error, OrisError):
+        return ApplicationError(
+            error.message, error.details, type=type(error).__name__, non_retryable=not retry.retries(error)
+        )
+    text = str(error) or repr(error)
+    return ApplicationError(text, {"node": name}, type=type(error).__name__, non_retryable=not retry.retries(error))
+
+
+def _output(result: NodeResult) -> NodeOutput:
+    output = NodeOutput(custom=result.custom or None)
+    if result.ask is not None:
+        output.ask = result.ask.to_wire()
+    if result.outcome is not None:
+        updates = result.outcome.updates
+        output.update = updates[0] if len(updates) == 1 else None
+        output.updates = updates if len(updates) > 1 else None
+        output.goto = result.outcome.goto or None
+    return output
+
+
+def _thread_safe(write: Callable[[Any], None]) -> Callable[[Any], None]:
+    """Let plain node functions, which run in threads, write to the stream."""
+    loop = asyncio.get_running_loop()
+    return lambda piece: cast("None", loop.call_soon_threadsafe(write, piece))

@@ -1,0 +1,6 @@
+"""`OrisClient`: starting, answering and reading runs on a Temporal cluster."""
+
+from .oris_client import OrisClient
+from .records import RunHandle, RunInfo, RunResult, RunSummary, TimelineEvent
+
+__all__ = ["OrisClient", "RunHandle", "RunInfo", "RunResult", "RunSummary", "TimelineEvent"]

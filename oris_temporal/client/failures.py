@@ -1,0 +1,113 @@
+"""From Temporal's errors to ours."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from temporalio.client import (
+    RPCTimeoutOrCancelledError,
+    WorkflowQueryFailedError,
+    WorkflowQueryRejectedError,
+    WorkflowUpdateFailedError,
+)
+from temporalio.exceptions import ApplicationError, TerminatedError
+from temporalio.exceptions import CancelledError as TemporalCancelledError
+from temporalio.exceptions import TimeoutError as TemporalTimeoutError
+from temporalio.service import RPCError, RPCStatusCode
+
+from oris_temporal.graph.errors import (
+    NotSetUpError,
+    NoWorkerError,
+    OrisError,
+    RunFailedError,
+    ServerUnreachableError,
+    ThreadNotFoundError,
+    error_class,
+)
+
+
+@asynccontextmanager
+async def typed_errors(what: str, thread_id: str | None = None) -> AsyncIterator[None]:
+    """Raise our errors in place of Temporal's.
+
+    Args:
+        what: What is being done, for the message: ``resume thread 't-1'``.
+        thread_id: The thread, if an unknown workflow means an unknown thread.
+    """
+    try:
+        yield
+    except (RPCError, WorkflowUpdateFailedError, WorkflowQueryFailedError, WorkflowQueryRejectedError) as error:
+        raise typed(error, what, thread_id) from error
+
+
+def typed(error: BaseException, what: str, thread_id: str | None = None) -> OrisError:
+    """Our error for one of Temporal's."""
+    if isinstance(error, WorkflowUpdateFailedError) and isinstance(error.cause, ApplicationError):
+        return from_application_error(error.cause)
+    if isinstance(error, RPCError):
+        return _from_rpc(error, what, thread_id)
+    return RunFailedError(f"Could not {what}: {error.__cause__ or error}", failure="unknown")
+
+
+def from_application_error(error: ApplicationError) -> OrisError:
+    """Our error as it was before it crossed the wire."""
+    found = error_class(error.type or "")
+    details = error.details[0] if error.details and isinstance(error.details[0], dict) else {}
+    if found is None:
+        return RunFailedError(error.message, failure=error.type or "unknown")
+    return found(error.message, **details)
+
+
+def _from_rpc(error: RPCError, what: str, thread_id: str | None) -> OrisError:
+    if error.status == RPCStatusCode.NOT_FOUND and thread_id is not None:
+        return ThreadNotFoundError(
+            f"There is no run of thread {thread_id!r}, or its retention period is over.", thread_id=thread_id
+        )
+    if error.status == RPCStatusCode.UNAVAILABLE:
+        return ServerUnreachableError(f"Could not {what}: the Temporal server does not answer ({error.message}).")
+    if isinstance(error, RPCTimeoutOrCancelledError) or error.status in (
+        RPCStatusCode.DEADLINE_EXCEEDED,
+        RPCStatusCode.CANCELLED,
+    ):
+        return NoWorkerError(
+            f"Could not {what} in time. Either no worker serves the task queue, or the server is overloaded; the run is kept."
+        )
+    if "search attribute" in error.message.lower():
+        return NotSetUpError(f"Could not {what}: {error.message}. Run `oris-temporal setup` once for this namespace.")
+    return RunFailedError(f"Could not {what}: {error.message}", failure=error.status.name.lower())
+
+
+def describe_failure(cause: BaseException | None) -> dict[str, Any]:
+    """``code``, ``message`` and ``details`` of what a closed workflow failed with."""
+    if isinstance(cause, ApplicationError):
+        error = from_application_error(cause)
+        code = error.failure if isinstance(error, RunFailedError) else error.code
+        return {"code": code, "message": error.message, "details": error.details}
+    if isinstance(cause, TemporalCancelledError):
+        return {"code": "cancelled", "message": str(cause), "details": {}}
+    if isinstance(cause, TerminatedError):
+        return {"code": "terminated", "message": f"The run was terminated: {cause}", "details": {}}
+    if isinstance(cause, TemporalTimeoutError):
+        return {"code": "timed_out", "message": "The run did not end within its execution timeout.", "details": {}}
+    return {"code": "unknown", "message": str(cause), "details": {}}
+
+
+CONNECT_SECONDS = 10.0
+
+
+async def connected(attempt: Any, address: str) -> Any:
+    """Await a connection.
+
+    Raises:
+        ServerUnreachableError: The server does not answer within `CONNECT_SECONDS`.
+    """
+    try:
+        return await asyncio.wait_for(attempt, CONNECT_SECONDS)
+    except (RuntimeError, TimeoutError, RPCError) as error:
+        raise ServerUnreachableError(
+            f"No Temporal server answers at {address} ({error or 'timed out'}). Set TEMPORAL_ADDRESS, or start one with "
+            "`oris-temporal dev`."
+        ) from error

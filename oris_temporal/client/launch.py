@@ -1,0 +1,100 @@
+"""One start of a run: what is sent, and under which conditions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from temporalio.client import WithStartWorkflowOperation
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+
+from oris_temporal.graph.compiled import CompiledGraph
+from oris_temporal.graph.errors import PayloadTooLargeError, RunConflictError
+from oris_temporal.graph.wire import wire_size
+from oris_temporal.workflows.protocol import MEMO, PAYLOAD_LIMIT, RunOptions
+
+from .lookup import Found
+
+OnConflict = Literal["fail", "replace"]
+
+
+@dataclass(slots=True)
+class Launch:
+    """A run about to be started.
+
+    A thread's first run is started in one round trip, on condition that the thread is new. Where it is not, `after` makes this
+    the thread's next run.
+
+    Attributes:
+        name: Name of the graph.
+        thread_id: The thread.
+        input: JSON input.
+        options: The workflow's options.
+        arguments: Arguments of Temporal's start call.
+        graph: The graph, where the caller gave it.
+        on_conflict: What to do if the thread is actively running.
+        idempotency_key: Key under which the caller may repeat the call.
+        replaces: Run that this one ends and takes the place of, if that is still open.
+        follows: Whether it is the next run of a thread that ran before.
+    """
+
+    name: str
+    thread_id: str
+    input: Any
+    options: RunOptions
+    arguments: dict[str, Any]
+    graph: CompiledGraph | None = None
+    on_conflict: OnConflict = "fail"
+    idempotency_key: str | None = None
+    replaces: str | None = None
+    follows: bool = False
+    memo: dict[str, Any] = field(default_factory=dict)
+
+    def after(self, latest: Found) -> None:
+        """Make this the run after the thread's latest one.
+
+        Raises:
+            RunConflictError: That one is actively running and `on_conflict` is ``fail``.
+        """
+        if latest.status == "running" and latest.is_open and self.on_conflict == "fail":
+            raise RunConflictError(
+                f"Thread {self.thread_id!r} is running. Wait for it, use another thread, or pass on_conflict='replace'.",
+                thread_id=self.thread_id,
+            )
+        self.follows = True
+        self.replaces = latest.run_id if latest.is_open else None
+        self.options.run = latest.ordinal + 1
+        self.options.interrupts = int(latest.memo.get("interrupts", 0))
+        self.memo = {"run": self.options.run, "interrupts": self.options.interrupts, "previous": latest.run_id}
+
+    def start_arguments(self) -> dict[str, Any]:
+        """Keyword arguments of Temporal's start call.
+
+        Raises:
+            PayloadTooLargeError: The input is larger than Temporal takes.
+        """
+        options = self.options.to_wire()
+        for what, wire in (("input", self.input), ("saved state", options)):
+            if (size := wire_size(wire)) > PAYLOAD_LIMIT and not self.arguments.get("unlimited"):
+                raise PayloadTooLargeError(
+                    f"The {what} of thread {self.thread_id!r} has {size:,} bytes of JSON; Temporal takes at most {PAYLOAD_LIMIT:,} in one "
+                    "payload. Pass a reference to the data, or configure external storage on the client's data converter.",
+                    size=size,
+                )
+        memo = dict(self.memo)
+        if self.idempotency_key is not None:
+            memo["key"] = self.idempotency_key
+        arguments = {name: value for name, value in self.arguments.items() if name != "unlimited"}
+        return {
+            **arguments,
+            "args": [self.input, options] if options else [self.input],
+            "memo": {MEMO: memo} if memo else None,
+            "id_conflict_policy": WorkflowIDConflictPolicy.FAIL,
+            "id_reuse_policy": WorkflowIDReusePolicy.ALLOW_DUPLICATE
+            if self.follows
+            else WorkflowIDReusePolicy.REJECT_DUPLICATE,
+        }
+
+    def operation(self) -> WithStartWorkflowOperation[Any, Any]:
+        """The start half of an update-with-start."""
+        return WithStartWorkflowOperation(self.name, **self.start_arguments())

@@ -1,0 +1,196 @@
+"""Finding the runs of a thread.
+
+Reads the server's answers as they are on the wire: the SDK's own `describe` and `list` (1.35) raise when a workflow is paused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from temporalio.api.common.v1 import Payload, WorkflowExecution
+from temporalio.api.enums.v1 import WorkflowExecutionStatus
+from temporalio.api.workflow.v1 import WorkflowExecutionInfo
+from temporalio.api.workflowservice.v1 import (
+    DescribeWorkflowExecutionRequest,
+    DescribeWorkflowExecutionResponse,
+    ListWorkflowExecutionsRequest,
+)
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
+
+from oris_temporal.graph.errors import ThreadNotFoundError
+from oris_temporal.graph.interrupts import Interrupt
+from oris_temporal.graph.records import RunStatus
+from oris_temporal.workflows.protocol import MEMO
+from oris_temporal.workflows.search_attributes import PARENT, STATUS, TENANT, UPDATED_AT
+
+from .failures import typed_errors
+
+_CLOSED: dict[int, RunStatus] = {
+    WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_COMPLETED: "completed",
+    WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_FAILED: "failed",
+    WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_CANCELED: "cancelled",
+    WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_TERMINATED: "cancelled",
+    WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_TIMED_OUT: "failed",
+}
+_CONTINUED = WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW
+_PAUSED = WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_PAUSED
+
+
+@dataclass(slots=True)
+class Found:
+    """One workflow execution, described.
+
+    Attributes:
+        workflow_id: Workflow id.
+        run_id: Temporal's run id.
+        graph: Workflow type.
+        status: Status of the run.
+        continued: Whether it continued as new; its successor goes on.
+        paused: Whether an operator paused it.
+        memo: What the run keeps for listing: ``run``, ``interrupts``, ``pending``, ``previous``.
+        info: The server's answer.
+        description: The server's whole answer, when the run was described and not listed.
+    """
+
+    workflow_id: str
+    run_id: str
+    graph: str
+    status: RunStatus
+    continued: bool
+    paused: bool
+    memo: dict[str, Any]
+    search: dict[str, Any]
+    info: WorkflowExecutionInfo
+    description: DescribeWorkflowExecutionResponse | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the workflow still runs."""
+        return self.status in ("running", "interrupted") and not self.continued
+
+    @property
+    def ordinal(self) -> int:
+        """Ordinal of the run within its thread."""
+        return int(self.memo.get("run", 1))
+
+    @property
+    def created_at(self) -> datetime:
+        """When it started (UTC)."""
+        return self.info.start_time.ToDatetime(UTC)
+
+    @property
+    def updated_at(self) -> datetime:
+        """When its status last changed (UTC)."""
+        if self.info.HasField("close_time"):
+            return self.info.close_time.ToDatetime(UTC)
+        updated = self.search.get(UPDATED_AT.name)
+        return datetime.fromisoformat(updated) if updated else self.created_at
+
+    @property
+    def tenant(self) -> str | None:
+        """Its tenant."""
+        return self.search.get(TENANT.name)
+
+    @property
+    def parent(self) -> str | None:
+        """Thread it was forked from, or is a subgraph of."""
+        return self.search.get(PARENT.name)
+
+    @property
+    def pending(self) -> list[Interrupt]:
+        """What it waits for, as the memo knows it."""
+        return (
+            [Interrupt.from_wire(item) for item in self.memo.get("pending", ())] if self.status == "interrupted" else []
+        )
+
+
+async def describe(client: Client, workflow_id: str, thread_id: str, run_id: str = "") -> Found:
+    """Describe the latest run of a workflow id, or a given one.
+
+    Raises:
+        ThreadNotFoundError: There is none.
+    """
+    request = DescribeWorkflowExecutionRequest(
+        namespace=client.namespace, execution=WorkflowExecution(workflow_id=workflow_id, run_id=run_id)
+    )
+    async with typed_errors(f"describe thread {thread_id!r}", thread_id):
+        answer = await client.workflow_service.describe_workflow_execution(request, retry=True)
+    found = await _found(client, answer.workflow_execution_info)
+    found.description = answer
+    return found
+
+
+async def find(client: Client, workflow_id: str, thread_id: str) -> Found | None:
+    """Like `describe`, but ``None`` if there is no such workflow."""
+    request = DescribeWorkflowExecutionRequest(
+        namespace=client.namespace, execution=WorkflowExecution(workflow_id=workflow_id)
+    )
+    async with typed_errors(f"describe thread {thread_id!r}"):
+        try:
+            answer = await client.workflow_service.describe_workflow_execution(request, retry=True)
+        except RPCError as error:
+            if error.status == RPCStatusCode.NOT_FOUND:
+                return None
+            raise
+    found = await _found(client, answer.workflow_execution_info)
+    found.description = answer
+    return found
+
+
+async def runs_of(client: Client, workflow_id: str, thread_id: str) -> list[Found]:
+    """All runs of a thread that are still retained, newest first, following the chain each run keeps in its memo."""
+    found = await describe(client, workflow_id, thread_id)
+    runs = [found]
+    while previous := found.memo.get("previous"):
+        try:
+            found = await describe(client, workflow_id, thread_id, run_id=previous)
+        except ThreadNotFoundError:
+            break
+        runs.append(found)
+    return runs
+
+
+async def search(client: Client, query: str) -> AsyncIterator[Found]:
+    """Executions that match a visibility query, in the server's order."""
+    token = b""
+    while True:
+        request = ListWorkflowExecutionsRequest(
+            namespace=client.namespace, page_size=200, next_page_token=token, query=query
+        )
+        async with typed_errors("list runs"):
+            answer = await client.workflow_service.list_workflow_executions(request, retry=True)
+        for info in answer.executions:
+            yield await _found(client, info)
+        token = answer.next_page_token
+        if not token:
+            return
+
+
+async def _found(client: Client, info: WorkflowExecutionInfo) -> Found:
+    search = {name: await _decode(client, payload) for name, payload in info.search_attributes.indexed_fields.items()}
+    memo = await _decode(client, info.memo.fields[MEMO]) if MEMO in info.memo.fields else {}
+    status: RunStatus = _CLOSED.get(info.status, "running")
+    if (
+        info.status in (WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_RUNNING, _PAUSED)
+        and search.get(STATUS.name) == "interrupted"
+    ):
+        status = "interrupted"
+    return Found(
+        workflow_id=info.execution.workflow_id,
+        run_id=info.execution.run_id,
+        graph=info.type.name,
+        status=status,
+        continued=info.status == _CONTINUED,
+        paused=info.status == _PAUSED,
+        memo=memo if isinstance(memo, dict) else {},
+        search=search,
+        info=info,
+    )
+
+
+async def _decode(client: Client, payload: Payload) -> Any:
+    return (await client.data_converter.decode([payload]))[0]

@@ -1,0 +1,140 @@
+"""What the client returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from oris_temporal.graph.errors import RunFailedError
+from oris_temporal.graph.interrupts import Interrupt
+from oris_temporal.graph.records import RunStatus
+
+
+@dataclass(frozen=True, slots=True)
+class RunHandle:
+    """A run that was started.
+
+    Attributes:
+        thread_id: The thread.
+        run_id: Temporal's run id.
+    """
+
+    thread_id: str
+    run_id: str
+
+
+@dataclass(slots=True)
+class RunResult:
+    """How far a run got.
+
+    Attributes:
+        thread_id: The thread.
+        run_id: Temporal's run id.
+        status: ``running`` (the wait budget ended first), ``interrupted``, ``completed``, ``failed`` or ``cancelled``.
+        values: The state as JSON data.
+        state: The state; an instance of the graph's schema where the call was given the graph, else the same as `values`.
+        interrupts: What the run waits for, in order.
+        next: Nodes that run next, or are running.
+        checkpoint_id: Latest checkpoint.
+        error: For a failed run: ``code``, ``message``, ``details``.
+    """
+
+    thread_id: str
+    run_id: str
+    status: RunStatus
+    values: dict[str, Any]
+    state: Any
+    interrupts: list[Interrupt] = field(default_factory=list)
+    next: list[str] = field(default_factory=list)
+    checkpoint_id: str | None = None
+    error: dict[str, Any] | None = None
+
+    def raise_for_status(self) -> RunResult:
+        """This result, unless the run failed.
+
+        Raises:
+            RunFailedError: It failed.
+        """
+        if self.status == "failed":
+            error = self.error or {}
+            code = str(error.get("code", "unknown"))
+            raise RunFailedError(
+                str(error.get("message", "The run failed.")), failure=code, cause=error.get("details", {})
+            )
+        return self
+
+
+@dataclass(slots=True)
+class RunSummary:
+    """One thread in a list: its latest run.
+
+    Attributes:
+        thread_id: The thread.
+        run_id: Temporal's run id.
+        graph: Name of the graph.
+        status: As in `RunResult`.
+        created_at: When the run started (UTC).
+        updated_at: When its status last changed (UTC).
+        tenant: Its tenant, or ``None``.
+        parent: Thread it was forked from, or is a subgraph of.
+        interrupts: What it waits for; large values are cut.
+    """
+
+    thread_id: str
+    run_id: str
+    graph: str
+    status: RunStatus
+    created_at: datetime
+    updated_at: datetime
+    tenant: str | None = None
+    parent: str | None = None
+    interrupts: list[Interrupt] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class RunInfo(RunSummary):
+    """One thread in full.
+
+    Attributes:
+        run: Ordinal of the run within the thread.
+        values: The state as JSON data; ``None`` if no worker can tell and the run has not completed.
+        next: Nodes that run next, or are running.
+        checkpoint_id: Latest checkpoint.
+        error: For a failed run: ``code``, ``message``, ``details``.
+        task_queue: Task queue of the run.
+        history_events: Events in the run's history.
+        history_bytes: Bytes of the run's history.
+        paused: Whether an operator paused the workflow.
+    """
+
+    run: int = 1
+    values: dict[str, Any] | None = None
+    next: list[str] = field(default_factory=list)
+    checkpoint_id: str | None = None
+    error: dict[str, Any] | None = None
+    task_queue: str = ""
+    history_events: int = 0
+    history_bytes: int = 0
+    paused: bool = False
+
+
+@dataclass(slots=True)
+class TimelineEvent:
+    """One thing that happened in a run.
+
+    Attributes:
+        seq: Number within the run.
+        at: When (UTC).
+        kind: What, such as ``task_completed``, ``interrupt`` or ``resumed``.
+        step: Checkpoint number it belongs to.
+        node: Node concerned.
+        data: Everything else, JSON data.
+    """
+
+    seq: int
+    at: datetime
+    kind: str
+    step: int | None
+    node: str | None
+    data: dict[str, Any]

@@ -1,0 +1,158 @@
+"""Streams: one tail per run, shared by all who watch it.
+
+A long poll on the history says that something happened; a query then fetches the events since. Neither adds to the history, and
+however many watch, the server sees one poll.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryRequest
+from temporalio.client import Client
+
+from oris_temporal.graph.records import Event
+from oris_temporal.graph.results import StreamChunk
+from oris_temporal.graph.streaming import project, read_cursor, read_modes
+from oris_temporal.workflows.protocol import QUERY_EVENTS
+
+from .failures import typed_errors
+from .lookup import Found, describe
+from .snapshots import read_event
+
+_ENDS = {"run_completed", "run_failed", "run_cancelled"}
+_POLL_SECONDS = timedelta(seconds=70)
+
+
+@dataclass(slots=True)
+class _Seen:
+    event: Event
+    values: dict[str, Any] | None
+
+
+@dataclass
+class _Tail:
+    """Events of one run, as far as they were fetched."""
+
+    run: int = 0
+    events: list[_Seen] = field(default_factory=list)
+    over: bool = False
+    settled: bool = False
+    error: BaseException | None = None
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    watchers: int = 0
+    task: asyncio.Task[None] | None = None
+
+    def wake(self) -> None:
+        """Let every watcher look again."""
+        self.changed.set()
+        self.changed = asyncio.Event()
+
+
+class Tails:
+    """The tails of one client.
+
+    Args:
+        temporal: Temporal client.
+    """
+
+    def __init__(self, temporal: Client) -> None:
+        self._temporal = temporal
+        self._tails: dict[str, _Tail] = {}
+
+    async def watch(
+        self, found: Found, *, mode: str | Sequence[str], cursor: str | None, subgraphs: bool, follow: bool
+    ) -> AsyncIterator[StreamChunk]:
+        """Chunks of a run, from after a cursor. See `OrisClient.stream`."""
+        modes = read_modes(mode)
+        ordinal, after = read_cursor(cursor)
+        if ordinal != found.ordinal:
+            after = 0
+        tail = self._join(found)
+        try:
+            position = 0
+            while True:
+                changed, over, settled = tail.changed, tail.over, tail.settled
+                while position < len(tail.events):
+                    seen = tail.events[position]
+                    position += 1
+                    if seen.event.seq > after and (subgraphs or not seen.event.namespace):
+                        for chunk in project(seen.event, modes, ordinal=tail.run, values=seen.values):
+                            yield chunk
+                if tail.error is not None:
+                    raise tail.error
+                if over or (settled and not follow):
+                    return
+                await changed.wait()
+        finally:
+            self._leave(found.run_id, tail)
+
+    def _join(self, found: Found) -> _Tail:
+        tail = self._tails.get(found.run_id)
+        if tail is None:
+            tail = self._tails[found.run_id] = _Tail()
+            tail.task = asyncio.create_task(self._follow(tail, found))
+        tail.watchers += 1
+        return tail
+
+    def _leave(self, key: str, tail: _Tail) -> None:
+        tail.watchers -= 1
+        if not tail.watchers:
+            self._tails.pop(key, None)
+            if tail.task is not None:
+                tail.task.cancel()
+
+    async def _follow(self, tail: _Tail, found: Found) -> None:
+        try:
+            while True:
+                await self._follow_run(tail, found)
+                latest = await describe(self._temporal, found.workflow_id, found.workflow_id)
+                if latest.run_id == found.run_id or latest.ordinal != found.ordinal:
+                    break
+                found = latest  # it continued as new
+            tail.over = True
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            tail.error = error
+        finally:
+            tail.wake()
+
+    async def _follow_run(self, tail: _Tail, found: Found) -> None:
+        """Fetch events whenever the history has grown, until the workflow is closed."""
+        token = b""
+        closed = not found.is_open
+        await self._fetch(tail, found)
+        while not closed:
+            request = GetWorkflowExecutionHistoryRequest(
+                namespace=self._temporal.namespace,
+                execution=WorkflowExecution(workflow_id=found.workflow_id, run_id=found.run_id),
+                wait_new_event=True,
+                next_page_token=token,
+            )
+            async with typed_errors("follow a run"):
+                answer = await self._temporal.workflow_service.get_workflow_execution_history(
+                    request, retry=True, timeout=_POLL_SECONDS
+                )
+            token = answer.next_page_token
+            closed = not token
+            if answer.history.events:
+                await self._fetch(tail, found)
+
+    async def _fetch(self, tail: _Tail, found: Found) -> None:
+        handle = self._temporal.get_workflow_handle(found.workflow_id, run_id=found.run_id)
+        more = True
+        while more:
+            after = tail.events[-1].event.seq if tail.events else 0
+            async with typed_errors("read the events of a run", found.workflow_id):
+                page = await handle.query(QUERY_EVENTS, after)
+            tail.run, more = page["run"] or found.ordinal, page["more"]
+            tail.events += [_Seen(read_event(wire), wire.get("values")) for wire in page["events"]]
+        tail.settled = page["settled"]
+        tail.over = bool(tail.events) and tail.events[-1].event.kind in _ENDS
+        tail.wake()

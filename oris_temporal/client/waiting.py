@@ -1,0 +1,125 @@
+"""Waiting for a run to settle, and finding out why it does not."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+
+from temporalio.api.enums.v1 import EventType, PendingActivityState, PendingWorkflowTaskState, TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+from temporalio.client import Client
+
+from oris_temporal.graph.errors import GraphNotFoundError, NoWorkerError, OrisError, RunStuckError
+
+from .failures import typed_errors
+from .lookup import Found, find
+
+FIRST_LOOK = 3.0
+"""Seconds after which a run that has not settled is looked at."""
+
+NEXT_LOOK = 10.0
+"""Seconds between later looks."""
+
+POLLER_SILENCE = 75.0
+"""Seconds after which a poller counts as gone; a long poll lasts 60."""
+
+
+async def wait_watching(
+    client: Client, waiting: asyncio.Future[Any], workflow_id: str, thread_id: str, budget: float | None
+) -> Any:
+    """Result of `waiting`, or ``None`` if the budget ended first.
+
+    Args:
+        client: Temporal client.
+        waiting: The long poll.
+        workflow_id: Workflow it waits for.
+        thread_id: Its thread, for errors.
+        budget: Seconds to wait; ``None`` has no end.
+
+    Raises:
+        NoWorkerError: No worker polls a task queue that the run needs.
+        GraphNotFoundError: The workers that do have no such graph.
+        RunStuckError: The workflow task keeps failing.
+    """
+    loop = asyncio.get_running_loop()
+    deadline = None if budget is None else loop.time() + budget
+    look = FIRST_LOOK
+    try:
+        while True:
+            left = None if deadline is None else deadline - loop.time()
+            done, _ = await asyncio.wait({waiting}, timeout=look if left is None else max(0.0, min(look, left)))
+            if done:
+                return waiting.result()
+            if left is not None and left <= look and deadline is not None and loop.time() >= deadline:
+                return None
+            if (trouble := await diagnose(client, workflow_id, thread_id)) is not None:
+                raise trouble
+            look = NEXT_LOOK
+    finally:
+        waiting.cancel()
+
+
+async def diagnose(client: Client, workflow_id: str, thread_id: str) -> OrisError | None:
+    """Why a run makes no progress, if something outside of it is the reason."""
+    found = await find(client, workflow_id, thread_id)
+    if found is None or not found.is_open or found.description is None:
+        return None
+    task = found.description.pending_workflow_task
+    queue = found.description.execution_config.task_queue.name
+    if found.description.HasField("pending_workflow_task"):
+        if task.attempt > 1:
+            return await _task_failure(client, found, thread_id)
+        waits = task.state == PendingWorkflowTaskState.PENDING_WORKFLOW_TASK_STATE_SCHEDULED
+        if waits and not await has_pollers(client, queue, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW):
+            return _no_worker(queue, thread_id)
+    for pending in found.description.pending_activities:
+        waits = pending.state == PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED and pending.attempt <= 1
+        name = pending.activity_options.task_queue.name or queue
+        if waits and not await has_pollers(client, name, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY):
+            return _no_worker(name, thread_id)
+    return None
+
+
+async def has_pollers(client: Client, task_queue: str, kind: TaskQueueType.ValueType) -> bool:
+    """Whether a worker polls a task queue now."""
+    request = DescribeTaskQueueRequest(
+        namespace=client.namespace, task_queue=TaskQueue(name=task_queue), task_queue_type=kind
+    )
+    async with typed_errors(f"look at task queue {task_queue!r}"):
+        answer = await client.workflow_service.describe_task_queue(request, retry=True)
+    now = datetime.now(UTC)
+    return any(
+        (now - poller.last_access_time.ToDatetime(UTC)).total_seconds() < POLLER_SILENCE for poller in answer.pollers
+    )
+
+
+def _no_worker(queue: str, thread_id: str) -> NoWorkerError:
+    return NoWorkerError(
+        f"No worker polls task queue {queue!r}, so thread {thread_id!r} cannot go on. Start one "
+        "(`oris-temporal worker --graphs package.module:name`); the run is kept and goes on then.",
+        task_queue=queue,
+        thread_id=thread_id,
+    )
+
+
+async def _task_failure(client: Client, found: Found, thread_id: str) -> OrisError | None:
+    handle = client.get_workflow_handle(found.workflow_id, run_id=found.run_id)
+    message = ""
+    async for event in handle.fetch_history_events():
+        if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED:
+            message = event.workflow_task_failed_event_attributes.failure.message
+    if not message:
+        return None  # a lost worker's task, which is on its way to another
+    if "is not registered on this worker" in message:
+        return GraphNotFoundError(
+            f"The workers have no graph {found.graph!r} ({message}). Deploy it, and thread {thread_id!r} goes on, or cancel the thread.",
+            graph=found.graph,
+            thread_id=thread_id,
+        )
+    return RunStuckError(
+        f"Thread {thread_id!r} cannot go on: its workflow task keeps failing: {message}. It is kept, and goes on once workers with "
+        "mended code are there.",
+        thread_id=thread_id,
+    )

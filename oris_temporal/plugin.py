@@ -1,0 +1,92 @@
+"""`OrisPlugin`: graphs on your own Temporal client, workers and replayers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from temporalio.plugin import SimplePlugin
+from temporalio.worker import ReplayerConfig, WorkerConfig
+
+from oris_temporal.activities.nodes import NodeActivities
+from oris_temporal.graph.compiled import CompiledGraph
+from oris_temporal.graph.errors import ConfigurationError
+from oris_temporal.workflows.graph_workflow import workflow_type
+from oris_temporal.workflows.protocol import PAYLOAD_LIMIT
+
+EAGER_SLOTS = 100
+"""Activities handed straight to the worker that scheduled them, per workflow task; Temporal's default of 3 makes a fan-out wait."""
+
+HEARTBEAT_THROTTLE = timedelta(milliseconds=100)
+"""Shortest time between heartbeats that reach the server: what streams and cancellations wait for at most."""
+
+_EAGER_DEFAULT = 3
+
+
+class OrisPlugin(SimplePlugin):
+    """Makes a `temporalio` client, worker or replayer run Oris graphs beside your own workflows.
+
+    Given to a client, its workers and replayers inherit it.
+
+    Args:
+        graphs: Compiled graphs. Their subgraphs come along.
+        threads: Most plain (not async) node functions that run at the same time on a worker.
+
+    Raises:
+        ConfigurationError: Two different graphs have the same name.
+
+    Example:
+        >>> client = await Client.connect("localhost:7233", plugins=[OrisPlugin(graphs=[review])])
+        >>> worker = Worker(client, task_queue="oris", workflows=[MyOwnWorkflow])
+    """
+
+    def __init__(self, graphs: Sequence[CompiledGraph], *, threads: int = 100) -> None:
+        super().__init__("oris_temporal.OrisPlugin")
+        self.graphs = _with_subgraphs(graphs)
+        self._threads = threads
+
+    def configure_worker(self, config: WorkerConfig) -> WorkerConfig:
+        """Add the graphs' workflows and activities, and settings under which they run well."""
+        config = super().configure_worker(config)
+        limit = _payload_limit(config.get("client"))
+        activities = NodeActivities(threads=self._threads, payload_limit=limit)
+        config["workflows"] = [
+            *config.get("workflows", ()),
+            *(workflow_type(graph, payload_limit=limit) for graph in self.graphs),
+        ]
+        config["activities"] = [
+            *config.get("activities", ()),
+            *(made for graph in self.graphs for made in activities.of(graph)),
+        ]
+        if config.get("max_eager_activity_reservations_per_workflow_task", _EAGER_DEFAULT) == _EAGER_DEFAULT:
+            config["max_eager_activity_reservations_per_workflow_task"] = EAGER_SLOTS
+        config["max_heartbeat_throttle_interval"] = HEARTBEAT_THROTTLE
+        config["default_heartbeat_throttle_interval"] = HEARTBEAT_THROTTLE
+        return config
+
+    def configure_replayer(self, config: ReplayerConfig) -> ReplayerConfig:
+        """Add the graphs' workflows."""
+        config = super().configure_replayer(config)
+        config["workflows"] = [
+            *config.get("workflows", ()),
+            *(workflow_type(graph, payload_limit=None) for graph in self.graphs),
+        ]
+        return config
+
+
+def _with_subgraphs(graphs: Sequence[CompiledGraph]) -> list[CompiledGraph]:
+    found: dict[str, CompiledGraph] = {}
+    for graph in graphs:
+        for item in (graph, *graph.subgraphs()):
+            if found.setdefault(item.name, item) is not item:
+                raise ConfigurationError(
+                    f"Two different graphs are called {item.name!r}; workflow types must be unique. Compile one under another name."
+                )
+    return list(found.values())
+
+
+def _payload_limit(client: Any) -> int | None:
+    """Temporal's payload limit, unless the client moves large payloads to external storage."""
+    converter = getattr(client, "data_converter", None)
+    return None if getattr(converter, "external_storage", None) is not None else PAYLOAD_LIMIT

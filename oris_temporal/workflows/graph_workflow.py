@@ -1,0 +1,475 @@
+"""The workflow that hosts a graph: one workflow type per graph, named after it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, ClassVar, cast
+
+from temporalio import workflow
+from temporalio.common import RawValue
+from temporalio.exceptions import ApplicationError
+
+from oris_temporal.graph.compiled import CompiledGraph
+from oris_temporal.graph.control import Command
+from oris_temporal.graph.errors import GraphError, NotInterruptedError, OrisError, PayloadTooLargeError
+from oris_temporal.graph.records import EngineState
+from oris_temporal.graph.run import Edit
+from oris_temporal.graph.snapshot import engine_state_from_wire
+from oris_temporal.graph.streaming import debug_info
+from oris_temporal.graph.wire import to_wire, wire_size
+
+from . import protocol
+from .details import current_details
+from .protocol import INLINE_RESULT_LIMIT, PAYLOAD_LIMIT, ResumeOptions, RunOptions, RunReport
+from .search_attributes import GRAPH, INTERRUPTS, STATUS, UPDATED_AT
+from .temporal_run import TemporalRun, tell_parent
+
+_PAGE_BYTES = 1_000_000
+_MEMO_VALUE_BYTES = 2_000
+
+
+class GraphWorkflow:
+    """Runs `graph`. `workflow_type` makes the class that a worker registers."""
+
+    graph: ClassVar[CompiledGraph]
+    payload_limit: ClassVar[int | None] = PAYLOAD_LIMIT
+
+    def __init__(self) -> None:
+        self._run: TemporalRun | None = None
+        self._main: asyncio.Task[None] | None = None
+        self._shown: Any = None
+        self._early_signals: list[tuple[str, Any]] = []
+        self._options = RunOptions()
+
+    # --- running -------------------------------------------------------------------------------------------------
+
+    async def execute(self, input: Any, options: dict[str, Any] | None) -> Any:
+        """Run the graph; the result is its final state."""
+        read = self._options = RunOptions.from_wire(options)
+        try:
+            run = self._run = TemporalRun(self.graph, read)
+            for name, value in self._early_signals:
+                run.receive_signal(name, value)
+            self._main = asyncio.create_task(self._start(run, input, read))
+            await self._attend(run, read)
+        except asyncio.CancelledError:
+            await self._wind_up(self._run)
+            raise
+        except GraphError as error:
+            if self._run is not None and self._run.status != "failed":
+                self._run.fail(error)
+            self._show_details()
+            await workflow.wait_condition(workflow.all_handlers_finished)
+            raise _failure(error) from error.__cause__
+        self._show_details()
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        return self._result(run, read)
+
+    async def _start(self, run: TemporalRun, input: Any, options: RunOptions) -> None:
+        seed: EngineState | None = None
+        wire: dict[str, Any] | None = None
+        edit = None if options.edit is None else Edit(**options.edit)
+        if options.carried is not None:
+            seed = run.restore(options.carried)
+        elif options.seed is not None:
+            seed = engine_state_from_wire(self.graph, options.seed)
+        else:
+            if options.values is not None:
+                schema = self.graph.schema
+                seed = EngineState(values={**schema.initial(), **schema.decode(options.values, "saved state")})
+            wire = self.graph.input_wire({} if input is None and options.values is not None else input)
+        try:
+            await run.execute(wire, seed, edit)
+        except (GraphError, asyncio.CancelledError):
+            raise
+        except Exception as error:
+            # Anything else would suspend the workflow task and be retried for ever.
+            raise GraphError(f"Graph {self.graph.name} could not go on: {type(error).__name__}: {error}") from error
+
+    async def _attend(self, run: TemporalRun, options: RunOptions) -> None:
+        """Wait for the end, showing what changes; continue as new when it is time."""
+        main = cast("asyncio.Task[None]", self._main)
+        while True:
+            await workflow.wait_condition(lambda: main.done() or run.continuing or self._view(run) != self._shown)
+            if main.done():
+                await main
+                return
+            if run.settled and run.should_continue_as_new():
+                run.continuing = True
+            if run.continuing:
+                await self._continue_as_new(run, options)
+            await self._publish(run)
+
+    async def _wind_up(self, run: TemporalRun | None) -> None:
+        """Cancel what runs, let it clean up, and report the cancellation."""
+        if run is None or self._main is None:
+            return
+        run.cancelling = True
+        self._main.cancel()
+        await asyncio.gather(self._main, return_exceptions=True)
+        run.finish("cancelled")
+        self._show_details()
+        await workflow.wait_condition(workflow.all_handlers_finished)
+
+    async def _continue_as_new(self, run: TemporalRun, options: RunOptions) -> None:
+        carried = run.carry()
+        if (size := wire_size(carried)) > PAYLOAD_LIMIT and self.payload_limit is not None:
+            raise PayloadTooLargeError(
+                f"Graph {self.graph.name}: the run must continue as new, and what it carries over has {size:,} bytes; Temporal takes "
+                f"at most {PAYLOAD_LIMIT:,} in one payload. Keep less in the state, or configure external storage.",
+                size=size,
+            )
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        following = RunOptions(
+            config=options.config,
+            thread_id=options.thread_id,
+            run=run.ordinal,
+            interrupt_before=options.interrupt_before,
+            interrupt_after=options.interrupt_after,
+            carried=carried,
+            history_limit=options.history_limit,
+            child_task=options.child_task,
+        )
+        memo = {**self._memo(run), "previous": workflow.info().run_id}
+        upgrade = workflow.info().is_target_worker_deployment_version_changed()
+        workflow.continue_as_new(
+            args=[None, following.to_wire()],
+            memo={protocol.MEMO: memo},
+            initial_versioning_behavior=workflow.ContinueAsNewVersioningBehavior.AUTO_UPGRADE if upgrade else None,
+        )
+
+    def _result(self, run: TemporalRun, options: RunOptions) -> dict[str, Any]:
+        values = run.root.values.wire()
+        size = sum(run.root.values.encoded(name).size for name in values)
+        if self.payload_limit is not None and size > self.payload_limit:
+            error = PayloadTooLargeError(
+                f"Graph {self.graph.name} ended with a state of {size:,} bytes; Temporal takes at most {self.payload_limit:,} in one "
+                "payload. Keep less in the state, or configure external storage. The state can still be read by checkpoint.",
+                size=size,
+            )
+            run.fail(error)
+            raise _failure(error)
+        if options.child_task is not None:
+            updates = [
+                [event.node, event.data] for event in run.events if event.kind == "updates" and not event.namespace
+            ]
+            return {"values": values, "writes": updates}
+        return values
+
+    # --- showing -------------------------------------------------------------------------------------------------
+
+    def _view(self, run: TemporalRun) -> Any:
+        """What is shown outside; when it changes, `_publish` shows it again."""
+        waits = tuple((item.id, item.escalated) for item in run.desk.pending) if run.settled else ()
+        return run.sequence, "interrupted" if waits else "running", waits
+
+    async def _publish(self, run: TemporalRun) -> None:
+        before, self._shown = self._shown, self._view(run)
+        _, status, waits = self._shown
+        run.status = "interrupted" if waits else "running"
+        self._show_details()
+        if (before[1:] if before else ("running", ())) == (status, waits):
+            return
+        info = workflow.info()
+        if info.typed_search_attributes.get(GRAPH) is not None:  # else they may not be registered here
+            workflow.upsert_search_attributes(
+                [
+                    STATUS.value_set(status),
+                    INTERRUPTS.value_set([id for id, _ in waits]),
+                    UPDATED_AT.value_set(run.now()),
+                ]
+            )
+        if waits:
+            workflow.upsert_memo({protocol.MEMO: self._memo(run)})
+        if (task := self._options.child_task) is not None:
+            await tell_parent(task, bool(waits), run.desk.pending)
+
+    def _memo(self, run: TemporalRun) -> dict[str, Any]:
+        pending = []
+        for item in run.desk.pending:
+            wire = item.to_wire()
+            if wire_size(wire["value"]) > _MEMO_VALUE_BYTES:
+                wire["value"] = {"truncated": str(wire["value"])[:_MEMO_VALUE_BYTES]}
+            wire.pop("answer_schema", None)
+            pending.append(wire)
+        known: dict[str, Any] = workflow.memo_value(protocol.MEMO, {})
+        memo: dict[str, Any] = {"run": run.ordinal, "interrupts": run.desk.count, "pending": pending}
+        return {**memo, **{name: known[name] for name in ("previous", "key") if name in known}}
+
+    def _show_details(self) -> None:
+        if self._run is not None:
+            workflow.set_current_details(current_details(self._run))
+
+    def _report(self, *, whole: bool = False) -> dict[str, Any]:
+        run = self._run
+        if run is None:
+            return RunReport("running").to_wire()
+        if run.continuing:
+            return RunReport("running", continued=True).to_wire()
+        error = (
+            None
+            if run.error is None
+            else {"code": run.error.code, "message": run.error.message, "details": run.error.details}
+        )
+        if "" not in run.engines:
+            return RunReport(run.status, error=error).to_wire()
+        waiting = run.settled and run.status in ("running", "interrupted")
+        values = run.root.values
+        size = sum(values.encoded(name).size for name in values.data)
+        return RunReport(
+            status="interrupted" if waiting else ("running" if run.status == "interrupted" else run.status),
+            checkpoint_id=run.root.state.checkpoint_id,
+            values=values.wire() if whole or size <= INLINE_RESULT_LIMIT else None,
+            next=run.next_nodes(),
+            interrupts=[item.to_wire() for item in run.desk.pending],
+            error=error,
+        ).to_wire()
+
+    # --- signals and updates -------------------------------------------------------------------------------------
+
+    @workflow.signal(name=protocol.RESUME, description="Answer what the run waits for: the answer, then options.")
+    async def _resume_by_signal(self, value: Any = None, options: dict[str, Any] | None = None) -> None:
+        run = await self._ready()
+        try:
+            self._resume(run, value, ResumeOptions.from_wire(options))
+        except OrisError as error:  # a signal cannot be refused, so say what became of it
+            run.record("ignored", None, data={"signal": protocol.RESUME, "code": error.code, "message": error.message})
+            workflow.logger.warning("ignored signal resume: %s", error.message)
+
+    @workflow.update(
+        name=protocol.RESUME, description="Answer what the run waits for, and wait until it settles again."
+    )
+    async def _resume_by_update(self, value: Any = None, options: dict[str, Any] | None = None) -> dict[str, Any]:
+        run = await self._ready()
+        read = ResumeOptions.from_wire(options)
+        run.updates += 1
+        try:
+            if read.update is not None or read.goto:
+                await run.apply_command(Command(update=read.update, goto=read.goto or ()))
+            self._resume(run, value, read)
+        except OrisError as error:
+            raise _failure(error) from None
+        await workflow.wait_condition(lambda: run.settled or run.continuing)
+        return self._report()
+
+    @_resume_by_update.validator
+    def _check_resume(self, value: Any = None, options: dict[str, Any] | None = None) -> None:
+        read = ResumeOptions.from_wire(options)
+        try:
+            run = self._waiting()
+            if not read.no_value:
+                run.desk.plan(value, by_id=read.by_id, interrupt_id=read.interrupt_id)
+        except OrisError as error:
+            raise _failure(error) from None
+
+    def _resume(self, run: TemporalRun, value: Any, options: ResumeOptions) -> None:
+        if not options.no_value:
+            run.resume(value, by_id=options.by_id, interrupt_id=options.interrupt_id, author=options.author)
+
+    @workflow.update(
+        name=protocol.REJECT, description="Refuse to answer an interrupt; the caller then cancels the run."
+    )
+    async def _reject(self, interrupt_id: str | None = None, reason: str = "", author: str | None = None) -> str:
+        return self._waiting().reject(interrupt_id, reason=reason, author=author)
+
+    @_reject.validator
+    def _check_reject(self, interrupt_id: str | None = None, reason: str = "", author: str | None = None) -> None:
+        try:
+            self._waiting().desk.check_reject(interrupt_id)
+        except OrisError as error:
+            raise _failure(error) from None
+
+    @workflow.update(
+        name=protocol.UPDATE_STATE,
+        description="Merge values into the state, now if the run waits, else at the next step.",
+    )
+    async def _update_state(self, update: dict[str, Any], as_node: str | None = None) -> str | None:
+        run = await self._ready()
+        run.updates += 1
+        try:
+            checkpoint: str | None = await run.edit_at_boundary(lambda: run.root.edit(update, as_node=as_node))
+        except OrisError as error:
+            raise _failure(error) from None
+        return checkpoint
+
+    @_update_state.validator
+    def _check_update_state(self, update: dict[str, Any], as_node: str | None = None) -> None:
+        try:
+            if self._run is None or "" not in self._run.engines or self._run.status not in ("running", "interrupted"):
+                raise NotInterruptedError("The run is not waiting or running, so its state cannot be edited.")
+            self._run.root.check_edit(update, as_node)
+        except OrisError as error:
+            raise _failure(error) from None
+
+    @workflow.update(name=protocol.WAIT, description="Wait until the run ends or waits for people.")
+    async def _wait(self) -> dict[str, Any]:
+        run = await self._ready()
+        run.updates += 1
+        await workflow.wait_condition(lambda: run.settled or run.continuing)
+        return self._report()
+
+    @workflow.signal(name=protocol.CHILD_WAITS, description="What a child workflow waits for.")
+    def _child_waits(self, task_id: str, settled: bool, pending: list[dict[str, Any]]) -> None:
+        if self._run is not None:
+            self._run.child_waits(task_id, settled, pending)
+
+    @workflow.signal(dynamic=True, description="Any other signal: what ctx.wait_signal(name) receives.")
+    def _any_signal(self, name: str, args: Sequence[RawValue]) -> None:
+        value = workflow.payload_converter().from_payload(args[0].payload) if args else None
+        if self._run is None:
+            self._early_signals.append((name, value))
+        else:
+            self._run.receive_signal(name, value)
+
+    async def _ready(self) -> TemporalRun:
+        """The run, once it has begun: handlers may be called before it."""
+        await workflow.wait_condition(
+            lambda: self._run is not None and ("" in self._run.engines or self._run.status != "running")
+        )
+        return cast("TemporalRun", self._run)
+
+    def _waiting(self) -> TemporalRun:
+        run = self._run
+        if run is None or run.status not in ("running", "interrupted"):
+            raise NotInterruptedError("The run is not waiting for an answer.")
+        return run
+
+    # --- queries -------------------------------------------------------------------------------------------------
+
+    @workflow.query(name=protocol.QUERY_STATE, description="Status, state, next nodes and pending interrupts.")
+    def _query_state(self) -> dict[str, Any]:
+        return self._report(whole=True)
+
+    @workflow.query(
+        name=protocol.QUERY_HISTORY, description="Checkpoints, oldest first; optionally with values, of a namespace."
+    )
+    def _query_history(self, namespace: str = "", values: bool = False) -> list[dict[str, Any]]:
+        run = self._run
+        if run is None:
+            return []
+        found = [item for item in run.checkpoints if item.namespace == namespace]
+        return [self._snapshot(run, item.id, namespace, values=values) for item in found]
+
+    @workflow.query(
+        name=protocol.QUERY_CHECKPOINT, description="One checkpoint, by id and namespace; null if there is none."
+    )
+    def _query_checkpoint(self, checkpoint_id: str | None = None, namespace: str = "") -> dict[str, Any] | None:
+        run = self._run
+        if run is None or not any(
+            item.namespace == namespace and checkpoint_id in (None, item.id) for item in run.checkpoints
+        ):
+            return None
+        return self._snapshot(run, checkpoint_id, namespace, values=True)
+
+    @workflow.query(
+        name=protocol.QUERY_SEED,
+        description="What a replay or fork from a checkpoint starts with; null if there is none.",
+    )
+    def _query_seed(self, checkpoint_id: str | None = None, namespace: str = "") -> dict[str, Any] | None:
+        run = self._run
+        if run is None or not run.checkpoints:
+            return None
+        if checkpoint_id == protocol.FIRST_CHECKPOINT:
+            checkpoint = run.first_checkpoint()
+        elif any(item.namespace == namespace and checkpoint_id in (None, item.id) for item in run.checkpoints):
+            checkpoint = run.find_checkpoint(checkpoint_id, namespace)
+        else:
+            return None
+        return {"id": checkpoint.id, "seed": run.seed_of(checkpoint), "interrupts": run.desk.count}
+
+    @workflow.query(
+        name=protocol.QUERY_INTERRUPTS, description="Pending interrupts, in order; or all the run has asked."
+    )
+    def _query_interrupts(self, all: bool = False) -> list[dict[str, Any]]:
+        if self._run is None:
+            return []
+        desk = self._run.desk
+        return [item.to_wire() for item in (desk.asked.values() if all else desk.pending)]
+
+    @workflow.query(name=protocol.QUERY_TIMELINE, description="What happened, oldest first.")
+    def _query_timeline(self) -> list[dict[str, Any]]:
+        if self._run is None:
+            return []
+        return [
+            {"seq": event.seq, **debug_info(event)}
+            for event in self._run.events
+            if event.kind not in ("custom", "message", "updates")
+        ]
+
+    @workflow.query(name=protocol.QUERY_GRAPH, description="The graph: Mermaid, state schema and digest.")
+    def _query_graph(self) -> dict[str, Any]:
+        graph = self.graph
+        return {
+            "name": graph.name,
+            "digest": graph.digest,
+            "mermaid": graph.to_mermaid(),
+            "schema": graph.schema.json_schema(),
+        }
+
+    @workflow.query(
+        name=protocol.QUERY_EVENTS, description="Events after a number, for streams; a page of at most 1 MB."
+    )
+    def _query_events(self, after: int = 0) -> dict[str, Any]:
+        run = self._run
+        if run is None:
+            return {"run": 0, "events": [], "more": False, "settled": False}
+        page: list[dict[str, Any]] = []
+        size = 0
+        fresh = [event for event in run.events if event.seq > after]
+        for event in fresh:
+            wire = to_wire(event, "event")
+            if event.kind == "checkpoint":
+                wire["values"] = run.values_at(event)
+            size += wire_size(wire)
+            page.append(wire)
+            if size > _PAGE_BYTES:
+                break
+        return {"run": run.ordinal, "events": page, "more": len(page) < len(fresh), "settled": run.settled}
+
+    @workflow.query(name=protocol.QUERY_FIELD, description="A state field for a node that got it by reference.")
+    def _query_field(self, namespace: str, name: str, start: int = 0) -> dict[str, Any]:
+        run = cast("TemporalRun", self._run)
+        wire = run.engines[namespace].values.encoded(name).wire
+        if not isinstance(wire, list):
+            return {"value": wire}
+        end, size = start, 0
+        while end < len(wire) and (end == start or size < _PAGE_BYTES):
+            size += wire_size(wire[end])
+            end += 1
+        return {"items": wire[start:end]}
+
+    @staticmethod
+    def _snapshot(run: TemporalRun, checkpoint_id: str | None, namespace: str, *, values: bool) -> dict[str, Any]:
+        checkpoint = run.find_checkpoint(checkpoint_id, namespace)
+        snapshot = run.snapshot(checkpoint, pending=checkpoint is run.latest(namespace))
+        wire: dict[str, Any] = to_wire(snapshot, "checkpoint")
+        if not values:
+            del wire["values"], wire["metadata"]["writes"]
+        return wire
+
+
+def workflow_type(graph: CompiledGraph, *, payload_limit: int | None = PAYLOAD_LIMIT) -> type:
+    """The workflow class of a graph, for a worker or replayer.
+
+    Args:
+        graph: The graph.
+        payload_limit: Bytes of JSON accepted as the final state; ``None`` is no limit, for clusters with external storage.
+    """
+
+    async def run(self: GraphWorkflow, input: Any = None, options: dict[str, Any] | None = None) -> Any:
+        return await self.execute(input, options)
+
+    class_name = (
+        "".join(part.capitalize() for part in graph.name.replace(".", "_").replace("-", "_").split("_")) + "Workflow"
+    )
+    run.__qualname__ = f"{class_name}.run"  # the SDK finds a workflow by the qualified name of its run method
+    made = type(
+        class_name, (GraphWorkflow,), {"run": workflow.run(run), "graph": graph, "payload_limit": payload_limit}
+    )
+    return workflow.defn(name=graph.name, sandboxed=False, failure_exception_types=[GraphError])(made)
+
+
+def _failure(error: OrisError) -> ApplicationError:
+    """A typed, final Temporal failure for one of our errors."""
+    return ApplicationError(error.message, error.details, type=type(error).__name__, non_retryable=True)

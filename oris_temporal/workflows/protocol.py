@@ -1,0 +1,182 @@
+"""The wire between clients, the graph workflow and node activities: names, and the shapes of arguments and results.
+
+Everything is plain JSON, so any Temporal SDK, the `temporal` CLI and the Web UI can start, answer and read runs:
+
+- The workflow type is the graph's name; its arguments are the input, and optionally an options object (`RunOptions`).
+- Signals: ``resume`` (answer, options), and any other name, which reaches ``ctx.wait_signal(name)``.
+- Updates: ``resume``, ``reject``, ``update_state``, and ``wait``, which returns when the run settles.
+- Queries: ``state``, ``history``, ``interrupts``, ``timeline``, ``graph``, ``checkpoint``, ``seed``, ``events``, ``field``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+RESUME = "resume"
+REJECT = "reject"
+UPDATE_STATE = "update_state"
+WAIT = "wait"
+
+QUERY_STATE = "state"
+QUERY_HISTORY = "history"
+QUERY_INTERRUPTS = "interrupts"
+QUERY_TIMELINE = "timeline"
+QUERY_GRAPH = "graph"
+QUERY_CHECKPOINT = "checkpoint"
+QUERY_SEED = "seed"
+QUERY_EVENTS = "events"
+QUERY_FIELD = "field"
+
+FIRST_CHECKPOINT = "first"
+"""Stands for the checkpoint a run started with."""
+
+CHILD_WAITS = "oris_child_waits"
+"""Signal by which a child workflow tells its parent what it waits for."""
+
+MEMO = "oris"
+"""Memo key under which a run keeps what listing needs: its ordinal, its interrupts and the run before it."""
+
+PAYLOAD_LIMIT = 2_000_000
+"""Bytes of JSON accepted for one payload; Temporal's own limit is 2 MiB (docs: self-hosted defaults, ``limit.blobSize.error``)."""
+
+INLINE_LIMIT = 16_000
+"""Bytes of state an activity gets inline; larger fields are passed by reference and pulled by query, at no cost in history."""
+
+INLINE_RESULT_LIMIT = 8_000
+"""Bytes of state that a settled run reports inline; a larger state is read by query or from the workflow's result."""
+
+
+class Wire:
+    """A dataclass whose JSON form leaves out fields at their default, which keeps history small."""
+
+    def to_wire(self) -> dict[str, Any]:
+        """JSON form."""
+        items = ((field.name, getattr(self, field.name), field.default) for field in fields(self))  # type: ignore[arg-type]
+        return {name: value for name, value, default in items if value != default}
+
+    @classmethod
+    def from_wire(cls, wire: Mapping[str, Any] | None) -> Self:
+        """Read the JSON form; unknown keys, of a newer version, are left aside."""
+        known = {field.name for field in fields(cls)}  # type: ignore[arg-type]
+        return cls(**{name: value for name, value in (wire or {}).items() if name in known})
+
+
+@dataclass(slots=True)
+class RunOptions(Wire):
+    """Second argument of a graph workflow.
+
+    Attributes:
+        config: Run configuration (`RunnableConfig`).
+        thread_id: The thread; ``None`` means the workflow id.
+        run: Ordinal of the run within the thread.
+        interrupts: Interrupts the thread asked in earlier runs.
+        interrupt_before: Static breakpoints in place of the graph's own.
+        interrupt_after: Likewise.
+        values: State fields to start from, beneath the input.
+        seed: State of a checkpoint to start from, in place of an input.
+        parent: Checkpoint id the seed was taken from.
+        edit: Change to make to the seed first: ``update``, ``as_node``, ``goto``, ``hold``.
+        carried: What continue-as-new hands over.
+        history_limit: Events after which the run continues as new, in place of the server's suggestion.
+        child_task: In a subgraph with its own workflow, the parent's task.
+    """
+
+    config: dict[str, Any] | None = None
+    thread_id: str | None = None
+    run: int = 1
+    interrupts: int = 0
+    interrupt_before: list[str] | None = None
+    interrupt_after: list[str] | None = None
+    values: dict[str, Any] | None = None
+    seed: dict[str, Any] | None = None
+    parent: str | None = None
+    edit: dict[str, Any] | None = None
+    carried: dict[str, Any] | None = None
+    history_limit: int | None = None
+    child_task: str | None = None
+
+
+@dataclass(slots=True)
+class ResumeOptions(Wire):
+    """Second argument of ``resume``.
+
+    Attributes:
+        interrupt_id: The interrupt that is answered, if several are pending.
+        by_id: The answer is an object of interrupt id to answer.
+        author: Who answers.
+        no_value: There is no answer, only `update` and `goto`.
+        update: State update to merge first.
+        goto: Destinations that replace what runs next.
+    """
+
+    interrupt_id: str | None = None
+    by_id: bool = False
+    author: str | None = None
+    no_value: bool = False
+    update: dict[str, Any] | None = None
+    goto: list[Any] | None = None
+
+
+@dataclass(slots=True)
+class RunReport(Wire):
+    """How far a run got: the result of ``wait`` and ``resume``, and of the query ``state``.
+
+    Attributes:
+        status: ``running``, ``interrupted``, ``completed``, ``failed`` or ``cancelled``.
+        checkpoint_id: Latest checkpoint.
+        values: The state, unless it is large (see `INLINE_RESULT_LIMIT`).
+        next: Nodes that run next, or are running.
+        interrupts: What the run waits for.
+        error: For a failed run: ``code``, ``message``, ``details``.
+        continued: The run continued as new; ask its successor.
+    """
+
+    status: str
+    checkpoint_id: str | None = None
+    values: dict[str, Any] | None = None
+    next: list[str] | None = None
+    interrupts: list[dict[str, Any]] | None = None
+    error: dict[str, Any] | None = None
+    continued: bool = False
+
+
+@dataclass(slots=True)
+class NodeInput(Wire):
+    """Argument of a node activity.
+
+    Attributes:
+        state: State fields the node reads, in JSON form.
+        refs: Fields passed by reference: name -> ``[namespace, generation, length]``.
+        payload: In a list of one, the payload of a `Send`, which takes the place of the state.
+        config: Run configuration, where it says more than the thread id.
+        answers: Answers to the interrupts the node raised so far.
+    """
+
+    state: dict[str, Any] | None = None
+    refs: dict[str, list[Any]] | None = None
+    payload: list[Any] | None = None
+    config: dict[str, Any] | None = None
+    answers: list[Any] | None = None
+
+
+@dataclass(slots=True)
+class NodeOutput(Wire):
+    """Result of a node activity.
+
+    Attributes:
+        update: Its partial update, if there is one.
+        updates: Its partial updates, if there are several.
+        goto: Destinations of its `Command`.
+        ask: The interrupt it raised, in place of a result.
+        custom: What it wrote to the custom stream.
+        later: In a fused chain, the outputs of the nodes after the first.
+    """
+
+    update: dict[str, Any] | None = None
+    updates: list[dict[str, Any]] | None = None
+    goto: list[Any] | None = None
+    ask: dict[str, Any] | None = None
+    custom: list[Any] | None = None
+    later: list[dict[str, Any]] | None = None

@@ -1,0 +1,433 @@
+"""The Temporal host: a `Run` whose nodes are activities and whose timers, signals and child workflows are Temporal's."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, cast
+
+from temporalio import workflow
+from temporalio.common import Priority
+from temporalio.common import RetryPolicy as TemporalRetryPolicy
+from temporalio.exceptions import (
+    ActivityError,
+    ApplicationError,
+    CancelledError,
+    ChildWorkflowError,
+    TimeoutError,
+    TimeoutType,
+)
+
+from oris_temporal.graph.control import MISSING
+from oris_temporal.graph.duration import to_timedelta, to_timedelta_or_none
+from oris_temporal.graph.engine import Engine, maybe_await
+from oris_temporal.graph.errors import GraphError, NodeError, NodeTimeoutError, PayloadTooLargeError, error_class
+from oris_temporal.graph.interrupts import Ask, Interrupt
+from oris_temporal.graph.node import Node
+from oris_temporal.graph.options import RetryPolicy
+from oris_temporal.graph.records import Outcome, Task
+from oris_temporal.graph.relay import ChildRelay
+from oris_temporal.graph.run import Run
+from oris_temporal.graph.state import StateValues
+from oris_temporal.graph.wire import wire_size
+
+from .guard import guarded
+from .protocol import CHILD_WAITS, INLINE_LIMIT, PAYLOAD_LIMIT, NodeInput, NodeOutput, RunOptions
+
+if TYPE_CHECKING:
+    from oris_temporal.graph.compiled import CompiledGraph
+    from oris_temporal.graph.subgraph import Subgraph
+
+TASK_BYTES = 3_000_000
+"""Bytes of activity input scheduled in one workflow task, below Temporal's 4 MB for one transaction."""
+
+OPEN_ACTIVITIES = 1_000
+"""Activities open at once, half of what the server takes (docs: 2,000 pending activities)."""
+
+CONTINUE_AFTER_UPDATES = 1_500
+"""Updates accepted before a run continues as new; the server refuses them beyond 2,000."""
+
+
+class TemporalRun(Run):
+    """A run inside a workflow.
+
+    Args:
+        graph: The graph.
+        options: The workflow's options.
+    """
+
+    def __init__(self, graph: CompiledGraph, options: RunOptions) -> None:
+        info = workflow.info()
+        super().__init__(
+            graph,
+            thread_id=options.thread_id or info.workflow_id,
+            ordinal=options.run,
+            config=cast("Any", options.config),
+            interrupts_before=options.interrupts,
+            interrupt_before=options.interrupt_before,
+            interrupt_after=options.interrupt_after,
+        )
+        self.parent_checkpoint = options.parent
+        self.cancelling = False
+        self.continuing = False
+        self.updates = 0
+        self._plain_config = not options.config and self.thread_id == info.workflow_id
+        self._history_limit = options.history_limit
+        self._edits: list[Callable[[], Any]] = []
+        self._scheduled_bytes = 0
+        self._scheduled_at = 0
+        self._open_activities = 0
+        self._children: dict[str, ChildRelay] = {}
+
+    # --- time ----------------------------------------------------------------------------------------------------
+
+    def now(self) -> datetime:
+        """See `Run.now`."""
+        return workflow.now().astimezone(UTC)
+
+    async def sleep(self, duration: timedelta, summary: str) -> None:
+        """See `Run.sleep`."""
+        await workflow.sleep(duration, summary=summary)
+
+    async def wait_until(self, condition: Callable[[], bool], timeout: timedelta | None, summary: str) -> bool:
+        """See `Run.wait_until`."""
+        if condition():
+            return True
+        if timeout is not None and timeout <= timedelta(0):
+            return False
+        try:
+            await workflow.wait_condition(condition, timeout=timeout, timeout_summary=summary if timeout else None)
+        except asyncio.TimeoutError:
+            return False
+        return True
+
+    # --- steps ---------------------------------------------------------------------------------------------------
+
+    async def guarded(self, owner: str, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """See `Run.guarded`. Effects raise `DeterminismError`."""
+        with guarded(owner):
+            return await maybe_await(fn(*args, **kwargs))
+
+    async def at_boundary(self, engine: Engine) -> None:
+        """See `Run.at_boundary`."""
+        if self.cancelling:
+            raise asyncio.CancelledError
+        while self._edits:
+            await self._edits.pop(0)()
+        if self.busy == 1 and self.should_continue_as_new() and engine.state.supersteps:
+            self.continuing = True
+            await asyncio.Future()  # the workflow continues as new from here
+
+    def should_continue_as_new(self) -> bool:
+        """Whether the history has grown enough, or a new deployment version is there to move to."""
+        info = workflow.info()
+        if self._children:
+            return False
+        if self._history_limit is not None:
+            return info.get_current_history_length() >= self._history_limit
+        return (
+            info.is_continue_as_new_suggested()
+            or self.updates >= CONTINUE_AFTER_UPDATES
+            or info.is_target_worker_deployment_version_changed()
+        )
+
+    async def edit_at_boundary(self, edit: Callable[[], Any]) -> Any:
+        """Apply a change of the state now, if the run waits, else at the next superstep boundary."""
+        if self.settled:
+            return await edit()
+        done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+        async def apply() -> None:
+            try:
+                done.set_result(await edit())
+            except GraphError as error:
+                done.set_exception(error)
+
+        self._edits.append(apply)
+        await workflow.wait_condition(lambda: done.done() or self.settled or self.continuing)
+        if not done.done() and not self.continuing and apply in self._edits:
+            self._edits.remove(apply)
+            await apply()
+        return done.result() if done.done() else None
+
+    # --- activities ----------------------------------------------------------------------------------------------
+
+    async def call(self, engine: Engine, task: Task, node: Node) -> Outcome:
+        """See `Run.call`."""
+        while True:
+            output = NodeOutput.from_wire(await self._run_activity(engine, task, [node], node.full_name))
+            self._record_custom(engine, task, output)
+            if output.ask is None:
+                return _outcome(output)
+            await self._ask_for(engine, task, output)
+
+    async def call_chain(self, engine: Engine, task: Task, chain: Sequence[Node]) -> list[Outcome]:
+        """See `Run.call_chain`."""
+        name = "+".join([chain[0].full_name, *(node.name for node in chain[1:])])
+        output = NodeOutput.from_wire(await self._run_activity(engine, task, chain, name))
+        self._record_custom(engine, task, output)
+        if output.ask is not None:
+            await self._ask_for(engine, task, output)
+            return [await self.call(engine, task, chain[0])]
+        later = [NodeOutput.from_wire(wire) for wire in output.later or ()]
+        return [_outcome(output), *map(_outcome, later)]
+
+    async def _ask_for(self, engine: Engine, task: Task, output: NodeOutput) -> None:
+        """Ask what an activity-side node asks, and note the answer for its next attempt."""
+        asked = cast("dict[str, Any]", output.ask)
+        number = len(task.journal)
+        ask = Ask(
+            value=asked["value"],
+            timeout=asked.get("timeout"),
+            default=asked.get("default", MISSING),
+            escalate_after=asked.get("escalate_after"),
+            answer_type=asked.get("answer_type"),
+        )
+        task.journal[number] = await self.ask(engine, task, number, ask)
+
+    async def _run_activity(self, engine: Engine, task: Task, chain: Sequence[Node], name: str) -> dict[str, Any]:
+        node = chain[0]
+        given = self._input(engine, task, chain)
+        size = wire_size(given)
+        if size > PAYLOAD_LIMIT:
+            raise PayloadTooLargeError(
+                f"The input of {node.full_name} has {size:,} bytes of JSON; Temporal takes at most {PAYLOAD_LIMIT:,} in one "
+                "payload. Send less, or let the node read the state.",
+                node=node.full_name,
+                size=size,
+            )
+        await self._room_for(size)
+        attempts = f"#{len(task.journal)}" if task.journal else ""
+        options: dict[str, Any] = {
+            "activity_id": f"{task.id}{attempts}",
+            "start_to_close_timeout": sum((to_timedelta(item.options.timeout) for item in chain), timedelta()),
+            "schedule_to_close_timeout": to_timedelta_or_none(node.options.total_timeout),
+            "schedule_to_start_timeout": to_timedelta_or_none(node.options.schedule_to_start),
+            "retry_policy": temporal_retry(node.options.retry),
+            "summary": node.options.summary or _summary(engine, task),
+            "cancellation_type": workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+        }
+        self._open_activities += 1
+        try:
+            with workflow.create_event_group(task.id, label=f"{task.node} · step {engine.state.step}").scope():
+                if node.side == "local":
+                    result = await workflow.execute_local_activity(name, given, **options)
+                else:
+                    result = await workflow.execute_activity(
+                        name,
+                        given,
+                        task_queue=node.options.task_queue,
+                        heartbeat_timeout=to_timedelta(node.options.heartbeat),
+                        priority=_priority(node.options.priority),
+                        **options,
+                    )
+        except ActivityError as error:
+            raise self._failure(node.full_name, error) from error
+        finally:
+            self._open_activities -= 1
+        return cast("dict[str, Any]", result)
+
+    def _input(self, engine: Engine, task: Task, chain: Sequence[Node]) -> dict[str, Any]:
+        given = NodeInput(config=None if self._plain_config else cast("dict[str, Any]", self.config))
+        if task.sent:
+            given.payload = [task.payload]
+        else:
+            given.state, given.refs = _split(engine.values, _reads(chain), engine.namespace)
+        if task.journal:
+            given.answers = [task.journal[number] for number in sorted(task.journal)]
+        return given.to_wire()
+
+    async def _room_for(self, size: int) -> None:
+        """Keep the commands of one workflow task, and the open activities, within the server's limits."""
+        while True:
+            here = workflow.info().get_current_history_length()
+            if here != self._scheduled_at:
+                self._scheduled_at, self._scheduled_bytes = here, 0
+            fits = not self._scheduled_bytes or self._scheduled_bytes + size <= TASK_BYTES
+            if fits and self._open_activities < OPEN_ACTIVITIES:
+                self._scheduled_bytes += size
+                return
+            open_now = self._open_activities
+            await workflow.wait_condition(lambda open_now=open_now: self._open_activities < open_now)  # type: ignore[misc]
+
+    async def call_function(
+        self,
+        task: Task,
+        number: int,
+        name: str,
+        fn: Callable[..., Any] | None,
+        args: Sequence[Any],
+        options: Mapping[str, Any],
+    ) -> Any:
+        """See `Run.call_function`."""
+        own = fn is not None
+        heartbeat = options.get("heartbeat", "30s" if own else None)
+        await self._room_for(wire_size(list(args)))
+        self._open_activities += 1
+        try:
+            with workflow.create_event_group(task.id, label=task.node).scope():
+                return await workflow.execute_activity(
+                    name,
+                    args=list(args),
+                    activity_id=f"{task.id}@{number}",
+                    task_queue=options.get("task_queue"),
+                    start_to_close_timeout=to_timedelta(options.get("timeout") or "10m"),
+                    heartbeat_timeout=to_timedelta_or_none(heartbeat),
+                    retry_policy=temporal_retry(options.get("retry") or RetryPolicy()),
+                    summary=options.get("summary") or task.node,
+                    cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+                )
+        except ActivityError as error:
+            raise self._failure(name, error) from error
+        finally:
+            self._open_activities -= 1
+
+    def _failure(self, name: str, error: ActivityError) -> BaseException:
+        """What an activity's failure means for the run."""
+        cause = error.cause
+        if isinstance(cause, CancelledError) and (self.cancelling or _being_cancelled()):
+            return asyncio.CancelledError()
+        return node_failure(name, cause, f"no worker took it from task queue {error.activity_type or name!r}")
+
+    def _record_custom(self, engine: Engine, task: Task, output: NodeOutput) -> None:
+        for piece in output.custom or ():
+            self.record("custom", engine, task=task, data=piece)
+        for later in output.later or ():
+            for piece in later.get("custom") or ():
+                self.record("custom", engine, task=task, data=piece)
+
+    # --- child workflows -----------------------------------------------------------------------------------------
+
+    async def call_child(self, engine: Engine, task: Task, node: Subgraph) -> Outcome:
+        """See `Run.call_child`."""
+        given = node.input_from_payload(task.payload) if task.sent else node.input_wire(engine.values)
+        options = RunOptions(
+            config={**cast("dict[str, Any]", self.config), "configurable": _without_thread(self.config)},
+            child_task=task.id,
+        )
+        child_id = f"{workflow.info().workflow_id}/{task.id}"
+        handle = workflow.get_external_workflow_handle(child_id)
+
+        async def answer(item: Interrupt, value: Any) -> None:
+            await handle.signal("resume", args=[value, {"interrupt_id": item.id}])
+
+        relay = self._children[task.id] = ChildRelay(self, engine, task, answer)
+        try:
+            with workflow.create_event_group(task.id, label=f"{task.node} · step {engine.state.step}").scope():
+                result = await workflow.execute_child_workflow(
+                    node.graph.name,
+                    args=[given, options.to_wire()],
+                    id=child_id,
+                    task_queue=node.options.task_queue,
+                    parent_close_policy=workflow.ParentClosePolicy.REQUEST_CANCEL,
+                    cancellation_type=workflow.ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
+                    static_summary=f"{node.graph.name}, for {self.graph.name}.{task.node} of {self.thread_id}",
+                )
+        except ChildWorkflowError as error:
+            if isinstance(error.cause, CancelledError) and (self.cancelling or _being_cancelled()):
+                raise asyncio.CancelledError from error
+            raise node_failure(node.full_name, error.cause, "it did not end in time") from error
+        finally:
+            relay.close()
+            del self._children[task.id]
+        schema = node.graph.schema
+        values = StateValues(schema, schema.decode(result["values"], node.full_name))
+        return node.outcome(values, [(name, update) for name, update in result["writes"]])
+
+    def child_waits(self, task_id: str, settled: bool, pending: list[dict[str, Any]]) -> None:
+        """Take over what a child workflow waits for."""
+        if (relay := self._children.get(task_id)) is not None:
+            relay.update(settled=settled, pending=[Interrupt.from_wire(item) for item in pending])
+
+
+async def tell_parent(task_id: str, settled: bool, pending: list[Interrupt]) -> None:
+    """Signal the parent workflow what this child waits for."""
+    parent = workflow.info().parent
+    if parent is not None:
+        handle = workflow.get_external_workflow_handle(parent.workflow_id, run_id=parent.run_id)
+        await handle.signal(CHILD_WAITS, args=[task_id, settled, [item.to_wire() for item in pending]])
+
+
+def temporal_retry(policy: RetryPolicy) -> TemporalRetryPolicy:
+    """A retry policy in Temporal's terms. Which errors are retried is decided where they are raised."""
+    return TemporalRetryPolicy(
+        initial_interval=to_timedelta(policy.initial_interval),
+        backoff_coefficient=policy.backoff_coefficient,
+        maximum_interval=to_timedelta(policy.maximum_interval),
+        maximum_attempts=policy.maximum_attempts,
+    )
+
+
+def node_failure(name: str, cause: BaseException | None, unstarted: str) -> GraphError:
+    """The typed error of a failed activity or child workflow."""
+    if isinstance(cause, ApplicationError):
+        details = cause.details[0] if cause.details and isinstance(cause.details[0], dict) else {}
+        known = error_class(cause.type or "")
+        if known is not None and issubclass(known, GraphError):
+            return known(cause.message, **details)
+        text = f"Node {name} failed: {cause.type or 'error'}: {cause.message}"
+        return NodeError(text, node=name, cause_type=cause.type or "error")
+    if isinstance(cause, TimeoutError):
+        what = {
+            TimeoutType.START_TO_CLOSE: "did not finish an attempt in time",
+            TimeoutType.SCHEDULE_TO_CLOSE: "did not finish in time, with all its attempts",
+            TimeoutType.SCHEDULE_TO_START: f"was not started in time: {unstarted}",
+            TimeoutType.HEARTBEAT: "stopped sending heartbeats: its worker was lost, or blocked by the node",
+        }.get(cause.type or TimeoutType.START_TO_CLOSE, "timed out")
+        return NodeTimeoutError(f"Node {name} {what}.", node=name, cause_type="TimeoutError")
+    return NodeError(f"Node {name} failed: {cause}", node=name, cause_type=type(cause).__name__)
+
+
+def _outcome(output: NodeOutput) -> Outcome:
+    updates = [output.update] if output.update is not None else (output.updates or [])
+    return Outcome(list(updates), list(output.goto or []))
+
+
+def _reads(chain: Sequence[Node]) -> list[str]:
+    """State fields a chain needs; a chain merges its own updates, so those of all its nodes."""
+    fields = chain[0].schema.fields
+    if any(node.reads is None for node in chain):
+        return list(fields)
+    return [name for name in fields if any(name in (node.reads or ()) for node in chain)]
+
+
+def _split(
+    values: StateValues, names: Sequence[str], namespace: str
+) -> tuple[dict[str, Any] | None, dict[str, list[Any]] | None]:
+    """Fields to pass inline and fields to pass by reference: the largest go by reference until the rest is small."""
+    present = [name for name in names if name in values.data]
+    inline = sum(values.encoded(name).size for name in present)
+    refs: dict[str, list[Any]] = {}
+    for name in sorted(present, key=lambda name: (-values.encoded(name).size, name)):
+        if inline <= INLINE_LIMIT:
+            break
+        encoded = values.encoded(name)
+        inline -= encoded.size
+        refs[name] = [
+            namespace,
+            values.generations.get(name, 0),
+            len(encoded.wire) if isinstance(encoded.wire, list) else None,
+        ]
+    state = {name: values.encoded(name).wire for name in present if name not in refs}
+    return state or None, refs or None
+
+
+def _summary(engine: Engine, task: Task) -> str:
+    where = f"step {engine.state.step}"
+    if task.sent:
+        where += f" · {task.index}: {str(task.payload):.80}"
+    return where
+
+
+def _priority(key: int | None) -> Priority:
+    return Priority.default if key is None else Priority(priority_key=key)
+
+
+def _being_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _without_thread(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in config["configurable"].items() if key != "thread_id"}
