@@ -44,15 +44,13 @@ class NodeActivities:
 
     def of(self, graph: CompiledGraph) -> list[ActivityCallable]:
         """Activities of a graph, without those of its subgraphs."""
-        made: list[ActivityCallable] = []
-        for node in graph.nodes.values():
-            if isinstance(node, Node) and node.side != "workflow":
-                made.append(self._node_activity(node))
-        for head, followers in graph.chains.items():
-            made.append(self._chain_activity([cast("Node", graph.nodes[name]) for name in (head, *followers)]))
-        for function in graph.functions.values():
-            made.append(self._function_activity(graph.name, function))
-        return made
+        own = [node for node in graph.nodes.values() if isinstance(node, Node) and node.side != "workflow"]
+        chains = [[cast("Node", graph.nodes[name]) for name in (head, *rest)] for head, rest in graph.chains.items()]
+        return [
+            *map(self._node_activity, own),
+            *map(self._chain_activity, chains),
+            *(self._function_activity(graph.name, function) for function in graph.functions.values()),
+        ]
 
     # --- making --------------------------------------------------------------------------------------------------
 

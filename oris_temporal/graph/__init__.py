@@ -1,0 +1,1 @@
+"""Declaring and stepping graphs: pure Python, without Temporal."""

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 from .control import END, START, Send
-from .edges import ConditionalEdge
+from .edges import ConditionalEdge, Edge
 from .errors import ConditionError, GraphError, GraphRecursionError, NodeNotFoundError
 from .node import Node, destination_wire
 from .records import BreakpointKind, CheckpointSource, EngineState, Outcome, Task
@@ -146,7 +146,7 @@ class Engine:
             self._unfinished -= 1
             if self._unfinished:
                 self.run.busy -= 1
-                self.run.idle_changed()
+                self.run.changed()
 
     async def _run_task(self, task: Task) -> None:
         node = self.graph.nodes[task.node]
@@ -208,6 +208,7 @@ class Engine:
         for task in done:
             destinations += await self._resolve_edges(task.node)
             destinations += cast("Outcome", task.outcome).goto
+        self._reset_joins()
         return destinations
 
     async def _resolve_edges(self, source: str) -> list[str | dict[str, Any]]:
@@ -215,20 +216,23 @@ class Engine:
         for edge in self.graph.edges_from.get(source, ()):
             if isinstance(edge, ConditionalEdge):
                 destinations += await self._ask_router(edge)
-            elif edge.is_join:
-                destinations += self._reach_join(edge.key, source, edge.sources, edge.target)
-            else:
+            elif not edge.is_join or self._completes(edge, source):
                 destinations.append(edge.target)
         return destinations
 
-    def _reach_join(self, key: str, source: str, sources: Sequence[str], target: str) -> list[str]:
-        seen = self.state.joins.setdefault(key, [])
-        if source not in seen:
-            seen.append(source)
-        if len(seen) < len(sources):
-            return []
-        del self.state.joins[key]
-        return [target]
+    def _completes(self, join: Edge, source: str) -> bool:
+        """Whether a join now has all its sources. Later arrivals of the same superstep belong to the same round."""
+        seen = self.state.joins.setdefault(join.key, [])
+        if source in seen:
+            return False
+        seen.append(source)
+        return len(seen) == len(join.sources)
+
+    def _reset_joins(self) -> None:
+        """Let complete joins start their next round."""
+        for edge in self.graph.edges:
+            if isinstance(edge, Edge) and len(self.state.joins.get(edge.key, ())) == len(edge.sources):
+                del self.state.joins[edge.key]
 
     async def _ask_router(self, edge: ConditionalEdge) -> list[str | dict[str, Any]]:
         where = f"{self.graph.name}.{edge.source}: router {edge.name}()"
@@ -336,6 +340,7 @@ class Engine:
             self._redirect([destination_wire(item, "goto") for item in goto])
         elif as_node is not None:
             self._redirect(await self._resolve_edges(as_node))
+            self._reset_joins()
         if (hold or as_node is not None) and not goto and self.state.tasks:
             self.state.pause = ("before", self.state.tasks[0].node)
         self._remember([("__edit__", update)])

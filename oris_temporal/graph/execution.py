@@ -50,8 +50,10 @@ class NodeResult:
 
 
 class NodeInterrupt(BaseException):
-    """Ends the attempt of an activity-side node that asks a person. Not an `Exception`, so that ``except Exception`` in the
-    node does not swallow it."""
+    """Ends the attempt of an activity-side node that asks a person.
+
+    Not an `Exception`, so that ``except Exception`` in the node does not swallow it.
+    """
 
     def __init__(self, ask: Ask) -> None:
         super().__init__("the node asks a person")
@@ -115,11 +117,7 @@ async def execute_node(
         custom.append(to_wire(data, f"custom stream data of {node.full_name}"))
         writer(custom[-1])
 
-    if call.sent:
-        state = node.payload_for(call.payload)
-    else:
-        state = node.state_for(node.schema.decode(call.state, node.full_name))
-    args, kwargs = node.arguments(state, {"config": call.config, "writer": write})
+    args, kwargs = node.arguments(_state_argument(node, call), {"config": call.config, "writer": write})
     try:
         with asking_through(_ReplayedAnswers(call.answers)):
             if node.is_async:
@@ -129,6 +127,12 @@ async def execute_node(
     except NodeInterrupt as interrupted:
         return NodeResult(ask=interrupted.ask, custom=custom)
     return NodeResult(outcome=node.outcome(returned), custom=custom)
+
+
+def _state_argument(node: Node, call: NodeCall) -> Any:
+    if call.sent:
+        return node.payload_for(call.payload)
+    return node.state_for(node.schema.decode(call.state, node.full_name))
 
 
 async def _in_thread(executor: Executor | None, fn: Callable[[], Any]) -> Any:

@@ -16,7 +16,7 @@ from .execution import NodeCall, NodeResult, execute_node
 from .interrupts import Ask, Interrupt
 from .node import Node, is_async_callable
 from .options import RetryPolicy
-from .records import EngineState, Event, Outcome, Task
+from .records import EngineState, Outcome, Task
 from .relay import ChildRelay
 from .run import Edit, Run, node_error
 from .subgraph import Subgraph
@@ -37,7 +37,7 @@ class LocalRun(Run):
     def __init__(self, graph: CompiledGraph, **kwargs: Any) -> None:
         super().__init__(graph, **kwargs)
         self.loop = asyncio.get_running_loop()
-        self.changed = asyncio.Event()
+        self.change = asyncio.Event()
         self._main: asyncio.Task[None] | None = None
 
     # --- from outside --------------------------------------------------------------------------------------------
@@ -47,7 +47,7 @@ class LocalRun(Run):
     ) -> None:
         """Begin to execute in the background."""
         self._main = self.loop.create_task(self.execute(input_wire, seed, edit))
-        self._main.add_done_callback(lambda _: self.changed.set())
+        self._main.add_done_callback(lambda _: self.change.set())
 
     def stop(self) -> None:
         """Give the run up, if its event loop still is this one."""
@@ -66,8 +66,8 @@ class LocalRun(Run):
             GraphError: What made the run fail.
         """
         while not (self.settled or self.ended):
-            self.changed.clear()
-            await self.changed.wait()
+            self.change.clear()
+            await self.change.wait()
         if self.status in ("running", "interrupted") and not self.ended:
             self.status = "interrupted"
         else:
@@ -79,13 +79,9 @@ class LocalRun(Run):
         """See `Run.now`."""
         return datetime.now(UTC)
 
-    def recorded(self, event: Event) -> None:
-        """See `Run.recorded`."""
-        self.changed.set()
-
-    def idle_changed(self) -> None:
-        """See `Run.idle_changed`."""
-        self.changed.set()
+    def changed(self) -> None:
+        """See `Run.changed`."""
+        self.change.set()
 
     async def sleep(self, duration: timedelta, summary: str) -> None:
         """See `Run.sleep`."""
@@ -98,9 +94,9 @@ class LocalRun(Run):
             left = None if deadline is None else deadline - self.loop.time()
             if left is not None and left <= 0:
                 return False
-            self.changed.clear()
+            self.change.clear()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self.changed.wait(), left)
+                await asyncio.wait_for(self.change.wait(), left)
         return True
 
     async def at_boundary(self, engine: Engine) -> None:
@@ -146,8 +142,8 @@ class LocalRun(Run):
             child.start(node.input_from_payload(task.payload) if task.sent else node.input_wire(engine.values))
             while not child.ended:
                 relay.update(settled=child.settled, pending=child.desk.pending)
-                child.changed.clear()
-                await child.changed.wait()
+                child.change.clear()
+                await child.change.wait()
             await child.until_settled()
         finally:
             relay.close()

@@ -8,7 +8,7 @@ import inspect
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ValidationError
 from typing_extensions import is_typeddict
@@ -21,9 +21,6 @@ from .options import NodeOptions
 from .records import Outcome
 from .state import StateSchema, Values, input_adapter
 from .wire import to_wire
-
-if TYPE_CHECKING:
-    from .compiled import CompiledGraph
 
 Side = Literal["activity", "local", "workflow"]
 StreamWriter = Callable[[Any], None]
@@ -147,15 +144,14 @@ def make_node(graph: str, name: str, fn: Callable[..., Any], options: NodeOption
         raise GraphCompileError(
             f"{where} reads fields {unknown}, which state {schema.name} does not have (it has {', '.join(schema.fields)})."
         )
-    by_parameter = {parameter: kind for parameter, kind in injected.items()}
     return Node(
         name=name,
         full_name=full_name,
-        fn=_rename_parameters(fn, by_parameter),
+        fn=_rename_parameters(fn, injected),
         options=options,
         side=side,
         schema=schema,
-        injected=frozenset(by_parameter.values()),
+        injected=frozenset(injected.values()),
         reads=reads,
         own_schema=own_schema,
         annotation=annotation,
@@ -186,7 +182,7 @@ def place_of(fn: Callable[..., Any]) -> str:
     target: Any = inspect.unwrap(fn)
     while isinstance(target, functools.partial):
         target = target.func
-    code = getattr(target, "__code__", None) or getattr(getattr(type(target), "__call__", None), "__code__", None)
+    code = getattr(target, "__code__", None) or getattr(_call_method(target), "__code__", None)
     return f"{code.co_filename.rpartition('/')[2]}:{code.co_firstlineno}" if code else type(target).__name__
 
 
@@ -194,7 +190,11 @@ def is_async_callable(fn: Callable[..., Any]) -> bool:
     """Whether a function or callable object is async."""
     while isinstance(fn, functools.partial):
         fn = fn.func
-    return inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(getattr(type(fn), "__call__", None))
+    return inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(_call_method(fn))
+
+
+def _call_method(obj: Any) -> Any:
+    return inspect.getattr_static(type(obj), "__call__", None)
 
 
 def _read_signature(fn: Callable[..., Any], where: str) -> tuple[Any, dict[str, str]]:

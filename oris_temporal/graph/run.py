@@ -150,11 +150,9 @@ class Run(ABC):
     async def at_boundary(self, engine: Engine) -> None:
         """Called between supersteps: the place for edits and for continuing as new."""
 
-    def idle_changed(self) -> None:
-        """Called when work stopped or began, so that `settled` may have changed."""
-
-    def status_changed(self) -> None:
-        """Called when `status`, or the list of pending interrupts, changed."""
+    @abstractmethod
+    def changed(self) -> None:
+        """Called when something happened or `settled` may have changed, for hosts that wait for it."""
 
     async def guarded(self, owner: str, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Run user code on the workflow side (a router, a workflow-side node)."""
@@ -208,8 +206,7 @@ class Run(ABC):
         self.status = status
         kind: EventKind = "run_completed" if status == "completed" else "run_cancelled"
         self.record(kind, self.engines.get(""))
-        self.status_changed()
-        self.idle_changed()
+        self.changed()
 
     def fail(self, error: GraphError) -> None:
         """End the run in failure."""
@@ -220,8 +217,7 @@ class Run(ABC):
             self.engines.get(""),
             data={"code": error.code, "message": error.message, "details": error.details},
         )
-        self.status_changed()
-        self.idle_changed()
+        self.changed()
 
     async def call_inline(self, engine: Engine, task: Task, node: Node) -> Outcome:
         """Run a workflow-side node."""
@@ -337,7 +333,7 @@ class Run(ABC):
             node=interrupt.node,
             data={"id": interrupt.id, "value": ask.default, "author": None, "default": True},
         )
-        self.status_changed()
+        self.changed()
         return ask.default
 
     def _stop_waiting(self, interrupt_id: str) -> None:
@@ -362,7 +358,7 @@ class Run(ABC):
         self.busy += entry.busy - before
         if not entry.waits and not entry.works:
             del self._leaves[leaf]
-        self.idle_changed()
+        self.changed()
 
     async def _escalate(self, engine: Engine, interrupt: Interrupt, future: asyncio.Future[Any], at: datetime) -> None:
         if interrupt.deadline is not None and interrupt.deadline <= at:
@@ -370,7 +366,7 @@ class Run(ABC):
         if not await self._await_answer(future, at, f"{interrupt.id} escalates"):
             interrupt.escalated = True
             self.record("escalated", engine, node=interrupt.node, data={"id": interrupt.id})
-            self.status_changed()
+            self.changed()
 
     async def _await_answer(self, future: asyncio.Future[Any], until: datetime | None, summary: str) -> bool:
         if until is None:
@@ -405,7 +401,7 @@ class Run(ABC):
     def receive_signal(self, name: str, value: Any) -> None:
         """Keep a signal for the node that waits, or will wait, for it."""
         self.signals.setdefault(name, []).append(value)
-        self.idle_changed()
+        self.changed()
 
     def next_nodes(self) -> list[str]:
         """Nodes that run next, or are running."""
@@ -452,10 +448,7 @@ class Run(ABC):
         )
         if len(self.events) > 2 * self._keep:
             del self.events[: self._keep]
-        self.recorded(self.events[-1])
-
-    def recorded(self, event: Event) -> None:
-        """Called after every event."""
+        self.changed()
 
     def checkpoint(self, engine: Engine, source: CheckpointSource, writes: list[tuple[str, dict[str, Any]]]) -> None:
         """Record the state of an engine as a checkpoint."""

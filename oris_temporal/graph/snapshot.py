@@ -83,7 +83,7 @@ def _task_from_wire(graph: CompiledGraph, wire: Mapping[str, Any]) -> Task:
         index=wire["index"],
         sent="payload" in wire,
         payload=wire.get("payload"),
-        journal={number: entry for number, entry in wire.get("journal", ())},
+        journal=dict(wire.get("journal", ())),
         outcome=None if outcome is None else Outcome(list(outcome["updates"]), list(outcome["goto"])),
         child=engine_state_from_wire(node.graph, child) if child is not None and isinstance(node, Subgraph) else None,
     )

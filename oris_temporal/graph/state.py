@@ -373,7 +373,7 @@ def _unwrap(hint: Any) -> tuple[Any, tuple[Any, ...]]:
 
 
 def _is_reducer(item: Any) -> bool:
-    if isinstance(item, type) or isinstance(item, FieldInfo) or not callable(item):
+    if isinstance(item, type | FieldInfo) or not callable(item):
         return False
     try:
         positional = [

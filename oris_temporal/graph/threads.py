@@ -64,7 +64,7 @@ class ThreadStore:
         modes = read_modes(mode)
         run, seen = await self._begin(given, read_config(config), breakpoints)
         settled = asyncio.create_task(run.until_settled())
-        settled.add_done_callback(lambda _: run.changed.set())
+        settled.add_done_callback(lambda _: run.change.set())
         over = False
         while not over:
             over = settled.done()
@@ -73,8 +73,8 @@ class ThreadStore:
                     yield chunk
             seen = run.sequence
             if not over:
-                run.changed.clear()
-                await run.changed.wait()
+                run.change.clear()
+                await run.change.wait()
         await settled
 
     async def signal(self, config: Mapping[str, Any], name: str, value: Any) -> None:

@@ -15,9 +15,9 @@ from temporalio.exceptions import (
     ApplicationError,
     CancelledError,
     ChildWorkflowError,
-    TimeoutError,
     TimeoutType,
 )
+from temporalio.exceptions import TimeoutError as TemporalTimeoutError
 
 from oris_temporal.graph.control import MISSING
 from oris_temporal.graph.duration import to_timedelta, to_timedelta_or_none
@@ -98,9 +98,12 @@ class TemporalRun(Run):
             return False
         try:
             await workflow.wait_condition(condition, timeout=timeout, timeout_summary=summary if timeout else None)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             return False
         return True
+
+    def changed(self) -> None:
+        """See `Run.changed`. Temporal looks at wait conditions by itself."""
 
     # --- steps ---------------------------------------------------------------------------------------------------
 
@@ -368,7 +371,7 @@ def node_failure(name: str, cause: BaseException | None, unstarted: str) -> Grap
             return known(cause.message, **details)
         text = f"Node {name} failed: {cause.type or 'error'}: {cause.message}"
         return NodeError(text, node=name, cause_type=cause.type or "error")
-    if isinstance(cause, TimeoutError):
+    if isinstance(cause, TemporalTimeoutError):
         what = {
             TimeoutType.START_TO_CLOSE: "did not finish an attempt in time",
             TimeoutType.SCHEDULE_TO_CLOSE: "did not finish in time, with all its attempts",
@@ -416,7 +419,7 @@ def _split(
 def _summary(engine: Engine, task: Task) -> str:
     where = f"step {engine.state.step}"
     if task.sent:
-        where += f" · {task.index}: {str(task.payload):.80}"
+        where += f" · {task.index}: {task.payload!s:.80}"
     return where
 
 
