@@ -36,6 +36,9 @@ class Launch:
         idempotency_key: Key under which the caller may repeat the call.
         replaces: Run that this one ends and takes the place of, if that is still open.
         follows: Whether it is the next run of a thread that ran before.
+        must_be_new: Whether a thread that ran before is refused.
+        memo: What the run keeps for listing.
+        payload_limit: Bytes of JSON accepted for the input; ``None`` is no limit.
     """
 
     name: str
@@ -48,6 +51,8 @@ class Launch:
     idempotency_key: str | None = None
     replaces: str | None = None
     follows: bool = False
+    must_be_new: bool = False
+    payload_limit: int | None = PAYLOAD_LIMIT
     memo: dict[str, Any] = field(default_factory=dict)
 
     def after(self, latest: Found) -> None:
@@ -75,18 +80,17 @@ class Launch:
         """
         options = self.options.to_wire()
         for what, wire in (("input", self.input), ("saved state", options)):
-            if (size := wire_size(wire)) > PAYLOAD_LIMIT and not self.arguments.get("unlimited"):
+            if self.payload_limit is not None and (size := wire_size(wire)) > self.payload_limit:
                 raise PayloadTooLargeError(
-                    f"The {what} of thread {self.thread_id!r} has {size:,} bytes of JSON; Temporal takes at most {PAYLOAD_LIMIT:,} in one "
-                    "payload. Pass a reference to the data, or configure external storage on the client's data converter.",
+                    f"The {what} of thread {self.thread_id!r} has {size:,} bytes of JSON; Temporal takes at most "
+                    f"{self.payload_limit:,} in one payload. Pass a reference to the data, or configure external storage on the client's data converter.",
                     size=size,
                 )
         memo = dict(self.memo)
         if self.idempotency_key is not None:
             memo["key"] = self.idempotency_key
-        arguments = {name: value for name, value in self.arguments.items() if name != "unlimited"}
         return {
-            **arguments,
+            **self.arguments,
             "args": [self.input, options] if options else [self.input],
             "memo": {MEMO: memo} if memo else None,
             "id_conflict_policy": WorkflowIDConflictPolicy.FAIL,

@@ -2,61 +2,37 @@
 
 from __future__ import annotations
 
-import asyncio
 import builtins
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from contextlib import suppress
-from datetime import timedelta
 from typing import Any, Literal, cast
 from uuid import uuid4
 
-from temporalio.client import (
-    Client,
-    WithStartWorkflowOperation,
-    WorkflowFailureError,
-    WorkflowHandle,
-    WorkflowUpdateStage,
-)
-from temporalio.common import (
-    Priority,
-    SearchAttributePair,
-    TypedSearchAttributes,
-)
+from temporalio.client import Client
+from temporalio.common import Priority, SearchAttributePair, TypedSearchAttributes
 from temporalio.envconfig import ClientConfig
-from temporalio.exceptions import WorkflowAlreadyStartedError
-from temporalio.service import RPCError, RPCStatusCode
 
 from oris_temporal.graph.compiled import CompiledGraph
 from oris_temporal.graph.config import read_config
-from oris_temporal.graph.control import MISSING
+from oris_temporal.graph.control import MISSING, Command
 from oris_temporal.graph.duration import Duration, to_timedelta_or_none
-from oris_temporal.graph.errors import (
-    CheckpointNotFoundError,
-    ConfigurationError,
-    InterruptConflictError,
-    InterruptNotFoundError,
-    NotInterruptedError,
-    OrisError,
-    RunConflictError,
-)
-from oris_temporal.graph.interrupts import Interrupt, same_json
+from oris_temporal.graph.errors import ConfigurationError, NotInterruptedError, RunConflictError
+from oris_temporal.graph.interrupts import Interrupt
 from oris_temporal.graph.node import destination_wire
 from oris_temporal.graph.results import StateSnapshot, StreamChunk
 from oris_temporal.graph.wire import to_wire
 from oris_temporal.workflows import protocol
 from oris_temporal.workflows.details import static_details, static_summary
-from oris_temporal.workflows.protocol import ResumeOptions, RunOptions, RunReport
+from oris_temporal.workflows.protocol import PAYLOAD_LIMIT, ResumeOptions, RunOptions
 from oris_temporal.workflows.search_attributes import GRAPH, PARENT, STATUS, TENANT
 
-from .failures import connected, describe_failure, typed_errors
+from .failures import connected, typed_errors
 from .launch import Launch, OnConflict
-from .lookup import Found, describe, find, runs_of, search
+from .lookup import Found, search
 from .records import RunHandle, RunInfo, RunResult, RunSummary, TimelineEvent
+from .runs import Runs
 from .snapshots import read_snapshot, read_timeline
 from .tail import Tails
-from .waiting import wait_watching
-
-_QUERY_TIMEOUT = timedelta(seconds=10)
+from .threads import Threads, no_checkpoint
 
 
 class OrisClient:
@@ -72,6 +48,8 @@ class OrisClient:
         self.temporal = temporal
         self.task_queue = task_queue
         self.id_prefix = id_prefix
+        self._threads = Threads(temporal, id_prefix)
+        self._runs = Runs(self._threads)
         self._tails = Tails(temporal)
 
     @classmethod
@@ -166,14 +144,14 @@ class OrisClient:
             interrupt_after=interrupt_after,
             continue_as_new_after=continue_as_new_after,
         )
-        return await self._start_and_wait(launch, wait)
+        return await self._runs.run(launch, wait)
 
     async def start(
         self, graph: str | CompiledGraph, thread_id: str | None = None, input: Any = None, **options: Any
     ) -> RunHandle:
         """Start a run and return at once. The arguments are those of `run`, without ``wait``; so are the errors."""
         launch = await self._launch(graph, thread_id, input, **options)
-        return await self._start(launch)
+        return await self._runs.start(launch)
 
     async def resume(
         self,
@@ -222,34 +200,16 @@ class OrisClient:
             author=author,
             no_value=value is MISSING and (update is not None or goto is not None),
             update=None if update is None else to_wire(update, "update"),
-            goto=None if goto is None else [destination_wire(item, "goto") for item in _listed(goto)],
+            goto=None if goto is None else [destination_wire(item, "goto") for item in Command(goto=goto).destinations],
         )
-        given = None if value is MISSING else to_wire(value, "answer")
-        handle = self._handle(thread_id)
-        run_id = ""
-
-        async def answer() -> Any:
-            nonlocal run_id
-            accepted = await handle.start_update(
-                protocol.RESUME,
-                args=_args(given, options),
-                id=idempotency_key or uuid4().hex,
-                wait_for_stage=WorkflowUpdateStage.COMPLETED,
-                result_type=dict,
-            )
-            run_id = accepted.workflow_run_id or ""
-            return await accepted.result()
-
-        try:
-            async with typed_errors(f"resume thread {thread_id!r}", thread_id):
-                report = await self._watch(answer(), thread_id, wait)
-        except NotInterruptedError:
-            return await self._resume_closed(thread_id, given, options, graph)
-        except OrisError as error:
-            if isinstance(error.__cause__, RPCError) and error.__cause__.status == RPCStatusCode.NOT_FOUND:
-                return await self._resume_closed(thread_id, given, options, graph)
-            raise
-        return await self._result(thread_id, report, wait, graph, run_id)
+        return await self._runs.resume(
+            thread_id,
+            None if value is MISSING else to_wire(value, "answer"),
+            options,
+            idempotency_key=idempotency_key,
+            wait=wait,
+            graph=graph,
+        )
 
     async def reject(
         self,
@@ -276,11 +236,11 @@ class OrisClient:
             InterruptNotFoundError: It never asked this id.
             InterruptConflictError: It was already answered or rejected.
         """
-        found = await self._describe(thread_id)
+        found = await self._threads.describe(thread_id)
         if not found.is_open:
-            await self._refuse_closed(thread_id, found, interrupt_id)
+            await self._runs.refuse(thread_id, found, interrupt_id)
         async with typed_errors(f"reject thread {thread_id!r}", thread_id):
-            id = await self._handle(thread_id).execute_update(
+            id = await self._threads.handle(thread_id).execute_update(
                 protocol.REJECT, args=[interrupt_id, reason, author], result_type=str
             )
         return await self.cancel(
@@ -298,14 +258,12 @@ class OrisClient:
         Raises:
             ThreadNotFoundError: The thread has no run.
         """
-        found = await self._describe(thread_id)
-        if found.is_open:
-            handle = self._handle(thread_id)
-            async with typed_errors(f"cancel thread {thread_id!r}", thread_id):
-                await handle.cancel(reason=reason or "cancelled by client")
-            ended: asyncio.Task[Any] = asyncio.ensure_future(_closed(handle))
-            await self._watch(ended, thread_id, wait)
-        return await self._result(thread_id, None, wait, None)
+        found = await self._threads.describe(thread_id)
+        if not found.is_open:
+            return await self._runs.settled(thread_id, wait=wait, graph=None)
+        async with typed_errors(f"cancel thread {thread_id!r}", thread_id):
+            await self._threads.handle(thread_id).cancel(reason=reason or "cancelled by client")
+        return await self._runs.closed(thread_id, wait)
 
     async def update_state(self, thread_id: str, values: Any, *, as_node: str | None = None) -> str:
         """Merge values into a thread's state: now if it waits, else at the next superstep boundary.
@@ -325,13 +283,13 @@ class OrisClient:
             NodeNotFoundError: There is no node `as_node`.
         """
         wire = to_wire(values, "state update")
-        found = await self._describe(thread_id)
+        found = await self._threads.describe(thread_id)
         if not found.is_open:
             raise NotInterruptedError(
                 f"The run of thread {thread_id!r} is {found.status}, so its state cannot be edited. Use fork(..., update=...)."
             )
         async with typed_errors(f"update the state of thread {thread_id!r}", thread_id):
-            result: str = await self._handle(thread_id).execute_update(
+            result: str = await self._threads.handle(thread_id).execute_update(
                 protocol.UPDATE_STATE, args=[wire, as_node], result_type=str
             )
         return result
@@ -343,7 +301,7 @@ class OrisClient:
             ThreadNotFoundError: The thread has no open run.
         """
         async with typed_errors(f"signal thread {thread_id!r}", thread_id):
-            await self._handle(thread_id).signal(name, to_wire(value, "signal"))
+            await self._threads.handle(thread_id).signal(name, to_wire(value, "signal"))
 
     # --- time travel ---------------------------------------------------------------------------------------------
 
@@ -371,19 +329,19 @@ class OrisClient:
             CheckpointNotFoundError: It has no such checkpoint.
             RunConflictError: The thread is actively running and `on_conflict` is ``fail``.
         """
-        runs = await runs_of(self.temporal, self._workflow_id(thread_id), thread_id)
+        runs = await self._threads.runs(thread_id)
         if checkpoint_id is None:
             first = [found for found in runs if found.ordinal == runs[0].ordinal][-1]
-            source, seed = await self._seed(thread_id, [first], protocol.FIRST_CHECKPOINT)
+            source, seed = await self._threads.seed(thread_id, [first], protocol.FIRST_CHECKPOINT)
         else:
-            source, seed = await self._seed(thread_id, runs, checkpoint_id)
+            source, seed = await self._threads.seed(thread_id, runs, checkpoint_id)
         options = RunOptions(seed=seed["seed"], parent=seed["id"])
         launch = self._make_launch(
-            source.graph, thread_id, None, options, f"replay of {seed['id']}", tenant=source.tenant
+            source.graph, thread_id, None, options, summary=f"replay of {seed['id']}", tenant=source.tenant
         )
         launch.on_conflict = on_conflict
         launch.after(runs[0])
-        return await self._start_and_wait(launch, wait)
+        return await self._runs.run(launch, wait)
 
     async def fork(
         self,
@@ -410,8 +368,8 @@ class OrisClient:
             CheckpointNotFoundError: It has no such checkpoint.
             RunConflictError: `new_thread_id` exists already.
         """
-        runs = await runs_of(self.temporal, self._workflow_id(thread_id), thread_id)
-        source, seed = await self._seed(thread_id, runs, checkpoint_id)
+        runs = await self._threads.runs(thread_id)
+        source, seed = await self._threads.seed(thread_id, runs, checkpoint_id)
         edit = None
         if update is not None or as_node is not None:
             edit = {"update": to_wire(update or {}, "state update"), "as_node": as_node}
@@ -424,12 +382,13 @@ class OrisClient:
                 fork_id,
                 None,
                 options,
-                f"fork of {thread_id} at {seed['id']}",
+                summary=f"fork of {thread_id} at {seed['id']}",
                 tenant=source.tenant,
                 parent=thread_id,
             )
+            launch.must_be_new = True
             try:
-                return await self._start_and_wait(launch, wait, again=False)
+                return await self._runs.run(launch, wait)
             except RunConflictError:
                 if new_thread_id is not None:
                     raise
@@ -443,11 +402,11 @@ class OrisClient:
         Raises:
             ThreadNotFoundError: The thread has no run.
         """
-        found = await self._describe(thread_id)
-        report = await self._report(thread_id, found)
+        found = await self._threads.describe(thread_id)
+        report = await self._threads.report(thread_id, found)
         info = found.info
         return RunInfo(
-            **_summary(self, found),
+            **_summary(self._threads, found),
             run=found.ordinal,
             values=report.values,
             next=report.next or [],
@@ -488,7 +447,7 @@ class OrisClient:
                 latest[found.workflow_id] = found
         wanted = [found for found in latest.values() if status in (None, found.status)]
         wanted.sort(key=lambda found: found.updated_at, reverse=True)
-        return [RunSummary(**_summary(self, found)) for found in wanted[offset : offset + limit]]
+        return [RunSummary(**_summary(self._threads, found)) for found in wanted[offset : offset + limit]]
 
     async def interrupts(self, thread_id: str | None = None, *, all: bool = False) -> builtins.list[Interrupt]:
         """What runs wait for, newest first.
@@ -504,12 +463,15 @@ class OrisClient:
             query = f"{STATUS.name} = 'interrupted' AND ExecutionStatus = 'Running'"
             asked = [item async for found in search(self.temporal, query) for item in found.pending]
         elif all:
-            runs = await runs_of(self.temporal, self._workflow_id(thread_id), thread_id)
-            asked = [item for found in runs for item in await self._asked(thread_id, found)]
+            runs = await self._threads.runs(thread_id)
+            asked = [item for found in runs for item in await self._threads.asked(thread_id, found)]
             asked = list({item.id: item for item in reversed(asked)}.values())
         else:
-            await self._describe(thread_id)
-            asked = [Interrupt.from_wire(wire) for wire in await self._query(thread_id, "", protocol.QUERY_INTERRUPTS)]
+            await self._threads.describe(thread_id)
+            asked = [
+                Interrupt.from_wire(wire)
+                for wire in await self._threads.query(thread_id, "", protocol.QUERY_INTERRUPTS)
+            ]
         return sorted(asked, key=lambda item: item.created_at, reverse=True)
 
     async def history(
@@ -527,8 +489,8 @@ class OrisClient:
             ThreadNotFoundError: The thread has no run.
         """
         snapshots: list[StateSnapshot] = []
-        for found in reversed(await runs_of(self.temporal, self._workflow_id(thread_id), thread_id)):
-            wires = await self._query(thread_id, found.run_id, protocol.QUERY_HISTORY, namespace, values)
+        for found in reversed(await self._threads.runs(thread_id)):
+            wires = await self._threads.query(thread_id, found.run_id, protocol.QUERY_HISTORY, namespace, values)
             snapshots += [read_snapshot(wire) for wire in wires]
         return snapshots if order == "oldest" else snapshots[::-1]
 
@@ -538,8 +500,8 @@ class OrisClient:
         Raises:
             ThreadNotFoundError: The thread has no run.
         """
-        await self._describe(thread_id)
-        return read_timeline(await self._query(thread_id, "", protocol.QUERY_TIMELINE))
+        await self._threads.describe(thread_id)
+        return read_timeline(await self._threads.query(thread_id, "", protocol.QUERY_TIMELINE))
 
     async def checkpoint(
         self, thread_id: str, checkpoint_id: str | None = None, *, namespace: str = ""
@@ -550,11 +512,13 @@ class OrisClient:
             ThreadNotFoundError: The thread has no run.
             CheckpointNotFoundError: It has no such checkpoint.
         """
-        for found in await runs_of(self.temporal, self._workflow_id(thread_id), thread_id):
-            wire = await self._query(thread_id, found.run_id, protocol.QUERY_CHECKPOINT, checkpoint_id, namespace)
+        for found in await self._threads.runs(thread_id):
+            wire = await self._threads.query(
+                thread_id, found.run_id, protocol.QUERY_CHECKPOINT, checkpoint_id, namespace
+            )
             if wire is not None:
                 return read_snapshot(wire)
-        raise _no_checkpoint(thread_id, checkpoint_id)
+        raise no_checkpoint(thread_id, checkpoint_id)
 
     async def result(
         self, thread_id: str, *, wait: Duration | None = None, graph: CompiledGraph | None = None
@@ -569,9 +533,7 @@ class OrisClient:
         Raises:
             ThreadNotFoundError: The thread has no run.
         """
-        found = await self._describe(thread_id)
-        report = await self._wait_again(thread_id, wait) if found.is_open else None
-        return await self._result(thread_id, report, wait, graph)
+        return await self._runs.settled(thread_id, wait=wait, graph=graph)
 
     async def stream(
         self,
@@ -597,11 +559,11 @@ class OrisClient:
             ThreadNotFoundError: The thread has no run.
             StreamModeError: A mode does not exist, or the cursor is none.
         """
-        found = await self._describe(thread_id)
+        found = await self._threads.describe(thread_id)
         async for chunk in self._tails.watch(found, mode=mode, cursor=cursor, subgraphs=subgraphs, follow=follow):
             yield chunk
 
-    # --- starting ------------------------------------------------------------------------------------------------
+    # --- launching -----------------------------------------------------------------------------------------------
 
     async def _launch(
         self,
@@ -621,33 +583,34 @@ class OrisClient:
         interrupt_after: Collection[str] | None = None,
         continue_as_new_after: int | None = None,
     ) -> Launch:
-        if isinstance(graph, CompiledGraph) and not (from_last_state and input is None):
-            input = graph.input_wire(input)
+        own = graph if isinstance(graph, CompiledGraph) else None
+        if own is not None and not (from_last_state and input is None):
+            input = own.input_wire(input)
         options = RunOptions(
             config=cast("dict[str, Any] | None", config and read_config(config)),
             interrupt_before=None if interrupt_before is None else sorted(interrupt_before),
             interrupt_after=None if interrupt_after is None else sorted(interrupt_after),
             history_limit=continue_as_new_after,
         )
-        thread_id = thread_id or (config or {}).get("configurable", {}).get("thread_id") or uuid4().hex
         launch = self._make_launch(
-            graph if isinstance(graph, str) else graph.name,
-            thread_id,
+            own.name if own is not None else cast("str", graph),
+            thread_id or (config or {}).get("configurable", {}).get("thread_id") or uuid4().hex,
             to_wire(input, "input"),
             options,
-            None,
             tenant=tenant,
-            priority=priority,
             task_queue=task_queue,
-            execution_timeout=execution_timeout,
         )
-        launch.graph = graph if isinstance(graph, CompiledGraph) else None
+        launch.graph = own
         launch.on_conflict = on_conflict
         launch.idempotency_key = idempotency_key
-        if launch.graph is not None:
-            launch.arguments["static_details"] = static_details(launch.graph)
-        if from_last_state:
-            await self._start_from_last(launch)
+        launch.arguments["execution_timeout"] = to_timedelta_or_none(execution_timeout)
+        if priority is not None:
+            launch.arguments["priority"] = Priority(priority_key=priority, fairness_key=tenant)
+        if own is not None:
+            launch.arguments["static_details"] = static_details(own)
+        if from_last_state and (found := await self._threads.find(launch.thread_id)) is not None:
+            launch.after(found)
+            launch.options.values = (await self._threads.report(launch.thread_id, found)).values
         return launch
 
     def _make_launch(
@@ -656,281 +619,37 @@ class OrisClient:
         thread_id: str,
         input: Any,
         options: RunOptions,
-        summary: str | None,
         *,
+        summary: str | None = None,
         tenant: str | None = None,
-        priority: int | None = None,
-        task_queue: str | None = None,
-        execution_timeout: Duration | None = None,
         parent: str | None = None,
+        task_queue: str | None = None,
     ) -> Launch:
         if not thread_id.strip():
             raise ConfigurationError("A thread id must not be empty.")
         if self.id_prefix:
             options.thread_id = thread_id
-        pairs: list[SearchAttributePair[Any]] = [
-            SearchAttributePair(GRAPH, graph),
-            SearchAttributePair(STATUS, "running"),
-        ]
-        if tenant is not None:
-            pairs.append(SearchAttributePair(TENANT, tenant))
-        if parent is not None:
-            pairs.append(SearchAttributePair(PARENT, parent))
-        arguments = {
-            "id": self._workflow_id(thread_id),
+        attributes = {GRAPH: graph, STATUS: "running", TENANT: tenant, PARENT: parent}
+        pairs = [SearchAttributePair(key, value) for key, value in attributes.items() if value is not None]
+        arguments: dict[str, Any] = {
+            "id": self._threads.workflow_id(thread_id),
             "task_queue": task_queue or self.task_queue,
             "search_attributes": TypedSearchAttributes(pairs),
-            "static_summary": f"{graph}: {summary}" if summary else static_summary(graph, input),
-            "execution_timeout": to_timedelta_or_none(execution_timeout),
-            "priority": Priority(priority_key=priority, fairness_key=tenant)
-            if priority or tenant
-            else Priority.default,
+            "static_summary": static_summary(graph, input if summary is None else summary),
         }
-        return Launch(graph, thread_id, input, options, arguments)
-
-    async def _start_from_last(self, launch: Launch) -> None:
-        found = await find(self.temporal, launch.arguments["id"], launch.thread_id)
-        if found is not None:
-            launch.after(found)
-            launch.options.values = (await self._report(launch.thread_id, found)).values
-
-    async def _start_and_wait(self, launch: Launch, wait: Duration | None, *, again: bool = True) -> RunResult:
-        """Update-with-start: one round trip that starts the run and waits until it settles."""
-        await self._make_room(launch)
-        operation = launch.operation()
-        update = self.temporal.start_update_with_start_workflow(
-            protocol.WAIT,
-            start_workflow_operation=operation,
-            wait_for_stage=WorkflowUpdateStage.COMPLETED,
-            id=launch.idempotency_key or uuid4().hex,
-            result_type=dict,
-        )
-
-        run_id = ""
-
-        async def settle() -> Any:
-            nonlocal run_id
-            handle = await update
-            run_id = handle.workflow_run_id or ""
-            return await handle.result()
-
-        try:
-            async with typed_errors(f"run thread {launch.thread_id!r}", launch.thread_id):
-                report = await self._watch(settle(), launch.thread_id, wait)
-        except WorkflowAlreadyStartedError as error:
-            _retrieve(operation)
-            if not again or launch.follows:
-                raise RunConflictError(
-                    f"Thread {launch.thread_id!r} exists already.", thread_id=launch.thread_id
-                ) from error
-            joined = await self._follow_up(launch)
-            if joined:
-                report = await self._wait_again(launch.thread_id, wait)
-                return await self._result(launch.thread_id, report, wait, launch.graph)
-            return await self._start_and_wait(launch, wait, again=False)
-        return await self._result(launch.thread_id, report, wait, launch.graph, run_id)
-
-    async def _make_room(self, launch: Launch) -> None:
-        """End the run that a launch replaces."""
-        if launch.replaces is not None:
-            handle = self._handle(launch.thread_id, launch.replaces)
-            async with typed_errors(f"replace the run of thread {launch.thread_id!r}", launch.thread_id):
-                await handle.terminate(reason="replaced by a new run of the thread")
-            launch.replaces = None
-
-    async def _start(self, launch: Launch, *, again: bool = True) -> RunHandle:
-        await self._make_room(launch)
-        try:
-            async with typed_errors(f"start thread {launch.thread_id!r}"):
-                handle = await self.temporal.start_workflow(
-                    launch.name, request_eager_start=True, **launch.start_arguments()
-                )
-        except WorkflowAlreadyStartedError as error:
-            if not again or launch.follows:
-                raise RunConflictError(
-                    f"Thread {launch.thread_id!r} exists already.", thread_id=launch.thread_id
-                ) from error
-            if await self._follow_up(launch):
-                return RunHandle(launch.thread_id, (await self._describe(launch.thread_id)).run_id)
-            return await self._start(launch, again=False)
-        return RunHandle(launch.thread_id, handle.result_run_id or "")
-
-    async def _follow_up(self, launch: Launch) -> bool:
-        """Turn a launch on a thread that exists into its next run. True if the run it asks for is there already."""
-        found = await self._describe(launch.thread_id)
-        if launch.idempotency_key is not None and found.memo.get("key") == launch.idempotency_key:
-            return True
-        launch.after(found)
-        return False
-
-    # --- waiting and results -------------------------------------------------------------------------------------
-
-    async def _watch(self, waiting: Any, thread_id: str, wait: Duration | None) -> Any:
-        limit = to_timedelta_or_none(wait)
-        task = asyncio.ensure_future(waiting)
-        return await wait_watching(
-            self.temporal,
-            task,
-            self._workflow_id(thread_id),
-            thread_id,
-            None if limit is None else limit.total_seconds(),
-        )
-
-    async def _wait_again(self, thread_id: str, wait: Duration | None) -> Any:
-        try:
-            async with typed_errors(f"wait for thread {thread_id!r}"):
-                return await self._watch(
-                    self._handle(thread_id).execute_update(protocol.WAIT, result_type=dict), thread_id, wait
-                )
-        except OrisError as error:
-            if isinstance(error.__cause__, RPCError) and error.__cause__.status == RPCStatusCode.NOT_FOUND:
-                return None  # it closed in the meantime
-            raise
-
-    async def _result(
-        self, thread_id: str, wire: Any, wait: Duration | None, graph: CompiledGraph | None, run_id: str = ""
-    ) -> RunResult:
-        """The result of a run, from the report of an update, or (``None``) by looking."""
-        while wire is not None and wire.get("continued"):
-            wire, run_id = await self._wait_again(thread_id, wait), ""
-        found = await self._describe(thread_id) if wire is None else None
-        if found is not None:
-            report = await self._report(thread_id, found)
-        else:
-            report = RunReport.from_wire(wire)
-            if report.values is None and report.status != "running":
-                report = await self._report(thread_id, await self._describe(thread_id))
-        values = report.values or {}
-        return RunResult(
-            thread_id=thread_id,
-            run_id=found.run_id if found is not None else run_id,
-            status=cast("Any", report.status),
-            values=values,
-            state=values if graph is None else graph.schema.view(graph.schema.decode(values, f"state of {graph.name}")),
-            interrupts=[Interrupt.from_wire(item) for item in report.interrupts or ()],
-            next=report.next or [],
-            checkpoint_id=report.checkpoint_id,
-            error=report.error,
-        )
-
-    async def _report(self, thread_id: str, found: Found) -> RunReport:
-        """How far a run got: asked of the run, or, if no worker can tell, read from its history."""
-        try:
-            report = RunReport.from_wire(await self._query(thread_id, found.run_id, protocol.QUERY_STATE))
-        except OrisError:
-            report = RunReport(found.status, interrupts=[item.to_wire() for item in found.pending])
-            if found.status == "completed":
-                report.values = await self._handle(thread_id, found.run_id).result()
-        if not found.is_open:
-            report.status = found.status
-            report.interrupts, report.next = None, None
-        if found.status == "failed" and report.error is None:
-            report.error = await self._failure(thread_id, found)
-        return report
-
-    async def _failure(self, thread_id: str, found: Found) -> dict[str, Any] | None:
-        try:
-            await self._handle(thread_id, found.run_id).result()
-        except WorkflowFailureError as error:
-            return describe_failure(error.cause)
-        return None
-
-    async def _resume_closed(
-        self, thread_id: str, value: Any, options: ResumeOptions, graph: CompiledGraph | None
-    ) -> RunResult:
-        """Answering a run that no longer waits: a repeated answer gets the result, anything else is refused."""
-        found = await self._describe(thread_id)
-        answers = value if options.by_id else {options.interrupt_id: value} if options.interrupt_id else {}
-        asked = {item.id: item for item in await self._asked(thread_id, found)}
-        if answers and all(
-            id in asked and asked[id].status == "resumed" and same_json(asked[id].answer, answer)
-            for id, answer in answers.items()
-        ):
-            return await self._result(thread_id, None, None, graph)
-        for id in answers:
-            await self._refuse_closed(thread_id, found, id)
-        raise NotInterruptedError(
-            f"The run of thread {thread_id!r} is {found.status}; it is not waiting for an answer."
-        )
-
-    async def _refuse_closed(self, thread_id: str, found: Found, interrupt_id: str | None) -> None:
-        if interrupt_id is not None:
-            known = next((item for item in await self._asked(thread_id, found) if item.id == interrupt_id), None)
-            if known is None:
-                raise InterruptNotFoundError(
-                    f"Thread {thread_id!r} has no interrupt {interrupt_id!r}.", interrupt_id=interrupt_id
-                )
-            if known.status != "pending":
-                raise _already(known)
-        raise NotInterruptedError(
-            f"The run of thread {thread_id!r} is {found.status}; it is not waiting for an answer."
-        )
-
-    # --- asking the workflow -------------------------------------------------------------------------------------
-
-    async def _asked(self, thread_id: str, found: Found) -> builtins.list[Interrupt]:
-        wires = await self._query(thread_id, found.run_id, protocol.QUERY_INTERRUPTS, True)
-        return [Interrupt.from_wire(wire) for wire in wires]
-
-    async def _seed(
-        self, thread_id: str, runs: builtins.list[Found], checkpoint_id: str | None
-    ) -> tuple[Found, dict[str, Any]]:
-        for found in runs:
-            seed = await self._query(thread_id, found.run_id, protocol.QUERY_SEED, checkpoint_id)
-            if seed is not None:
-                return found, seed
-        raise _no_checkpoint(thread_id, checkpoint_id)
-
-    async def _query(self, thread_id: str, run_id: str, name: str, *args: Any) -> Any:
-        async with typed_errors(f"read thread {thread_id!r}", thread_id):
-            return await self._handle(thread_id, run_id).query(name, args=args, rpc_timeout=_QUERY_TIMEOUT)
-
-    async def _describe(self, thread_id: str) -> Found:
-        return await describe(self.temporal, self._workflow_id(thread_id), thread_id)
-
-    def _handle(self, thread_id: str, run_id: str = "") -> WorkflowHandle[Any, Any]:
-        return self.temporal.get_workflow_handle(self._workflow_id(thread_id), run_id=run_id or None)
-
-    def _workflow_id(self, thread_id: str) -> str:
-        return f"{self.id_prefix}{thread_id}"
-
-    def thread_of(self, workflow_id: str) -> str:
-        """Thread id of a workflow id."""
-        return workflow_id.removeprefix(self.id_prefix)
-
-
-def _args(value: Any, options: ResumeOptions) -> builtins.list[Any]:
-    wire = options.to_wire()
-    return [value, wire] if wire else [value]
-
-
-def _listed(goto: Any) -> builtins.list[Any]:
-    return list(goto) if isinstance(goto, list | tuple) else [goto]
-
-
-async def _closed(handle: WorkflowHandle[Any, Any]) -> None:
-    """Wait until a workflow is closed, however it ends."""
-    with suppress(WorkflowFailureError):
-        await handle.result()
-
-
-def _retrieve(operation: WithStartWorkflowOperation[Any, Any]) -> None:
-    """Take note of the error the operation keeps for `workflow_handle`, else asyncio complains that nobody did."""
-
-    async def take() -> None:
-        with suppress(Exception):
-            await operation.workflow_handle()
-
-    asyncio.get_running_loop().create_task(take())  # noqa: RUF006 - it is over at once
+        if tenant is not None:
+            arguments["priority"] = Priority(fairness_key=tenant)
+        limit = None if self.temporal.data_converter.external_storage is not None else PAYLOAD_LIMIT
+        return Launch(graph, thread_id, input, options, arguments, payload_limit=limit)
 
 
 def _quoted(value: str) -> str:
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-def _summary(client: OrisClient, found: Found) -> dict[str, Any]:
+def _summary(threads: Threads, found: Found) -> dict[str, Any]:
     return {
-        "thread_id": client.thread_of(found.workflow_id),
+        "thread_id": threads.thread_of(found.workflow_id),
         "run_id": found.run_id,
         "graph": found.graph,
         "status": found.status,
@@ -940,14 +659,3 @@ def _summary(client: OrisClient, found: Found) -> dict[str, Any]:
         "parent": found.parent,
         "interrupts": found.pending,
     }
-
-
-def _no_checkpoint(thread_id: str, checkpoint_id: str | None) -> CheckpointNotFoundError:
-    return CheckpointNotFoundError(f"Thread {thread_id!r} has no checkpoint {checkpoint_id!r}.", thread_id=thread_id)
-
-
-def _already(known: Interrupt) -> InterruptConflictError:
-    how = "resumed with a different value" if known.status == "resumed" else known.status
-    return InterruptConflictError(
-        f"Interrupt {known.id!r} is already {how}.", interrupt_id=known.id, status=known.status
-    )

@@ -359,6 +359,8 @@ class Engine:
     def _redirect(self, destinations: list[str | dict[str, Any]]) -> None:
         """Put other tasks in the place of those waiting to run, or of those that wait for a person."""
         self._schedule(destinations)
+        self.state.pause = None
+        self.run.withdraw(self)
         if self._running:
             self._redirected = True
             for running in self._running:

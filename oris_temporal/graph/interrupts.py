@@ -161,6 +161,13 @@ class InterruptDesk:
         """Forget a question that is no longer waited for."""
         self._open.pop(interrupt_id, None)
 
+    def withdraw(self, interrupt_id: str) -> None:
+        """Take a question back as if it had never been asked; a static breakpoint lets go."""
+        entry = self._open.pop(interrupt_id)
+        del self.asked[interrupt_id]
+        if entry.interrupt.kind != "interrupt" and not entry.future.done():
+            entry.future.set_result(None)
+
     def plan(self, value: Any, *, by_id: bool = False, interrupt_id: str | None = None) -> dict[str, Any]:
         """Work out which interrupts an answer is for, changing nothing.
 

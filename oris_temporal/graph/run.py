@@ -336,6 +336,17 @@ class Run(ABC):
         self.changed()
         return ask.default
 
+    def withdraw(self, engine: Engine) -> None:
+        """Take back everything that is asked in a (sub)graph: it goes on elsewhere."""
+        for item in self.desk.pending:
+            if (
+                item.namespace == engine.namespace
+                or not engine.namespace
+                or item.namespace.startswith(f"{engine.namespace}|")
+            ):
+                self._stop_waiting(item.id)
+                self.desk.withdraw(item.id)
+
     def _stop_waiting(self, interrupt_id: str) -> None:
         if (leaf := self._waiting.pop(interrupt_id, None)) is not None:
             self.occupy(leaf, waits=-1)

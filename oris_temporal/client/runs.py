@@ -1,0 +1,284 @@
+"""Starting runs, answering them, and waiting until they settle."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from contextlib import suppress
+from typing import Any, cast
+from uuid import uuid4
+
+from temporalio.client import (
+    WithStartWorkflowOperation,
+    WorkflowFailureError,
+    WorkflowUpdateHandle,
+    WorkflowUpdateStage,
+)
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from oris_temporal.graph.compiled import CompiledGraph
+from oris_temporal.graph.duration import Duration, to_timedelta_or_none
+from oris_temporal.graph.errors import (
+    InterruptConflictError,
+    InterruptNotFoundError,
+    NotInterruptedError,
+    OrisError,
+    RunConflictError,
+)
+from oris_temporal.graph.interrupts import Interrupt, same_json
+from oris_temporal.workflows import protocol
+from oris_temporal.workflows.protocol import ResumeOptions, RunReport
+
+from .failures import typed_errors
+from .launch import Launch
+from .lookup import Found
+from .records import RunHandle, RunResult
+from .threads import Threads
+from .waiting import wait_watching
+
+Wire = dict[str, Any]
+
+
+class Runs:
+    """Drives the runs of threads.
+
+    Args:
+        threads: The threads.
+    """
+
+    def __init__(self, threads: Threads) -> None:
+        self._threads = threads
+        self._temporal = threads.temporal
+
+    # --- starting ------------------------------------------------------------------------------------------------
+
+    async def run(self, launch: Launch, wait: Duration | None) -> RunResult:
+        """Start a run and wait until it settles: update-with-start, one round trip where the thread is new."""
+        while True:
+            await self._make_room(launch)
+            operation = launch.operation()
+            update = self._temporal.start_update_with_start_workflow(
+                protocol.WAIT,
+                start_workflow_operation=operation,
+                wait_for_stage=WorkflowUpdateStage.COMPLETED,
+                id=launch.idempotency_key or uuid4().hex,
+                result_type=dict,
+            )
+            try:
+                async with typed_errors(f"run thread {launch.thread_id!r}", launch.thread_id):
+                    report, run_id = await self._settle(update, launch.thread_id, wait)
+            except WorkflowAlreadyStartedError as error:
+                _take_note(operation)
+                if await self._is_there(launch, error):
+                    return await self.settled(launch.thread_id, wait=wait, graph=launch.graph)
+            else:
+                return await self._result(launch.thread_id, report, wait, launch.graph, run_id)
+
+    async def start(self, launch: Launch) -> RunHandle:
+        """Start a run and return at once."""
+        while True:
+            await self._make_room(launch)
+            try:
+                async with typed_errors(f"start thread {launch.thread_id!r}"):
+                    handle = await self._temporal.start_workflow(
+                        launch.name, request_eager_start=True, **launch.start_arguments()
+                    )
+            except WorkflowAlreadyStartedError as error:
+                if await self._is_there(launch, error):
+                    return RunHandle(launch.thread_id, (await self._threads.describe(launch.thread_id)).run_id)
+            else:
+                return RunHandle(launch.thread_id, handle.result_run_id or "")
+
+    async def _is_there(self, launch: Launch, error: WorkflowAlreadyStartedError) -> bool:
+        """Whether the run a launch asks for was started before. If not, the launch becomes the thread's next run.
+
+        Raises:
+            RunConflictError: The thread must be new, or is actively running.
+        """
+        if launch.follows or launch.must_be_new:
+            raise RunConflictError(
+                f"Thread {launch.thread_id!r} exists already.", thread_id=launch.thread_id
+            ) from error
+        found = await self._threads.describe(launch.thread_id)
+        if launch.idempotency_key is not None and found.memo.get("key") == launch.idempotency_key:
+            return True
+        launch.after(found)
+        return False
+
+    async def _make_room(self, launch: Launch) -> None:
+        """End the run that a launch replaces."""
+        if launch.replaces is None:
+            return
+        handle = self._threads.handle(launch.thread_id, launch.replaces)
+        async with typed_errors(f"replace the run of thread {launch.thread_id!r}"):
+            try:
+                await handle.terminate(reason="replaced by a new run of the thread")
+            except RPCError as error:
+                if error.status != RPCStatusCode.NOT_FOUND:  # else it ended by itself
+                    raise
+        launch.replaces = None
+
+    # --- answering -----------------------------------------------------------------------------------------------
+
+    async def resume(
+        self,
+        thread_id: str,
+        answer: Any,
+        options: ResumeOptions,
+        *,
+        idempotency_key: str | None,
+        wait: Duration | None,
+        graph: CompiledGraph | None,
+    ) -> RunResult:
+        """Answer what a thread waits for and wait until its run settles again."""
+        wire = options.to_wire()
+        update = self._threads.handle(thread_id).start_update(
+            protocol.RESUME,
+            args=[answer, wire] if wire else [answer],
+            id=idempotency_key or uuid4().hex,
+            wait_for_stage=WorkflowUpdateStage.COMPLETED,
+            result_type=dict,
+        )
+        try:
+            async with typed_errors(f"resume thread {thread_id!r}", thread_id):
+                report, run_id = await self._settle(update, thread_id, wait)
+        except OrisError as error:
+            if isinstance(error, NotInterruptedError) or _is_closed(error):
+                return await self._resume_closed(thread_id, answer, options, graph)
+            raise
+        return await self._result(thread_id, report, wait, graph, run_id)
+
+    async def _resume_closed(
+        self, thread_id: str, answer: Any, options: ResumeOptions, graph: CompiledGraph | None
+    ) -> RunResult:
+        """Answering a run that no longer waits: a repeated answer gets the result, anything else is refused."""
+        found = await self._threads.describe(thread_id)
+        answers = answer if options.by_id else {options.interrupt_id: answer} if options.interrupt_id else {}
+        asked = {item.id: item for item in await self._threads.asked(thread_id, found)}
+        for id, value in answers.items():
+            if not (id in asked and asked[id].status == "resumed" and same_json(asked[id].answer, value)):
+                await self.refuse(thread_id, found, id)
+        if not answers:
+            await self.refuse(thread_id, found, None)
+        return await self._result(thread_id, None, None, graph)
+
+    async def refuse(self, thread_id: str, found: Found, interrupt_id: str | None) -> None:
+        """Say why a run that is closed, or does not wait, cannot be answered."""
+        if interrupt_id is not None:
+            asked = {item.id: item for item in await self._threads.asked(thread_id, found)}
+            if interrupt_id not in asked:
+                raise InterruptNotFoundError(
+                    f"Thread {thread_id!r} has no interrupt {interrupt_id!r}.", interrupt_id=interrupt_id
+                )
+            if asked[interrupt_id].status != "pending":
+                raise _already(asked[interrupt_id])
+        raise NotInterruptedError(
+            f"The run of thread {thread_id!r} is {found.status}; it is not waiting for an answer."
+        )
+
+    # --- waiting -------------------------------------------------------------------------------------------------
+
+    async def settled(self, thread_id: str, *, wait: Duration | None, graph: CompiledGraph | None) -> RunResult:
+        """Wait until a thread's latest run settles."""
+        found = await self._threads.describe(thread_id)
+        report = await self._wait_again(thread_id, wait) if found.is_open else None
+        return await self._result(thread_id, report, wait, graph)
+
+    async def closed(self, thread_id: str, wait: Duration | None) -> RunResult:
+        """Wait until a thread's latest run is closed."""
+
+        async def end() -> None:
+            with suppress(WorkflowFailureError):
+                await self._threads.handle(thread_id).result()
+
+        await self._watch(end(), thread_id, wait)
+        return await self._result(thread_id, None, wait, None)
+
+    async def _settle(
+        self, update: Awaitable[WorkflowUpdateHandle[Any]], thread_id: str, wait: Duration | None
+    ) -> tuple[Wire | None, str]:
+        """Report of an update that returns when the run settles (``None`` if the wait ended first), and the run's id."""
+        run_id = ""
+
+        async def result() -> Any:
+            nonlocal run_id
+            handle = await update
+            run_id = handle.workflow_run_id or ""
+            return await handle.result()
+
+        return await self._watch(result(), thread_id, wait), run_id
+
+    async def _watch(self, waiting: Any, thread_id: str, wait: Duration | None) -> Any:
+        limit = to_timedelta_or_none(wait)
+        seconds = None if limit is None else limit.total_seconds()
+        workflow_id = self._threads.workflow_id(thread_id)
+        return await wait_watching(self._temporal, asyncio.ensure_future(waiting), workflow_id, thread_id, seconds)
+
+    async def _wait_again(self, thread_id: str, wait: Duration | None) -> Wire | None:
+        try:
+            async with typed_errors(f"wait for thread {thread_id!r}"):
+                waiting = self._threads.handle(thread_id).execute_update(protocol.WAIT, result_type=dict)
+                return cast("Wire | None", await self._watch(waiting, thread_id, wait))
+        except OrisError as error:
+            if _is_closed(error):
+                return None
+            raise
+
+    async def _result(
+        self, thread_id: str, wire: Wire | None, wait: Duration | None, graph: CompiledGraph | None, run_id: str = ""
+    ) -> RunResult:
+        """The result of a run, from an update's report or (``None``) by looking."""
+        while wire is not None and wire.get("continued"):
+            wire, run_id = await self._wait_again(thread_id, wait), ""
+        report = RunReport.from_wire(wire) if wire is not None else None
+        if report is None or not run_id or (report.values is None and report.status != "running"):
+            found = await self._threads.describe(thread_id)
+            run_id = found.run_id
+            if report is None or report.values is None:
+                report = await self._threads.report(thread_id, found)
+        values = report.values or {}
+        return RunResult(
+            thread_id=thread_id,
+            run_id=run_id,
+            status=cast("Any", report.status),
+            values=values,
+            state=_view(graph, values),
+            interrupts=[Interrupt.from_wire(item) for item in report.interrupts or ()],
+            next=report.next or [],
+            checkpoint_id=report.checkpoint_id,
+            error=report.error,
+        )
+
+
+def _view(graph: CompiledGraph | None, values: Wire) -> Any:
+    if graph is None:
+        return values
+    return graph.schema.view(graph.schema.decode(values, f"state of {graph.name}"))
+
+
+def _is_closed(error: OrisError) -> bool:
+    """Whether the cause is that the workflow is closed already."""
+    return isinstance(error.__cause__, RPCError) and error.__cause__.status == RPCStatusCode.NOT_FOUND
+
+
+def _already(known: Interrupt) -> InterruptConflictError:
+    how = "resumed with a different value" if known.status == "resumed" else known.status
+    return InterruptConflictError(
+        f"Interrupt {known.id!r} is already {how}.", interrupt_id=known.id, status=known.status
+    )
+
+
+def _take_note(operation: WithStartWorkflowOperation[Any, Any]) -> None:
+    """Look at the error the operation keeps for its handle, else asyncio complains that nobody did."""
+
+    async def look() -> None:
+        with suppress(WorkflowAlreadyStartedError, RPCError):
+            await operation.workflow_handle()
+
+    looking = asyncio.get_running_loop().create_task(look())
+    _looking.add(looking)
+    looking.add_done_callback(_looking.discard)
+
+
+_looking: set[asyncio.Task[None]] = set()

@@ -1,0 +1,117 @@
+"""Threads on the cluster: their workflows, and what can be read of them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+
+from oris_temporal.graph.errors import CheckpointNotFoundError, OrisError
+from oris_temporal.graph.interrupts import Interrupt
+from oris_temporal.workflows import protocol
+from oris_temporal.workflows.protocol import RunReport
+
+from . import lookup
+from .failures import describe_failure, typed_errors
+from .lookup import Found
+
+_QUERY_TIMEOUT = timedelta(seconds=10)
+
+
+class Threads:
+    """Finds and reads threads.
+
+    Args:
+        temporal: Temporal client.
+        id_prefix: Put before thread ids to make workflow ids.
+    """
+
+    def __init__(self, temporal: Client, id_prefix: str) -> None:
+        self.temporal = temporal
+        self.id_prefix = id_prefix
+
+    def workflow_id(self, thread_id: str) -> str:
+        """Workflow id of a thread."""
+        return f"{self.id_prefix}{thread_id}"
+
+    def thread_of(self, workflow_id: str) -> str:
+        """Thread of a workflow id."""
+        return workflow_id.removeprefix(self.id_prefix)
+
+    def handle(self, thread_id: str, run_id: str = "") -> WorkflowHandle[Any, Any]:
+        """Handle of a thread's latest run, or of a given one."""
+        return self.temporal.get_workflow_handle(self.workflow_id(thread_id), run_id=run_id or None)
+
+    async def describe(self, thread_id: str) -> Found:
+        """The latest run.
+
+        Raises:
+            ThreadNotFoundError: There is none.
+        """
+        return await lookup.describe(self.temporal, self.workflow_id(thread_id), thread_id)
+
+    async def find(self, thread_id: str) -> Found | None:
+        """The latest run, if there is one."""
+        return await lookup.find(self.temporal, self.workflow_id(thread_id), thread_id)
+
+    async def runs(self, thread_id: str) -> list[Found]:
+        """All runs that are still retained, newest first.
+
+        Raises:
+            ThreadNotFoundError: There is none.
+        """
+        return await lookup.runs_of(self.temporal, self.workflow_id(thread_id), thread_id)
+
+    async def query(self, thread_id: str, run_id: str, name: str, *args: Any) -> Any:
+        """Ask a run.
+
+        Raises:
+            NoWorkerError: No worker can tell.
+        """
+        async with typed_errors(f"read thread {thread_id!r}", thread_id):
+            return await self.handle(thread_id, run_id).query(name, args=args, rpc_timeout=_QUERY_TIMEOUT)
+
+    async def report(self, thread_id: str, found: Found) -> RunReport:
+        """How far a run got: asked of the run or, if no worker can tell, read from its history."""
+        try:
+            report = RunReport.from_wire(await self.query(thread_id, found.run_id, protocol.QUERY_STATE))
+        except OrisError:
+            report = RunReport(found.status, interrupts=[item.to_wire() for item in found.pending])
+            if found.status == "completed":
+                report.values = await self.handle(thread_id, found.run_id).result()
+        if not found.is_open:
+            report.status = found.status
+            report.interrupts = report.next = None
+        if found.status == "failed" and report.error is None:
+            report.error = await self._failure(thread_id, found)
+        return report
+
+    async def asked(self, thread_id: str, found: Found) -> list[Interrupt]:
+        """All interrupts a run has asked, whatever became of them."""
+        wires = await self.query(thread_id, found.run_id, protocol.QUERY_INTERRUPTS, True)
+        return [Interrupt.from_wire(wire) for wire in wires]
+
+    async def seed(self, thread_id: str, runs: list[Found], checkpoint_id: str | None) -> tuple[Found, dict[str, Any]]:
+        """The run that has a checkpoint, and what a run that starts there is given.
+
+        Raises:
+            CheckpointNotFoundError: None of them has it.
+        """
+        for found in runs:
+            seed = await self.query(thread_id, found.run_id, protocol.QUERY_SEED, checkpoint_id)
+            if seed is not None:
+                return found, seed
+        raise no_checkpoint(thread_id, checkpoint_id)
+
+    async def _failure(self, thread_id: str, found: Found) -> dict[str, Any] | None:
+        try:
+            await self.handle(thread_id, found.run_id).result()
+        except WorkflowFailureError as error:
+            return describe_failure(error.cause)
+        return None
+
+
+def no_checkpoint(thread_id: str, checkpoint_id: str | None) -> CheckpointNotFoundError:
+    """The error for a checkpoint that is not there."""
+    return CheckpointNotFoundError(f"Thread {thread_id!r} has no checkpoint {checkpoint_id!r}.", thread_id=thread_id)
