@@ -83,7 +83,8 @@ class Launch:
             if self.payload_limit is not None and (size := wire_size(wire)) > self.payload_limit:
                 raise PayloadTooLargeError(
                     f"The {what} of thread {self.thread_id!r} has {size:,} bytes of JSON; Temporal takes at most "
-                    f"{self.payload_limit:,} in one payload. Pass a reference to the data, or configure external storage on the client's data converter.",
+                    f"{self.payload_limit:,} in one payload. Pass a reference to the data, or configure external "
+                    "storage on the client's data converter.",
                     size=size,
                 )
         memo = dict(self.memo)

@@ -68,6 +68,9 @@ class Runs:
             try:
                 async with typed_errors(f"run thread {launch.thread_id!r}", launch.thread_id):
                     report, run_id = await self._settle(update, launch.thread_id, wait)
+            except OrisError:
+                _take_note(operation)
+                raise
             except WorkflowAlreadyStartedError as error:
                 _take_note(operation)
                 if await self._is_there(launch, error):
@@ -273,7 +276,7 @@ def _take_note(operation: WithStartWorkflowOperation[Any, Any]) -> None:
     """Look at the error the operation keeps for its handle, else asyncio complains that nobody did."""
 
     async def look() -> None:
-        with suppress(WorkflowAlreadyStartedError, RPCError):
+        with suppress(Exception):
             await operation.workflow_handle()
 
     looking = asyncio.get_running_loop().create_task(look())

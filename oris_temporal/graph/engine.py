@@ -141,7 +141,8 @@ class Engine:
 
     async def _run_counted(self, task: Task) -> None:
         try:
-            await self._run_task(task)
+            with self.run.task_scope(self, task):
+                await self._run_task(task)
         finally:
             self._unfinished -= 1
             if self._unfinished:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
+from .clock import current_clock
 from .duration import Duration, to_timedelta_or_none
 from .engine import Engine
 from .errors import GraphError, NodeError, NodeTimeoutError, OrisError
@@ -38,6 +38,7 @@ class LocalRun(Run):
         super().__init__(graph, **kwargs)
         self.loop = asyncio.get_running_loop()
         self.change = asyncio.Event()
+        self.clock = current_clock.get()
         self._main: asyncio.Task[None] | None = None
 
     # --- from outside --------------------------------------------------------------------------------------------
@@ -77,7 +78,7 @@ class LocalRun(Run):
 
     def now(self) -> datetime:
         """See `Run.now`."""
-        return datetime.now(UTC)
+        return self.clock.now()
 
     def changed(self) -> None:
         """See `Run.changed`."""
@@ -85,18 +86,20 @@ class LocalRun(Run):
 
     async def sleep(self, duration: timedelta, summary: str) -> None:
         """See `Run.sleep`."""
-        await asyncio.sleep(duration.total_seconds())
+        await self.clock.sleep(duration.total_seconds())
 
     async def wait_until(self, condition: Callable[[], bool], timeout: timedelta | None, summary: str) -> bool:
         """See `Run.wait_until`."""
-        deadline = None if timeout is None else self.loop.time() + timeout.total_seconds()
+        deadline = None if timeout is None else self.now() + timeout
         while not condition():
-            left = None if deadline is None else deadline - self.loop.time()
+            left = None if deadline is None else (deadline - self.now()).total_seconds()
             if left is not None and left <= 0:
                 return False
             self.change.clear()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self.change.wait(), left)
+            if left is None:
+                await self.change.wait()
+            else:
+                await self.clock.wait(self.change, left)
         return True
 
     async def at_boundary(self, engine: Engine) -> None:
@@ -118,7 +121,7 @@ class LocalRun(Run):
                 answers=[task.journal[number] for number in sorted(task.journal)],
             )
             attempt = partial(execute_node, node, call, writer=write)
-            result: NodeResult = await _attempts(node.full_name, node.options.retry, node.options.timeout, attempt)
+            result: NodeResult = await self._attempts(node.full_name, node.options.retry, node.options.timeout, attempt)
             if result.outcome is not None:
                 return result.outcome
             number = len(task.journal)
@@ -174,7 +177,38 @@ class LocalRun(Run):
             return await fn(*args) if is_async_callable(fn) else await asyncio.to_thread(fn, *args)
 
         retry = options.get("retry") or RetryPolicy()
-        return to_wire(await _attempts(name, retry, options.get("timeout"), attempt), f"result of {name}")
+        return to_wire(await self._attempts(name, retry, options.get("timeout"), attempt), f"result of {name}")
+
+    async def _attempts(
+        self, name: str, retry: RetryPolicy, timeout: Duration | None, attempt: Callable[[], Awaitable[Any]]
+    ) -> Any:
+        """Try something under a retry policy, as Temporal would.
+
+        Raises:
+            NodeError: The last attempt failed, or its error is not worth retrying.
+            GraphError: The node broke a rule of the graph.
+        """
+        limit = to_timedelta_or_none(timeout)
+        number = 1
+        while True:
+            failure: NodeError
+            try:
+                return await asyncio.wait_for(attempt(), None if limit is None else limit.total_seconds())
+            except GraphError:
+                raise
+            except TimeoutError as error:
+                cause: Exception = error
+                failure = NodeTimeoutError(
+                    f"Node {name} did not finish within {limit}.", node=name, cause_type="TimeoutError"
+                )
+            except Exception as error:
+                cause = error
+                failure = node_error(name, error)
+            number += 1
+            wait = retry.wait_before(number) if retry.retries(cause) and not isinstance(cause, OrisError) else None
+            if wait is None:
+                raise failure from cause
+            await self.clock.sleep(wait.total_seconds())
 
     def _in_loop(self, call: Callable[[], None]) -> None:
         """Call in the event loop: at once if this is its thread, else as soon as it gets round to it."""
@@ -186,35 +220,3 @@ class LocalRun(Run):
             call()
         else:
             self.loop.call_soon_threadsafe(call)
-
-
-async def _attempts(
-    name: str, retry: RetryPolicy, timeout: Duration | None, attempt: Callable[[], Awaitable[Any]]
-) -> Any:
-    """Try something under a retry policy, as Temporal would.
-
-    Raises:
-        NodeError: The last attempt failed, or its error is not worth retrying.
-        GraphError: The node broke a rule of the graph.
-    """
-    limit = to_timedelta_or_none(timeout)
-    number = 1
-    while True:
-        failure: NodeError
-        try:
-            return await asyncio.wait_for(attempt(), None if limit is None else limit.total_seconds())
-        except GraphError:
-            raise
-        except TimeoutError as error:
-            cause: Exception = error
-            failure = NodeTimeoutError(
-                f"Node {name} did not finish within {limit}.", node=name, cause_type="TimeoutError"
-            )
-        except Exception as error:
-            cause = error
-            failure = node_error(name, error)
-        number += 1
-        wait = retry.wait_before(number) if retry.retries(cause) and not isinstance(cause, OrisError) else None
-        if wait is None:
-            raise failure from cause
-        await asyncio.sleep(wait.total_seconds())

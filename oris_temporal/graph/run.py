@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
@@ -153,6 +153,10 @@ class Run(ABC):
     @abstractmethod
     def changed(self) -> None:
         """Called when something happened or `settled` may have changed, for hosts that wait for it."""
+
+    def task_scope(self, engine: Engine, task: Task) -> AbstractContextManager[None]:
+        """Entered while a task runs, so that a host can mark what belongs to it."""
+        return nullcontext()
 
     async def guarded(self, owner: str, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Run user code on the workflow side (a router, a workflow-side node)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
@@ -106,6 +107,10 @@ class TemporalRun(Run):
         """See `Run.changed`. Temporal looks at wait conditions by itself."""
 
     # --- steps ---------------------------------------------------------------------------------------------------
+
+    def task_scope(self, engine: Engine, task: Task) -> AbstractContextManager[None]:
+        """See `Run.task_scope`. Everything a task schedules is in its event group, so the Web UI shows it together."""
+        return workflow.create_event_group(task.id, label=f"{task.node} · step {engine.state.step}").scope()
 
     async def guarded(self, owner: str, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """See `Run.guarded`. Effects raise `DeterminismError`."""
@@ -213,18 +218,17 @@ class TemporalRun(Run):
         }
         self._open_activities += 1
         try:
-            with workflow.create_event_group(task.id, label=f"{task.node} · step {engine.state.step}").scope():
-                if node.side == "local":
-                    result = await workflow.execute_local_activity(name, given, **options)
-                else:
-                    result = await workflow.execute_activity(
-                        name,
-                        given,
-                        task_queue=node.options.task_queue,
-                        heartbeat_timeout=to_timedelta(node.options.heartbeat),
-                        priority=_priority(node.options.priority),
-                        **options,
-                    )
+            if node.side == "local":
+                result = await workflow.execute_local_activity(name, given, **options)
+            else:
+                result = await workflow.execute_activity(
+                    name,
+                    given,
+                    task_queue=node.options.task_queue,
+                    heartbeat_timeout=to_timedelta(node.options.heartbeat),
+                    priority=_priority(node.options.priority),
+                    **options,
+                )
         except ActivityError as error:
             raise self._failure(node.full_name, error) from error
         finally:
@@ -269,18 +273,17 @@ class TemporalRun(Run):
         await self._room_for(wire_size(list(args)))
         self._open_activities += 1
         try:
-            with workflow.create_event_group(task.id, label=task.node).scope():
-                return await workflow.execute_activity(
-                    name,
-                    args=list(args),
-                    activity_id=f"{task.id}@{number}",
-                    task_queue=options.get("task_queue"),
-                    start_to_close_timeout=to_timedelta(options.get("timeout") or "10m"),
-                    heartbeat_timeout=to_timedelta_or_none(heartbeat),
-                    retry_policy=temporal_retry(options.get("retry") or RetryPolicy()),
-                    summary=options.get("summary") or task.node,
-                    cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-                )
+            return await workflow.execute_activity(
+                name,
+                args=list(args),
+                activity_id=f"{task.id}@{number}",
+                task_queue=options.get("task_queue"),
+                start_to_close_timeout=to_timedelta(options.get("timeout") or "10m"),
+                heartbeat_timeout=to_timedelta_or_none(heartbeat),
+                retry_policy=temporal_retry(options.get("retry") or RetryPolicy()),
+                summary=options.get("summary") or task.node,
+                cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+            )
         except ActivityError as error:
             raise self._failure(name, error) from error
         finally:
@@ -317,16 +320,15 @@ class TemporalRun(Run):
 
         relay = self._children[task.id] = ChildRelay(self, engine, task, answer)
         try:
-            with workflow.create_event_group(task.id, label=f"{task.node} · step {engine.state.step}").scope():
-                result = await workflow.execute_child_workflow(
-                    node.graph.name,
-                    args=[given, options.to_wire()],
-                    id=child_id,
-                    task_queue=node.options.task_queue,
-                    parent_close_policy=workflow.ParentClosePolicy.REQUEST_CANCEL,
-                    cancellation_type=workflow.ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
-                    static_summary=f"{node.graph.name}, for {self.graph.name}.{task.node} of {self.thread_id}",
-                )
+            result = await workflow.execute_child_workflow(
+                node.graph.name,
+                args=[given, options.to_wire()],
+                id=child_id,
+                task_queue=node.options.task_queue,
+                parent_close_policy=workflow.ParentClosePolicy.REQUEST_CANCEL,
+                cancellation_type=workflow.ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
+                static_summary=f"{node.graph.name}, for {self.graph.name}.{task.node} of {self.thread_id}",
+            )
         except ChildWorkflowError as error:
             if isinstance(error.cause, CancelledError) and (self.cancelling or _being_cancelled()):
                 raise asyncio.CancelledError from error
