@@ -295,8 +295,10 @@ class StateGraph:
         _check_name("node", name)
         if name in (START, END):
             raise GraphCompileError(f"add_node: {name!r} is reserved.")
-        if name in self._nodes or name in self._functions:
+        if name in self._nodes:
             raise GraphCompileError(f"add_node: there is a node {name!r} already ({self._nodes[name].place}).")
+        if name in self._functions:
+            raise GraphCompileError(f"add_node: {name!r} is taken by a function of add_activity. Rename one of them.")
         if name in self.schema.fields:
             raise GraphCompileError(
                 f"add_node: {name!r} is also a field of state {self.schema.name}; updates streamed by node name would be "

@@ -16,7 +16,14 @@ from typing import TYPE_CHECKING, Any, cast
 from .config import RunnableConfig
 from .control import MISSING, Command
 from .engine import Engine, maybe_await
-from .errors import CheckpointNotFoundError, GraphError, InterruptTimeoutError, NodeError, NotInterruptedError
+from .errors import (
+    CheckpointNotFoundError,
+    GraphError,
+    InterruptTimeoutError,
+    NodeError,
+    NodeNotFoundError,
+    NotInterruptedError,
+)
 from .interrupts import Ask, Interrupt, InterruptDesk, answer_adapter, asking_through
 from .node import Node
 from .node_context import NodeContext
@@ -105,6 +112,13 @@ class Run(ABC):
             "before": interrupt_before,
             "after": interrupt_after,
         }
+        for kind, names in self._breakpoints.items():
+            if unknown := [name for name in names or () if name not in graph.nodes]:
+                raise NodeNotFoundError(
+                    f"interrupt_{kind} names {unknown[0]!r}, which is no node of graph {graph.name} "
+                    f"(it has {', '.join(graph.nodes)}).",
+                    node=unknown[0],
+                )
         self._carried: dict[str, dict[str, Any]] = {}
         self._keep = keep
 

@@ -222,6 +222,8 @@ class StateSchema:
 
     def _field(self, name: str, hint: Any) -> Field:
         annotation, metadata = _unwrap(hint)
+        if self.kind == "pydantic":
+            metadata = tuple(self.cls.model_fields[name].metadata)  # type: ignore[attr-defined]
         reducer = next((item for item in reversed(metadata) if _is_reducer(item)), None)
         adapter = self._adapter(name, annotation, [item for item in metadata if item is not reducer])
         update_adapter = adapter
@@ -382,7 +384,7 @@ def _is_reducer(item: Any) -> bool:
             if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
         ]
     except (TypeError, ValueError):
-        return False
+        return inspect.isbuiltin(item)  # such as max and min, which do not tell their signature
     return len(positional) == 2
 
 
