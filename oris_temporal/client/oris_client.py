@@ -441,10 +441,14 @@ class OrisClient:
             if value is not None:
                 clauses.append(f"{key.name} = {_quoted(value)}")
         latest: dict[str, Found] = {}
+        matching = 0
         async for found in search(self.temporal, " AND ".join(clauses)):
-            known = latest.get(found.workflow_id)
-            if known is None or found.created_at > known.created_at:
+            # Open runs come first, then closed ones by the time they closed: a thread's latest run is the first one seen.
+            if not found.is_open and matching >= offset + limit:
+                break
+            if found.workflow_id not in latest:
                 latest[found.workflow_id] = found
+                matching += status in (None, found.status)
         wanted = [found for found in latest.values() if status in (None, found.status)]
         wanted.sort(key=lambda found: found.updated_at, reverse=True)
         return [RunSummary(**_summary(self._threads, found)) for found in wanted[offset : offset + limit]]
@@ -490,8 +494,7 @@ class OrisClient:
         """
         snapshots: list[StateSnapshot] = []
         for found in reversed(await self._threads.runs(thread_id)):
-            wires = await self._threads.query(thread_id, found.run_id, protocol.QUERY_HISTORY, namespace, values)
-            snapshots += [read_snapshot(wire) for wire in wires]
+            snapshots += map(read_snapshot, await self._threads.history(thread_id, found, namespace, values))
         return snapshots if order == "oldest" else snapshots[::-1]
 
     async def timeline(self, thread_id: str) -> builtins.list[TimelineEvent]:
@@ -500,8 +503,8 @@ class OrisClient:
         Raises:
             ThreadNotFoundError: The thread has no run.
         """
-        await self._threads.describe(thread_id)
-        return read_timeline(await self._threads.query(thread_id, "", protocol.QUERY_TIMELINE))
+        found = await self._threads.describe(thread_id)
+        return read_timeline(await self._threads.timeline(thread_id, found))
 
     async def checkpoint(
         self, thread_id: str, checkpoint_id: str | None = None, *, namespace: str = ""

@@ -152,7 +152,7 @@ class Tails:
             async with typed_errors("read the events of a run", found.workflow_id):
                 page = await handle.query(QUERY_EVENTS, after)
             tail.run, more = page["run"] or found.ordinal, page["more"]
-            tail.events += [_Seen(read_event(wire), wire.get("values")) for wire in page["events"]]
+            tail.events += [_Seen(read_event(wire), wire.get("values")) for wire in page["items"]]
         tail.settled = page["settled"]
         tail.over = bool(tail.events) and tail.events[-1].event.kind in _ENDS
         tail.wake()

@@ -72,6 +72,27 @@ class Threads:
         async with typed_errors(f"read thread {thread_id!r}", thread_id):
             return await self.handle(thread_id, run_id).query(name, args=args, rpc_timeout=_QUERY_TIMEOUT)
 
+    async def history(self, thread_id: str, found: Found, namespace: str, values: bool) -> list[dict[str, Any]]:
+        """All checkpoints of a run, oldest first."""
+        wires: list[dict[str, Any]] = []
+        more = True
+        while more:
+            page = await self.query(thread_id, found.run_id, protocol.QUERY_HISTORY, namespace, values, len(wires))
+            wires += page["items"]
+            more = page["more"]
+        return wires
+
+    async def timeline(self, thread_id: str, found: Found) -> list[dict[str, Any]]:
+        """All events of a run, oldest first."""
+        wires: list[dict[str, Any]] = []
+        more = True
+        while more:
+            after = wires[-1]["seq"] if wires else 0
+            page = await self.query(thread_id, found.run_id, protocol.QUERY_TIMELINE, after)
+            wires += page["items"]
+            more = page["more"]
+        return wires
+
     async def report(self, thread_id: str, found: Found) -> RunReport:
         """How far a run got: asked of the run or, if no worker can tell, read from its history."""
         try:

@@ -437,16 +437,20 @@ class Run(ABC):
         engine = self.engines.get("")
         return [task.node for task in engine.state.tasks if task.outcome is None] if engine else []
 
+    def check_command(self) -> None:
+        """Raise if the run is not waiting, so that no `Command` can be applied."""
+        if not self.settled or self.status not in ("running", "interrupted"):
+            raise NotInterruptedError(
+                f"Thread {self.thread_id!r} is not waiting, so Command(update=..., goto=...) cannot be applied."
+            )
+
     async def apply_command(self, command: Command) -> None:
         """Apply the ``update`` and ``goto`` of a command given from outside, while the run waits.
 
         Raises:
             NotInterruptedError: The run is not waiting.
         """
-        if not self.settled or self.status not in ("running", "interrupted"):
-            raise NotInterruptedError(
-                f"Thread {self.thread_id!r} is not waiting, so Command(update=..., goto=...) cannot be applied."
-            )
+        self.check_command()
         update = self.graph.schema.update_wire(command.update, "Command(update=...)")
         await self.root.edit(update, goto=command.destinations)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, cast
 
 from temporalio import workflow
@@ -13,7 +13,7 @@ from temporalio.exceptions import ApplicationError
 from oris_temporal.graph.compiled import CompiledGraph
 from oris_temporal.graph.control import Command
 from oris_temporal.graph.errors import GraphError, NotInterruptedError, OrisError, PayloadTooLargeError
-from oris_temporal.graph.records import EngineState
+from oris_temporal.graph.records import Checkpoint, EngineState
 from oris_temporal.graph.run import Edit
 from oris_temporal.graph.snapshot import engine_state_from_wire
 from oris_temporal.graph.streaming import debug_info
@@ -258,6 +258,8 @@ class GraphWorkflow:
         read = ResumeOptions.from_wire(options)
         try:
             run = self._waiting()
+            if read.update is not None or read.goto:
+                run.check_command()
             if not read.no_value:
                 run.desk.plan(value, by_id=read.by_id, interrupt_id=read.interrupt_id)
         except OrisError as error:
@@ -342,14 +344,14 @@ class GraphWorkflow:
         return self._report(whole=True)
 
     @workflow.query(
-        name=protocol.QUERY_HISTORY, description="Checkpoints, oldest first; optionally with values, of a namespace."
+        name=protocol.QUERY_HISTORY,
+        description="Checkpoints of a namespace, oldest first, with values or without; a page of at most 1 MB from a start.",
     )
-    def _query_history(self, namespace: str = "", values: bool = False) -> list[dict[str, Any]]:
+    def _query_history(self, namespace: str = "", values: bool = False, start: int = 0) -> dict[str, Any]:
         run = self._run
-        if run is None:
-            return []
-        found = [item for item in run.checkpoints if item.namespace == namespace]
-        return [self._snapshot(run, item.id, namespace, values=values) for item in found]
+        found = [item for item in run.checkpoints if item.namespace == namespace] if run else []
+        page = (self._snapshot(cast("TemporalRun", run), item, values=values) for item in found[start:])
+        return _page(page, len(found) - start)
 
     @workflow.query(
         name=protocol.QUERY_CHECKPOINT, description="One checkpoint, by id and namespace; null if there is none."
@@ -360,7 +362,7 @@ class GraphWorkflow:
             item.namespace == namespace and checkpoint_id in (None, item.id) for item in run.checkpoints
         ):
             return None
-        return self._snapshot(run, checkpoint_id, namespace, values=True)
+        return self._snapshot(run, run.find_checkpoint(checkpoint_id, namespace), values=True)
 
     @workflow.query(
         name=protocol.QUERY_SEED,
@@ -387,15 +389,12 @@ class GraphWorkflow:
         desk = self._run.desk
         return [item.to_wire() for item in (desk.asked.values() if all else desk.pending)]
 
-    @workflow.query(name=protocol.QUERY_TIMELINE, description="What happened, oldest first.")
-    def _query_timeline(self) -> list[dict[str, Any]]:
-        if self._run is None:
-            return []
-        return [
-            {"seq": event.seq, **debug_info(event)}
-            for event in self._run.events
-            if event.kind not in ("custom", "message", "updates")
-        ]
+    @workflow.query(name=protocol.QUERY_TIMELINE, description="What happened, oldest first; a page of at most 1 MB.")
+    def _query_timeline(self, after: int = 0) -> dict[str, Any]:
+        hidden = ("custom", "message", "updates")
+        seen = [event for event in (self._run.events if self._run else ()) if event.seq > after]
+        events = [event for event in seen if event.kind not in hidden]
+        return _page(({"seq": event.seq, **debug_info(event)} for event in events), len(events))
 
     @workflow.query(name=protocol.QUERY_GRAPH, description="The graph: Mermaid, state schema and digest.")
     def _query_graph(self) -> dict[str, Any]:
@@ -413,19 +412,10 @@ class GraphWorkflow:
     def _query_events(self, after: int = 0) -> dict[str, Any]:
         run = self._run
         if run is None:
-            return {"run": 0, "events": [], "more": False, "settled": False}
-        page: list[dict[str, Any]] = []
-        size = 0
+            return {"run": 0, "settled": False, "items": [], "more": False}
         fresh = [event for event in run.events if event.seq > after]
-        for event in fresh:
-            wire = to_wire(event, "event")
-            if event.kind == "checkpoint":
-                wire["values"] = run.values_at(event)
-            size += wire_size(wire)
-            page.append(wire)
-            if size > _PAGE_BYTES:
-                break
-        return {"run": run.ordinal, "events": page, "more": len(page) < len(fresh), "settled": run.settled}
+        wires = ({**to_wire(event, "event"), "values": run.values_at(event)} for event in fresh)
+        return {"run": run.ordinal, "settled": run.settled, **_page(wires, len(fresh))}
 
     @workflow.query(name=protocol.QUERY_FIELD, description="A state field for a node that got it by reference.")
     def _query_field(self, namespace: str, name: str, start: int = 0) -> dict[str, Any]:
@@ -440,13 +430,24 @@ class GraphWorkflow:
         return {"items": wire[start:end]}
 
     @staticmethod
-    def _snapshot(run: TemporalRun, checkpoint_id: str | None, namespace: str, *, values: bool) -> dict[str, Any]:
-        checkpoint = run.find_checkpoint(checkpoint_id, namespace)
-        snapshot = run.snapshot(checkpoint, pending=checkpoint is run.latest(namespace))
+    def _snapshot(run: TemporalRun, checkpoint: Checkpoint, *, values: bool) -> dict[str, Any]:
+        snapshot = run.snapshot(checkpoint, pending=checkpoint is run.latest(checkpoint.namespace))
         wire: dict[str, Any] = to_wire(snapshot, "checkpoint")
         if not values:
             del wire["values"], wire["metadata"]["writes"]
         return wire
+
+
+def _page(wires: Iterator[dict[str, Any]], total: int) -> dict[str, Any]:
+    """As many of the items as fit into a query's answer, at least one, and whether there are more."""
+    page: list[dict[str, Any]] = []
+    size = 0
+    for wire in wires:
+        page.append(wire)
+        size += wire_size(wire)
+        if size > _PAGE_BYTES:
+            break
+    return {"items": page, "more": len(page) < total}
 
 
 def workflow_type(graph: CompiledGraph, *, payload_limit: int | None = PAYLOAD_LIMIT) -> type:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
@@ -23,7 +23,14 @@ from temporalio.exceptions import TimeoutError as TemporalTimeoutError
 from oris_temporal.graph.control import MISSING
 from oris_temporal.graph.duration import to_timedelta, to_timedelta_or_none
 from oris_temporal.graph.engine import Engine, maybe_await
-from oris_temporal.graph.errors import GraphError, NodeError, NodeTimeoutError, PayloadTooLargeError, error_class
+from oris_temporal.graph.errors import (
+    GraphError,
+    NodeError,
+    NodeTimeoutError,
+    NotInterruptedError,
+    PayloadTooLargeError,
+    error_class,
+)
 from oris_temporal.graph.interrupts import Ask, Interrupt
 from oris_temporal.graph.node import Node
 from oris_temporal.graph.options import RetryPolicy
@@ -142,8 +149,6 @@ class TemporalRun(Run):
 
     async def edit_at_boundary(self, edit: Callable[[], Any]) -> Any:
         """Apply a change of the state now, if the run waits, else at the next superstep boundary."""
-        if self.settled:
-            return await edit()
         done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
         async def apply() -> None:
@@ -154,10 +159,14 @@ class TemporalRun(Run):
 
         self._edits.append(apply)
         await workflow.wait_condition(lambda: done.done() or self.settled or self.continuing)
-        if not done.done() and not self.continuing and apply in self._edits:
+        if not done.done():
             self._edits.remove(apply)
+            if self.continuing or self.status not in ("running", "interrupted"):
+                raise NotInterruptedError(
+                    f"The run of thread {self.thread_id!r} went on before its state could be edited. Try again."
+                )
             await apply()
-        return done.result() if done.done() else None
+        return done.result()
 
     # --- activities ----------------------------------------------------------------------------------------------
 
@@ -316,7 +325,8 @@ class TemporalRun(Run):
         handle = workflow.get_external_workflow_handle(child_id)
 
         async def answer(item: Interrupt, value: Any) -> None:
-            await handle.signal("resume", args=[value, {"interrupt_id": item.id}])
+            with suppress(ApplicationError):  # the child has ended, and its task tells the rest
+                await handle.signal("resume", args=[value, {"interrupt_id": item.id}])
 
         relay = self._children[task.id] = ChildRelay(self, engine, task, answer)
         try:
@@ -351,7 +361,8 @@ async def tell_parent(task_id: str, settled: bool, pending: list[Interrupt]) -> 
     parent = workflow.info().parent
     if parent is not None:
         handle = workflow.get_external_workflow_handle(parent.workflow_id, run_id=parent.run_id)
-        await handle.signal(CHILD_WAITS, args=[task_id, settled, [item.to_wire() for item in pending]])
+        with suppress(ApplicationError):  # a parent that is gone has nobody to ask
+            await handle.signal(CHILD_WAITS, args=[task_id, settled, [item.to_wire() for item in pending]])
 
 
 def temporal_retry(policy: RetryPolicy) -> TemporalRetryPolicy:
