@@ -18,7 +18,7 @@ from temporalio.client import Client
 
 from oris_temporal.graph.records import Event
 from oris_temporal.graph.results import StreamChunk
-from oris_temporal.graph.streaming import project, read_cursor, read_modes
+from oris_temporal.graph.streaming import is_visible, project, read_cursor, read_modes
 from oris_temporal.workflows.protocol import QUERY_EVENTS
 
 from .failures import typed_errors
@@ -81,7 +81,7 @@ class Tails:
                 while position < len(tail.events):
                     seen = tail.events[position]
                     position += 1
-                    if seen.event.seq > after and (subgraphs or not seen.event.namespace):
+                    if seen.event.seq > after and is_visible(seen.event, subgraphs=subgraphs):
                         for chunk in project(seen.event, modes, ordinal=tail.run, values=seen.values):
                             yield chunk
                 if tail.error is not None:

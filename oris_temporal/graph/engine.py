@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from .control import END, START, Send
 from .edges import ConditionalEdge, Edge
-from .errors import ConditionError, GraphError, GraphRecursionError, NodeNotFoundError
+from .errors import ConditionError, GraphError, GraphRecursionError, InvalidUpdateError, NodeNotFoundError
 from .node import Node, destination_wire
 from .records import BreakpointKind, CheckpointSource, EngineState, Outcome, Task
 from .state import StateValues, Write
@@ -278,6 +278,16 @@ class Engine:
     def _merge(self, writes: Sequence[Write]) -> None:
         self.values.apply(writes)
         self.state.values = self.values.data
+        if writes:
+            self._check_whole(writes)
+
+    def _check_whole(self, writes: Sequence[Write]) -> None:
+        """Let a dataclass or model that checks its fields together object while it is known who wrote them."""
+        try:
+            self.graph.schema.view(self.values.data)
+        except InvalidUpdateError as error:
+            writers = ", ".join(dict.fromkeys(write.owner for write in writes))
+            raise InvalidUpdateError(f"{writers}: {error.message}") from None
 
     def _remember(self, writes: list[tuple[str, dict[str, Any]]]) -> None:
         """Keep a subgraph's writes: they are what its parent merges."""

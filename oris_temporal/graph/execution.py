@@ -87,6 +87,8 @@ def make_ask(
     value: Any, timeout: Duration | None, default: Any, escalate_after: Duration | None, schema: type | None
 ) -> Ask:
     """The JSON-ready form of an ``interrupt(...)`` call."""
+    if schema is not None and default is not MISSING:
+        check_answer(answer_type_name(schema), to_wire(default, "interrupt default"), "by default")
     return Ask(
         value=to_wire(value, "interrupt payload"),
         timeout=None if timeout is None else to_timedelta(timeout).total_seconds(),

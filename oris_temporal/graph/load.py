@@ -539,10 +539,6 @@ class _Builder:
             graph = StateGraph(TypedDict("State", hints, total=False))  # type: ignore[operator]
         known = graph.schema.fields
         for name, field in fields.items():
-            if field.reducer not in (None, "last") and known[name].reducer is None:
-                raise place.at(name, "reducer").error(
-                    f"{field.reducer!r} must take two arguments, the present value and the update."
-                )
             if "default" in field.model_fields_set:  # which a TypedDict cannot tell
                 with place.at(name, "default").locating():
                     default = known[name].decode(field.default, "default")

@@ -15,7 +15,7 @@ from typing_extensions import is_typeddict
 
 from .config import RunnableConfig
 from .context import Context
-from .control import END, Command, Destination, Send
+from .control import END, MISSING, Command, Destination, Send
 from .errors import GraphCompileError, InvalidUpdateError
 from .options import NodeOptions
 from .records import Outcome
@@ -100,6 +100,10 @@ class Node:
         for result in results:
             update = result
             if isinstance(result, Command):
+                if result.resume is not MISSING:
+                    raise InvalidUpdateError(
+                        f"{self.full_name} returned Command(resume=...); only a caller from outside can answer an interrupt."
+                    )
                 update = result.update
                 outcome.goto += [destination_wire(item, self.full_name) for item in result.destinations]
             elif isinstance(result, Send | str):

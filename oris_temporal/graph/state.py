@@ -225,6 +225,11 @@ class StateSchema:
         if self.kind == "pydantic":
             metadata = tuple(self.cls.model_fields[name].metadata)  # type: ignore[attr-defined]
         reducer = next((item for item in reversed(metadata) if _is_reducer(item)), None)
+        if reducer is None and (odd := [item for item in metadata if inspect.isfunction(item)]):
+            raise GraphCompileError(
+                f"State {self.name}: field {name!r} is annotated with {odd[-1].__name__}(), which cannot be a reducer: a reducer "
+                "takes two arguments, the present value and the update."
+            )
         adapter = self._adapter(name, annotation, [item for item in metadata if item is not reducer])
         update_adapter = adapter
         if reducer is not None and (update_hint := _update_hint(reducer)) is not MISSING:

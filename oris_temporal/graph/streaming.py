@@ -47,6 +47,11 @@ def read_cursor(cursor: str | None) -> tuple[int, int]:
     return int(ordinal), int(seq)
 
 
+def is_visible(event: Event, *, subgraphs: bool) -> bool:
+    """Whether a watcher sees an event: what happens in subgraphs only on request, their interrupts always."""
+    return subgraphs or not event.namespace or event.kind == "interrupt"
+
+
 def project(
     event: Event, modes: Sequence[str], *, ordinal: int, values: Mapping[str, Any] | None
 ) -> Iterator[StreamChunk]:

@@ -15,7 +15,7 @@ from .records import Checkpoint
 from .results import InvokeResult, StateSnapshot, StreamChunk
 from .run import Edit
 from .snapshot import engine_state_from_wire
-from .streaming import project, read_modes, trace_of
+from .streaming import is_visible, project, read_modes, trace_of
 
 if TYPE_CHECKING:
     from .compiled import CompiledGraph
@@ -68,7 +68,7 @@ class ThreadStore:
         over = False
         while not over:
             over = settled.done()
-            for event in [event for event in run.events if event.seq > seen and (subgraphs or not event.namespace)]:
+            for event in [event for event in run.events if event.seq > seen and is_visible(event, subgraphs=subgraphs)]:
                 for chunk in project(event, modes, ordinal=run.ordinal, values=run.values_at(event)):
                     yield chunk
             seen = run.sequence
@@ -164,6 +164,9 @@ class ThreadStore:
         if "checkpoint_id" in config["configurable"]:
             run = self._branch(run, checkpoint, breakpoints)
             await run.until_settled()
+        elif run.ended and self._answers_by_id(run, command.resume):
+            run.resume(command.resume, by_id=True)  # fine if it only repeats what was answered
+            return run, run.sequence
         elif run.ended:
             raise NotInterruptedError(f"Thread {run.thread_id!r} is {run.status}; it is not waiting for an answer.")
         elif not self._is_live(run):
@@ -173,11 +176,14 @@ class ThreadStore:
         if command.update is not None or command.destinations:
             await run.apply_command(command)
         if command.resume is not MISSING:
-            by_id = (
-                isinstance(command.resume, dict) and bool(command.resume) and set(command.resume) <= set(run.desk.asked)
-            )
-            run.resume(command.resume, by_id=by_id)
+            run.resume(command.resume, by_id=self._answers_by_id(run, command.resume))
         return run, seen
+
+    @staticmethod
+    def _answers_by_id(run: LocalRun, resume: Any) -> bool:
+        """Whether an answer is an object of interrupt id to answer."""
+        prefix = f"int-{run.thread_id}-"
+        return isinstance(resume, dict) and bool(resume) and all(str(key).startswith(prefix) for key in resume)
 
     def _is_live(self, run: LocalRun) -> bool:
         """Whether a run still executes, in this event loop."""
