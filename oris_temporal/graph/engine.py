@@ -20,7 +20,7 @@ from .edges import ConditionalEdge, Edge
 from .errors import ConditionError, GraphError, GraphRecursionError, InvalidUpdateError, NodeNotFoundError
 from .node import Node, destination_wire
 from .records import BreakpointKind, CheckpointSource, EngineState, Outcome, Task
-from .state import StateValues, Write
+from .state import StateValues, Values, Write
 
 if TYPE_CHECKING:
     from .compiled import CompiledGraph
@@ -51,6 +51,7 @@ class Engine:
         self._prefetched: list[tuple[str, Outcome]] = []
         self._running: list[asyncio.Task[None]] = []
         self._unfinished = 0
+        self._holds_unit = True
         self._redirected = False
 
     # --- stepping ------------------------------------------------------------------------------------------------
@@ -125,6 +126,7 @@ class Engine:
         self._unfinished = sum(task.outcome is None for task in tasks)
         if not self._unfinished:
             return True
+        self._holds_unit = False
         self.run.busy += (
             self._unfinished - 1
         )  # the engine's own unit goes to its tasks; the last one to finish returns it
@@ -143,11 +145,22 @@ class Engine:
         try:
             with self.run.task_scope(self, task):
                 await self._run_task(task)
-        finally:
-            self._unfinished -= 1
-            if self._unfinished:
-                self.run.busy -= 1
-                self.run.changed()
+        except Exception:
+            self._finished(failed=True)
+            raise
+        except BaseException:
+            self._finished()
+            raise
+        self._finished()
+
+    def _finished(self, *, failed: bool = False) -> None:
+        """Account for a finished task: the first that fails, else the last, hands its unit of work back to the engine."""
+        self._unfinished -= 1
+        if not self._holds_unit and (failed or not self._unfinished):
+            self._holds_unit = True
+        else:
+            self.run.busy -= 1
+            self.run.changed()
 
     async def _run_task(self, task: Task) -> None:
         node = self.graph.nodes[task.node]
@@ -345,7 +358,7 @@ class Engine:
             NodeNotFoundError: `as_node` or a destination is no node.
             InvalidUpdateError: The update does not fit the state.
         """
-        self.check_edit(update, as_node)
+        self.check_edit(update, as_node=as_node, goto=goto)
         self._merge([Write(f"update_state of {self.graph.name}", update)])
         if goto:
             self._redirect([destination_wire(item, "goto") for item in goto])
@@ -359,13 +372,9 @@ class Engine:
         self._checkpoint("update", [(as_node or "__edit__", update)])
         return cast("str", self.state.checkpoint_id)
 
-    def check_edit(self, update: dict[str, Any], as_node: str | None) -> None:
+    def check_edit(self, update: dict[str, Any], *, as_node: str | None = None, goto: Sequence[Any] = ()) -> None:
         """Raise what `edit` would raise, changing nothing."""
-        if as_node is not None and as_node not in self.graph.nodes:
-            raise NodeNotFoundError(
-                f"update_state(as_node={as_node!r}): graph {self.graph.name} has no such node.", node=as_node
-            )
-        self.graph.schema.apply(self.values.data, [Write(f"update_state of {self.graph.name}", update)])
+        check_edit(self.graph, self.values.data, update, as_node=as_node, goto=goto)
 
     def _redirect(self, destinations: list[str | dict[str, Any]]) -> None:
         """Put other tasks in the place of those waiting to run, or of those that wait for a person."""
@@ -409,6 +418,26 @@ class Engine:
         if self.state.tasks is tasks:
             self.state.halted = True
             self.state.pause = None
+
+
+def check_edit(
+    graph: CompiledGraph, values: Values, update: dict[str, Any], *, as_node: str | None, goto: Sequence[Any]
+) -> None:
+    """Check a change of the state from outside.
+
+    Raises:
+        NodeNotFoundError: `as_node` or a destination is no node.
+        InvalidUpdateError: The update does not fit the state.
+    """
+    names = [
+        destination if isinstance(destination, str) else getattr(destination, "node", None) for destination in goto
+    ]
+    for what, name in [("as_node", as_node), *(("goto", name) for name in names)]:
+        if name not in (None, END) and name not in graph.nodes:
+            raise NodeNotFoundError(
+                f"{what}={name!r}: graph {graph.name} has no such node (it has {', '.join(graph.nodes)}).", node=name
+            )
+    graph.schema.view(graph.schema.apply(values, [Write(f"update_state of {graph.name}", update)]))
 
 
 async def _all_or_cancel(tasks: Sequence[asyncio.Task[None]]) -> None:

@@ -48,7 +48,7 @@ class LocalRun(Run):
     ) -> None:
         """Begin to execute in the background."""
         self._main = self.loop.create_task(self.execute(input_wire, seed, edit))
-        self._main.add_done_callback(lambda _: self.change.set())
+        self._main.add_done_callback(lambda _: self.changed())
 
     def stop(self) -> None:
         """Give the run up, if its event loop still is this one."""
@@ -67,7 +67,6 @@ class LocalRun(Run):
             GraphError: What made the run fail.
         """
         while not (self.settled or self.ended):
-            self.change.clear()
             await self.change.wait()
         if self.status in ("running", "interrupted") and not self.ended:
             self.status = "interrupted"
@@ -81,8 +80,9 @@ class LocalRun(Run):
         return self.clock.now()
 
     def changed(self) -> None:
-        """See `Run.changed`."""
-        self.change.set()
+        """See `Run.changed`. Whoever waits holds the event of before, so nobody misses it."""
+        before, self.change = self.change, asyncio.Event()
+        before.set()
 
     async def sleep(self, duration: timedelta, summary: str) -> None:
         """See `Run.sleep`."""
@@ -91,16 +91,17 @@ class LocalRun(Run):
     async def wait_until(self, condition: Callable[[], bool], timeout: timedelta | None, summary: str) -> bool:
         """See `Run.wait_until`."""
         deadline = None if timeout is None else self.now() + timeout
-        while not condition():
+        while True:
+            change = self.change
+            if condition():
+                return True
             left = None if deadline is None else (deadline - self.now()).total_seconds()
             if left is not None and left <= 0:
                 return False
-            self.change.clear()
             if left is None:
-                await self.change.wait()
+                await change.wait()
             else:
-                await self.clock.wait(self.change, left)
-        return True
+                await self.clock.wait(change, left)
 
     async def at_boundary(self, engine: Engine) -> None:
         """See `Run.at_boundary`. Lets watchers and other runs of this loop take their turn."""
@@ -121,7 +122,10 @@ class LocalRun(Run):
                 answers=[task.journal[number] for number in sorted(task.journal)],
             )
             attempt = partial(execute_node, node, call, writer=write)
-            result: NodeResult = await self._attempts(node.full_name, node.options.retry, node.options.timeout, attempt)
+            options = node.options
+            result: NodeResult = await self._attempts(
+                node.full_name, options.retry, options.timeout, options.total_timeout, attempt
+            )
             if result.outcome is not None:
                 return result.outcome
             number = len(task.journal)
@@ -145,7 +149,6 @@ class LocalRun(Run):
             child.start(node.input_from_payload(task.payload) if task.sent else node.input_wire(engine.values))
             while not child.ended:
                 relay.update(settled=child.settled, pending=child.desk.pending)
-                child.change.clear()
                 await child.change.wait()
             await child.until_settled()
         finally:
@@ -177,10 +180,15 @@ class LocalRun(Run):
             return await fn(*args) if is_async_callable(fn) else await asyncio.to_thread(fn, *args)
 
         retry = options.get("retry") or RetryPolicy()
-        return to_wire(await self._attempts(name, retry, options.get("timeout"), attempt), f"result of {name}")
+        return to_wire(await self._attempts(name, retry, options.get("timeout"), None, attempt), f"result of {name}")
 
     async def _attempts(
-        self, name: str, retry: RetryPolicy, timeout: Duration | None, attempt: Callable[[], Awaitable[Any]]
+        self,
+        name: str,
+        retry: RetryPolicy,
+        timeout: Duration | None,
+        total: Duration | None,
+        attempt: Callable[[], Awaitable[Any]],
     ) -> Any:
         """Try something under a retry policy, as Temporal would.
 
@@ -188,12 +196,15 @@ class LocalRun(Run):
             NodeError: The last attempt failed, or its error is not worth retrying.
             GraphError: The node broke a rule of the graph.
         """
-        limit = to_timedelta_or_none(timeout)
+        limit, in_all = to_timedelta_or_none(timeout), to_timedelta_or_none(total)
+        deadline = None if in_all is None else self.now() + in_all
         number = 1
         while True:
             failure: NodeError
             try:
-                return await asyncio.wait_for(attempt(), None if limit is None else limit.total_seconds())
+                left = None if deadline is None else deadline - self.now()
+                shortest = min((item for item in (limit, left) if item is not None), default=None)
+                return await asyncio.wait_for(attempt(), None if shortest is None else shortest.total_seconds())
             except GraphError:
                 raise
             except TimeoutError as error:
@@ -206,7 +217,7 @@ class LocalRun(Run):
                 failure = node_error(name, error)
             number += 1
             wait = retry.wait_before(number) if retry.retries(cause) and not isinstance(cause, OrisError) else None
-            if wait is None:
+            if wait is None or (deadline is not None and self.now() + wait >= deadline):
                 raise failure from cause
             await self.clock.sleep(wait.total_seconds())
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
 from typing import Any, Literal, get_args
 
@@ -81,16 +81,33 @@ class RetryPolicy:
         """Wait before `attempt` (2 is the first retry), or ``None`` if the attempts are used up."""
         if self.maximum_attempts and attempt > self.maximum_attempts:
             return None
-        wait = to_timedelta(self.initial_interval) * self.backoff_coefficient ** (attempt - 2)
-        return min(wait, to_timedelta(self.maximum_interval))
+        longest = to_timedelta(self.maximum_interval)
+        try:
+            return min(to_timedelta(self.initial_interval) * self.backoff_coefficient ** (attempt - 2), longest)
+        except OverflowError:
+            return longest
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> RetryPolicy:
-        """Read a policy from plain data, as in a graph file; ``retry_on`` names built-in exceptions."""
+        """Read a policy from plain data, as in a graph file; ``retry_on`` names built-in exceptions.
+
+        Raises:
+            GraphCompileError: An option or an exception does not exist.
+        """
+        known = [item.name for item in fields(cls)]
+        if unknown := [name for name in data if name not in known]:
+            raise GraphCompileError(f"retry has no option {unknown[0]!r}; there are {', '.join(known)}.")
         named = dict(data)
         if names := named.pop("retry_on", None):
-            named["retry_on"] = tuple(getattr(builtins, name) for name in names)
+            named["retry_on"] = tuple(_exception(name) for name in names)
         return cls(**named)
+
+
+def _exception(name: str) -> type[BaseException]:
+    found = getattr(builtins, name, None)
+    if not (isinstance(found, type) and issubclass(found, BaseException)):
+        raise GraphCompileError(f"retry_on: {name!r} is no built-in exception.")
+    return found
 
 
 NO_RETRY = RetryPolicy(maximum_attempts=1)

@@ -9,7 +9,8 @@ from uuid import uuid4
 
 from .config import RunnableConfig, read_config
 from .control import MISSING, Command
-from .errors import EmptyInputError, NotInterruptedError, RunConflictError, ThreadNotFoundError
+from .engine import check_edit
+from .errors import EmptyInputError, InvalidUpdateError, NotInterruptedError, RunConflictError, ThreadNotFoundError
 from .local import LocalRun
 from .records import Checkpoint
 from .results import InvokeResult, StateSnapshot, StreamChunk
@@ -64,17 +65,16 @@ class ThreadStore:
         modes = read_modes(mode)
         run, seen = await self._begin(given, read_config(config), breakpoints)
         settled = asyncio.create_task(run.until_settled())
-        settled.add_done_callback(lambda _: run.change.set())
+        settled.add_done_callback(lambda _: run.changed())
         over = False
         while not over:
-            over = settled.done()
+            over, change = settled.done(), run.change
             for event in [event for event in run.events if event.seq > seen and is_visible(event, subgraphs=subgraphs)]:
                 for chunk in project(event, modes, ordinal=run.ordinal, values=run.values_at(event)):
                     yield chunk
             seen = run.sequence
             if not over:
-                run.change.clear()
-                await run.change.wait()
+                await change.wait()
         await settled
 
     async def signal(self, config: Mapping[str, Any], name: str, value: Any) -> None:
@@ -94,6 +94,8 @@ class ThreadStore:
         """See `CompiledGraph.get_state_history`."""
         configurable = read_config(config)["configurable"]
         namespace = configurable.get("checkpoint_ns", "")
+        if order not in ("newest", "oldest"):
+            raise InvalidUpdateError(f"get_state_history(order={order!r}): it is 'newest' or 'oldest' first.")
         found = [
             self._snapshot(run, checkpoint)
             for run in self._runs(configurable)
@@ -113,7 +115,8 @@ class ThreadStore:
             await run.until_settled()
             await run.root.edit(update, as_node=as_node)
         else:
-            run = self._branch(run, checkpoint, {}, Edit(update, as_node=as_node, hold=True))
+            edit = Edit(update, as_node=as_node, hold=True)
+            run = self._branch(run, checkpoint, {}, edit)
             await run.until_settled()
         return {
             "configurable": {
@@ -131,6 +134,10 @@ class ThreadStore:
             return await self._command(given, config, breakpoints)
         if given is None:
             return self._continue(config, breakpoints)
+        if "checkpoint_id" in config["configurable"]:
+            raise InvalidUpdateError(
+                f"Graph {self.graph.name}: give either an input, for a fresh run, or a checkpoint_id, to go on from there."
+            )
         thread_id = str(config["configurable"].setdefault("thread_id", uuid4().hex))
         wire = self.graph.input_wire(given)
         before = self._threads.get(thread_id, [])
@@ -161,8 +168,15 @@ class ThreadStore:
         self, command: Command, config: RunnableConfig, breakpoints: Breakpoints
     ) -> tuple[LocalRun, int]:
         run, checkpoint = self._find(config["configurable"])
+        edits = command.update is not None or bool(command.destinations)
         if "checkpoint_id" in config["configurable"]:
-            run = self._branch(run, checkpoint, breakpoints)
+            edit = None
+            if edits:
+                update = self.graph.schema.update_wire(command.update, "Command(update=...)")
+                edit = Edit(update, goto=command.destinations)
+            run, edits = self._branch(run, checkpoint, breakpoints, edit), False
+            if command.resume is MISSING:
+                return run, 0
             await run.until_settled()
         elif run.ended and self._answers_by_id(run, command.resume):
             run.resume(command.resume, by_id=True)  # fine if it only repeats what was answered
@@ -173,7 +187,7 @@ class ThreadStore:
             run = self._branch(run, checkpoint, breakpoints)
             await run.until_settled()
         seen = run.sequence
-        if command.update is not None or command.destinations:
+        if edits:
             await run.apply_command(command)
         if command.resume is not MISSING:
             run.resume(command.resume, by_id=self._answers_by_id(run, command.resume))
@@ -209,6 +223,8 @@ class ThreadStore:
     ) -> LocalRun:
         """A new run of the thread that starts from a checkpoint."""
         seed = engine_state_from_wire(self.graph, run.seed_of(checkpoint))
+        if edit is not None:
+            check_edit(self.graph, seed.values, edit.update, as_node=edit.as_node, goto=edit.goto)
         branch = self._new_run(run.thread_id, run.config, breakpoints)
         branch.parent_checkpoint = checkpoint.id
         branch.start(None, seed, edit)

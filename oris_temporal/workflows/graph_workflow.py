@@ -260,6 +260,7 @@ class GraphWorkflow:
             run = self._waiting()
             if read.update is not None or read.goto:
                 run.check_command()
+                run.root.check_edit(read.update or {}, goto=read.goto or ())
             if not read.no_value:
                 run.desk.plan(value, by_id=read.by_id, interrupt_id=read.interrupt_id)
         except OrisError as error:
@@ -300,7 +301,7 @@ class GraphWorkflow:
         try:
             if self._run is None or "" not in self._run.engines or self._run.status not in ("running", "interrupted"):
                 raise NotInterruptedError("The run is not waiting or running, so its state cannot be edited.")
-            self._run.root.check_edit(update, as_node)
+            self._run.root.check_edit(update, as_node=as_node)
         except OrisError as error:
             raise _failure(error) from None
 

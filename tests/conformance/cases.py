@@ -289,7 +289,9 @@ def router_beside_an_edge(lib: Library) -> Any:
 @case(input={"log": []}, nodes=["a b", "saw_both"], values={"log": ["a", "b", "saw_both"]})
 def router_sees_the_merged_state(lib: Library) -> Any:
     """Conditions are evaluated against the merged state of the superstep, siblings' updates included (2.3.5)."""
-    graph = edges(add_sayers(lib.StateGraph(Log), "a b saw_both saw_one"), "START>a START>b b>END saw_both>END saw_one>END")
+    graph = edges(
+        add_sayers(lib.StateGraph(Log), "a b saw_both saw_one"), "START>a START>b b>END saw_both>END saw_one>END"
+    )
     graph.add_conditional_edges(
         "a", lambda state: "saw_both" if state["log"] == ["a", "b"] else "saw_one", ["saw_both", "saw_one"]
     )
@@ -951,7 +953,9 @@ def subgraph_with_mapped_state(lib: Library) -> Any:
     values={"log": ["c1", "c2", "inner end", "end"]},
 )
 def nested_subgraphs(lib: Library) -> Any:
-    inner = lib.StateGraph(ChildLog).add_node("child", _child(lib, "innermost")).add_node("inner_end", says("inner end"))
+    inner = (
+        lib.StateGraph(ChildLog).add_node("child", _child(lib, "innermost")).add_node("inner_end", says("inner end"))
+    )
     outer = edges(inner, "START>child child>inner_end inner_end>END").compile(name="middle")
     graph = add_sayers(lib.StateGraph(Log), "end").add_node("outer", outer)
     return edges(graph, "START>outer outer>end end>END").compile(name="nested_subgraphs")

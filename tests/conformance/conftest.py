@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
+import temporalio.client
 from effects import ran
 from hosts import InProcessHost, OrisHost
+from temporal_host import TemporalHost
+
+from oris_temporal.devserver import DevServer
+from oris_temporal.testing import dev_server
+
+__all__ = ["dev_server"]
 
 
-@pytest.fixture(params=["in-process"])
-def host(request: pytest.FixtureRequest) -> OrisHost:
+@pytest.fixture
+async def temporal(dev_server: DevServer) -> temporalio.client.Client:
+    """A client of the dev server that the session shares."""
+    return await dev_server.connect()
+
+
+@pytest.fixture(params=["in-process", "temporal"])
+async def host(request: pytest.FixtureRequest, temporal: temporalio.client.Client) -> AsyncIterator[OrisHost]:
     """Every host of ours in turn."""
-    return InProcessHost()
+    if request.param == "in-process":
+        yield InProcessHost()
+        return
+    async with TemporalHost(temporal) as temporal_host:
+        yield temporal_host
 
 
 @pytest.fixture(autouse=True)

@@ -132,9 +132,7 @@ class OrisHost(Host, Protocol):
     async def replay(self, graph: CompiledGraph, thread_id: str, checkpoint_id: str) -> Record:
         """Start a new run of the thread from a checkpoint."""
 
-    async def fork(
-        self, graph: CompiledGraph, thread_id: str, checkpoint_id: str, update: Any
-    ) -> tuple[str, Record]:
+    async def fork(self, graph: CompiledGraph, thread_id: str, checkpoint_id: str, update: Any) -> tuple[str, Record]:
         """Start a run from an edited checkpoint and let it go on; returns its thread and how far it got."""
 
     async def update_state(
@@ -207,9 +205,7 @@ class InProcessHost:
     async def replay(self, graph: CompiledGraph, thread_id: str, checkpoint_id: str) -> Record:
         return await self._call(graph, None, thread_id, _at(checkpoint_id))
 
-    async def fork(
-        self, graph: CompiledGraph, thread_id: str, checkpoint_id: str, update: Any
-    ) -> tuple[str, Record]:
+    async def fork(self, graph: CompiledGraph, thread_id: str, checkpoint_id: str, update: Any) -> tuple[str, Record]:
         await graph.update_state({"configurable": {"thread_id": thread_id, "checkpoint_id": checkpoint_id}}, update)
         return thread_id, await self._call(graph, None, thread_id)
 
@@ -338,7 +334,9 @@ def _step_updates(tasks: Sequence[Any]) -> Updates:
 
 def _expand(result: dict[str, Any]) -> list[dict[str, Any]]:
     """Updates of one task. LangGraph folds several into one, as ``{field: {"$writes": [...]}}``."""
-    folded = {name: value["$writes"] for name, value in result.items() if isinstance(value, dict) and "$writes" in value}
+    folded = {
+        name: value["$writes"] for name, value in result.items() if isinstance(value, dict) and "$writes" in value
+    }
     if not folded:
         return [result]
     count = max(map(len, folded.values()))

@@ -290,9 +290,7 @@ def plans(draw: st.DrawFn, sides: tuple[RunAs, ...] = ("activity", "workflow", "
     return Plan(tuple(nodes), tuple(edges))
 
 
-def _missing_edges(
-    draw: st.DrawFn, names: list[str], edges: list[EdgePlan], gotos: dict[str, str]
-) -> list[EdgePlan]:
+def _missing_edges(draw: st.DrawFn, names: list[str], edges: list[EdgePlan], gotos: dict[str, str]) -> list[EdgePlan]:
     """Edges that let every node be reached, and left for END."""
     missing: list[EdgePlan] = [Static(START, names[0])]
     led_to = {edge.target for edge in edges if isinstance(edge, Static)} | set(gotos.values())

@@ -7,8 +7,10 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+import temporalio.client
 from cases import ABSENT, CASES, Case, Pause
 from hosts import Host, InProcessHost, LangGraphHost, Record
+from temporal_host import TemporalHost
 
 ORACLE = [case for case in CASES if case.oracle]
 
@@ -21,6 +23,13 @@ def _named(cases: list[Case]) -> Any:
 @pytest.mark.parametrize("run_as", ["activity", "workflow", "local"])
 async def test_in_process(case: Case, run_as: Any) -> None:
     await play(case, InProcessHost(run_as))
+
+
+@_named(CASES)
+@pytest.mark.parametrize("run_as", ["activity", "workflow"])
+async def test_on_temporal(case: Case, run_as: Any, temporal: temporalio.client.Client) -> None:
+    async with TemporalHost(temporal, run_as) as host:
+        await play(case, host)
 
 
 @_named(ORACLE)

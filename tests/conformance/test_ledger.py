@@ -89,7 +89,9 @@ class TestResume:
             note(config, "first")
             return {"log": ["first"]}
 
-        child = edges(StateGraph(ChildLog).add_node("first", first).add_node("ask", ask), "START>first first>ask ask>END")
+        child = edges(
+            StateGraph(ChildLog).add_node("first", first).add_node("ask", ask), "START>first first>ask ask>END"
+        )
         graph = add_sayers(StateGraph(Log).add_node("child", child.compile(name="ledger_b02_child")), "after")
         compiled = edges(graph, "START>child child>after after>END").compile(name="ledger_b02")
 
@@ -266,9 +268,7 @@ class TestState:
 
         graph = edges(StateGraph(Form).add_node("birthday", birthday), "START>birthday birthday>END")
 
-        done = await host.start(
-            graph.compile(name="ledger_b11"), {"name": "Ada", "age": 36, "city": "London"}, thread
-        )
+        done = await host.start(graph.compile(name="ledger_b11"), {"name": "Ada", "age": 36, "city": "London"}, thread)
 
         assert done.values == {"name": "Ada", "age": 37, "city": "London"}
 

@@ -12,10 +12,12 @@ import json
 import random
 from typing import Any
 
+import temporalio.client
 from hosts import Host, InProcessHost, LangGraphHost, Record, Updates
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from random_graphs import Plan, answer_to, build, plans, predict
+from temporal_host import TemporalHost
 
 FIXED = settings(
     max_examples=120,
@@ -49,6 +51,29 @@ def test_in_process_runs_follow_the_rules_and_agree_with_langgraph(plan: Plan, s
     ours, theirs = asyncio.run(both())
     assert_follows_the_rules(ours[-1], plan)
     assert_agree(ours, theirs)
+
+
+def _examples(count: int) -> list[tuple[Plan, int]]:
+    """The first examples of a fixed search that ask somebody something and take several supersteps."""
+    found: list[tuple[Plan, int]] = []
+
+    @settings(FIXED, max_examples=100 * count, phases=[Phase.generate])
+    @given(plan=plans(), seed=st.integers(0, 1000))
+    def collect(plan: Plan, seed: int) -> None:
+        asks = any(node.asks for node in plan.nodes)
+        if len(found) < count and asks and 4 <= len(predict(plan).steps) <= 12:
+            found.append((plan, seed))
+
+    collect()
+    return found
+
+
+async def test_runs_on_temporal_follow_the_rules(temporal: temporalio.client.Client) -> None:
+    """The same on a real server, for a handful of examples."""
+    for number, (plan, seed) in enumerate(_examples(8)):
+        async with TemporalHost(temporal) as host:
+            records = await play(host, plan, f"random-{number}", seed)
+        assert_follows_the_rules(records[-1], plan)
 
 
 def assert_follows_the_rules(record: Record, plan: Plan) -> None:

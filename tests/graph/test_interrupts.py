@@ -453,9 +453,7 @@ class TestSchema:
         ("schema", "bad", "place"),
         [(Decision, {"reason": "x"}, "ok"), (Choice, {"number": "many"}, "number"), (Rating, {"stars": 4}, "stars")],
     )
-    async def test_an_answer_that_does_not_fit_is_refused(
-        self, side: str, schema: type, bad: Any, place: str
-    ) -> None:
+    async def test_an_answer_that_does_not_fit_is_refused(self, side: str, schema: type, bad: Any, place: str) -> None:
         """Nothing is recorded, and a proper answer still counts."""
         graph = asking(side, "ok?", schema=schema)
         await graph.invoke({"log": []}, T)

@@ -118,7 +118,9 @@ class TestTypedDict:
         assert seen[0]["seen"] == set()
 
     async def test_the_input_goes_through_the_reducers(self) -> None:
-        result = await run(Reduced, lambda state: {"items": [2], "best": 5, "seen": {"b"}}, {"items": [1], "best": 7, "seen": ["a"]})
+        result = await run(
+            Reduced, lambda state: {"items": [2], "best": 5, "seen": {"b"}}, {"items": [1], "best": 7, "seen": ["a"]}
+        )
         assert result.state == {"items": [1, 2], "best": 7, "seen": {"a", "b"}}
 
 
@@ -134,7 +136,9 @@ class TestDataclass:
         assert result.values == {"text": "a", "n": 3, "tags": ["in", "x"]}
 
     async def test_an_update_may_be_an_instance(self) -> None:
-        result = await run(Data, lambda state: dataclasses.replace(state, n=9, tags=["x"]), {"text": "a", "tags": ["in"]})
+        result = await run(
+            Data, lambda state: dataclasses.replace(state, n=9, tags=["x"]), {"text": "a", "tags": ["in"]}
+        )
         assert result.state == Data("a", 9, ["in", "x"])
 
     async def test_defaults_are_not_shared_between_runs(self) -> None:

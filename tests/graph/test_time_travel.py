@@ -256,7 +256,11 @@ class TestUpdateState:
 
     @pytest.mark.parametrize(
         ("values", "as_node", "error"),
-        [({"typo": 1}, None, InvalidUpdateError), ({"n": "x"}, None, InvalidUpdateError), ({"n": 1}, "zzz", NodeNotFoundError)],
+        [
+            ({"typo": 1}, None, InvalidUpdateError),
+            ({"n": "x"}, None, InvalidUpdateError),
+            ({"n": 1}, "zzz", NodeNotFoundError),
+        ],
     )
     async def test_a_mistake_changes_nothing(self, values: Any, as_node: Any, error: type[Exception]) -> None:
         line = Line(interrupt_before=["b"])
