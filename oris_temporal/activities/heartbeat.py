@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from temporalio import activity
@@ -54,22 +54,21 @@ def last_progress() -> Any:
     return details[0].get("progress") if details and isinstance(details[0], dict) else None
 
 
-@asynccontextmanager
-async def beating() -> AsyncIterator[Pulse]:
-    """Beat in the background for as long as the block runs."""
+@contextmanager
+def beating() -> Iterator[Pulse]:
+    """Beat in the background for as long as the block runs. A node that ends before the first beat costs nothing."""
     pulse = Pulse()
     pulse.progress = last_progress()
-    pulse.beat()
-    beats = asyncio.create_task(_beat_for_ever(pulse))
+    loop = asyncio.get_running_loop()
+    timer: asyncio.TimerHandle
+
+    def beat() -> None:
+        nonlocal timer
+        pulse.beat()
+        timer = loop.call_later(BEAT_SECONDS, beat)
+
+    timer = loop.call_later(BEAT_SECONDS, beat)
     try:
         yield pulse
     finally:
-        beats.cancel()
-        with suppress(asyncio.CancelledError):
-            await beats
-
-
-async def _beat_for_ever(pulse: Pulse) -> None:
-    while True:
-        await asyncio.sleep(BEAT_SECONDS)
-        pulse.beat()
+        timer.cancel()

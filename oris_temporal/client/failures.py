@@ -68,9 +68,14 @@ def _from_rpc(error: RPCError, what: str, thread_id: str | None) -> OrisError:
         )
     if error.status == RPCStatusCode.UNAVAILABLE:
         return ServerUnreachableError(f"Could not {what}: the Temporal server does not answer ({error.message}).")
-    if isinstance(error, RPCTimeoutOrCancelledError) or error.status in (
-        RPCStatusCode.DEADLINE_EXCEEDED,
-        RPCStatusCode.CANCELLED,
+    if (
+        "no poller" in error.message.lower()
+        or isinstance(error, RPCTimeoutOrCancelledError)
+        or error.status
+        in (
+            RPCStatusCode.DEADLINE_EXCEEDED,
+            RPCStatusCode.CANCELLED,
+        )
     ):
         return NoWorkerError(
             f"Could not {what} in time. Either no worker serves the task queue, or the server is overloaded; the run is kept."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import hashlib
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import Any, Literal, cast
 from uuid import uuid4
@@ -15,13 +16,13 @@ from oris_temporal.graph.compiled import CompiledGraph
 from oris_temporal.graph.config import read_config
 from oris_temporal.graph.control import MISSING, Command
 from oris_temporal.graph.duration import Duration, to_timedelta_or_none
-from oris_temporal.graph.errors import ConfigurationError, NotInterruptedError, RunConflictError
+from oris_temporal.graph.errors import ConfigurationError, GraphNotFoundError, NotInterruptedError, RunConflictError
 from oris_temporal.graph.interrupts import Interrupt
 from oris_temporal.graph.node import destination_wire
 from oris_temporal.graph.results import StateSnapshot, StreamChunk
 from oris_temporal.graph.wire import to_wire
 from oris_temporal.workflows import protocol
-from oris_temporal.workflows.details import static_details, static_summary
+from oris_temporal.workflows.details import static_summary
 from oris_temporal.workflows.protocol import PAYLOAD_LIMIT, ResumeOptions, RunOptions
 from oris_temporal.workflows.search_attributes import GRAPH, PARENT, STATUS, TENANT
 
@@ -33,6 +34,9 @@ from .runs import Runs
 from .snapshots import read_snapshot, read_timeline
 from .tail import Tails
 from .threads import Threads, no_checkpoint
+
+
+_FAIRNESS_KEY_BYTES = 64
 
 
 class OrisClient:
@@ -263,7 +267,13 @@ class OrisClient:
             return await self._runs.settled(thread_id, wait=wait, graph=None)
         async with typed_errors(f"cancel thread {thread_id!r}", thread_id):
             await self._threads.handle(thread_id).cancel(reason=reason or "cancelled by client")
-        return await self._runs.closed(thread_id, wait)
+        try:
+            return await self._runs.closed(thread_id, wait)
+        except GraphNotFoundError:  # nobody can run its cancellation
+            await self._threads.handle(thread_id).terminate(
+                reason=reason or "cancelled by client; no worker has its graph"
+            )
+            return await self._runs.closed(thread_id, wait)
 
     async def update_state(self, thread_id: str, values: Any, *, as_node: str | None = None) -> str:
         """Merge values into a thread's state: now if it waits, else at the next superstep boundary.
@@ -503,8 +513,13 @@ class OrisClient:
         Raises:
             ThreadNotFoundError: The thread has no run.
         """
-        found = await self._threads.describe(thread_id)
-        return read_timeline(await self._threads.timeline(thread_id, found))
+        runs = await self._threads.runs(thread_id)
+        segments = [item for item in runs if item.ordinal == runs[0].ordinal]  # it may have continued as new
+        return [
+            event
+            for item in reversed(segments)
+            for event in read_timeline(await self._threads.timeline(thread_id, item))
+        ]
 
     async def checkpoint(
         self, thread_id: str, checkpoint_id: str | None = None, *, namespace: str = ""
@@ -608,9 +623,7 @@ class OrisClient:
         launch.idempotency_key = idempotency_key
         launch.arguments["execution_timeout"] = to_timedelta_or_none(execution_timeout)
         if priority is not None:
-            launch.arguments["priority"] = Priority(priority_key=priority, fairness_key=tenant)
-        if own is not None:
-            launch.arguments["static_details"] = static_details(own)
+            launch.arguments["priority"] = Priority(priority_key=priority, fairness_key=_fairness_key(tenant))
         if from_last_state and (found := await self._threads.find(launch.thread_id)) is not None:
             launch.after(found)
             launch.options.values = (await self._threads.report(launch.thread_id, found)).values
@@ -641,9 +654,16 @@ class OrisClient:
             "static_summary": static_summary(graph, input if summary is None else summary),
         }
         if tenant is not None:
-            arguments["priority"] = Priority(fairness_key=tenant)
+            arguments["priority"] = Priority(fairness_key=_fairness_key(tenant))
         limit = None if self.temporal.data_converter.external_storage is not None else PAYLOAD_LIMIT
         return Launch(graph, thread_id, input, options, arguments, payload_limit=limit)
+
+
+def _fairness_key(tenant: str | None) -> str | None:
+    """A tenant as a fairness key, which may have 64 bytes at most."""
+    if tenant is None or len(tenant.encode()) <= _FAIRNESS_KEY_BYTES:
+        return tenant
+    return hashlib.sha256(tenant.encode()).hexdigest()
 
 
 def _quoted(value: str) -> str:

@@ -235,6 +235,8 @@ class Runs:
         while wire is not None and wire.get("continued"):
             wire, run_id = await self._wait_again(thread_id, wait), ""
         report = RunReport.from_wire(wire) if wire is not None else None
+        if report is not None and run_id and report.status == "completed":
+            report.values = await self._threads.handle(thread_id, run_id).result()
         if report is None or not run_id or (report.values is None and report.status != "running"):
             found = await self._threads.describe(thread_id)
             run_id = found.run_id

@@ -22,7 +22,7 @@ from oris_temporal.graph.streaming import is_visible, project, read_cursor, read
 from oris_temporal.workflows.protocol import QUERY_EVENTS
 
 from .failures import typed_errors
-from .lookup import Found, describe
+from .lookup import Found, describe, runs_of
 from .snapshots import read_event
 
 _ENDS = {"run_completed", "run_failed", "run_cancelled"}
@@ -109,12 +109,7 @@ class Tails:
 
     async def _follow(self, tail: _Tail, found: Found) -> None:
         try:
-            while True:
-                await self._follow_run(tail, found)
-                latest = await describe(self._temporal, found.workflow_id, found.workflow_id)
-                if latest.run_id == found.run_id or latest.ordinal != found.ordinal:
-                    break
-                found = latest  # it continued as new
+            await self._follow_segments(tail, found)
             tail.over = True
         except asyncio.CancelledError:
             raise
@@ -122,6 +117,19 @@ class Tails:
             tail.error = error
         finally:
             tail.wake()
+
+    async def _follow_segments(self, tail: _Tail, found: Found) -> None:
+        """Follow a run through every history it had and will have: it may continue as new."""
+        runs = await runs_of(self._temporal, found.workflow_id, found.workflow_id)
+        for segment in reversed([run for run in runs if run.ordinal == found.ordinal and run.run_id != found.run_id]):
+            if segment.created_at < found.created_at:
+                await self._fetch(tail, segment)
+        while True:
+            await self._follow_run(tail, found)
+            latest = await describe(self._temporal, found.workflow_id, found.workflow_id)
+            if latest.run_id == found.run_id or latest.ordinal != found.ordinal:
+                return
+            found = latest
 
     async def _follow_run(self, tail: _Tail, found: Found) -> None:
         """Fetch events whenever the history has grown, until the workflow is closed."""
@@ -153,6 +161,6 @@ class Tails:
                 page = await handle.query(QUERY_EVENTS, after)
             tail.run, more = page["run"] or found.ordinal, page["more"]
             tail.events += [_Seen(read_event(wire), wire.get("values")) for wire in page["items"]]
-        tail.settled = page["settled"]
+        tail.settled = page["settled"] and not found.continued
         tail.over = bool(tail.events) and tail.events[-1].event.kind in _ENDS
         tail.wake()

@@ -58,7 +58,14 @@ async def wait_watching(
                 raise trouble
             look = NEXT_LOOK
     finally:
+        waiting.add_done_callback(_look_at)
         waiting.cancel()
+
+
+def _look_at(ended: asyncio.Future[Any]) -> None:
+    """Take note of an error nobody waits for any more, else asyncio complains that nobody did."""
+    if not ended.cancelled():
+        ended.exception()
 
 
 async def diagnose(client: Client, workflow_id: str, thread_id: str) -> OrisError | None:

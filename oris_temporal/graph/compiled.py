@@ -103,9 +103,14 @@ class CompiledGraph:
                     found[id(graph)] = graph
         return list(found.values())
 
-    def to_mermaid(self) -> str:
+    @cached_property
+    def mermaid(self) -> str:
         """The graph as a Mermaid flowchart."""
         return draw(self)
+
+    def to_mermaid(self) -> str:
+        """The graph as a Mermaid flowchart."""
+        return self.mermaid
 
     def function(self, activity: str | Callable[..., Any]) -> tuple[str, Callable[..., Any] | None, dict[str, Any]]:
         """Activity type, function (if it is this graph's) and options for ``ctx.activity``.

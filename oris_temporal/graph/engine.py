@@ -76,7 +76,7 @@ class Engine:
             GraphError: A router, reducer or destination is wrong.
         """
         while True:
-            if self.state.pause is not None:
+            while self.state.pause is not None:
                 await self._wait_at_breakpoint(*self.state.pause)
             if not self._prefetched:
                 await self.run.at_boundary(self)

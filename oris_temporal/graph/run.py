@@ -104,6 +104,7 @@ class Run(ABC):
         self.events: list[Event] = []
         self.signals: dict[str, list[Any]] = {}
         self.busy = 1
+        self.progressed = False
         self._leaves: dict[str, _Leaf] = {}
         self._waiting: dict[str, str] = {}
         self.sequence = 0
@@ -182,6 +183,11 @@ class Run(ABC):
     def root(self) -> Engine:
         """Engine of the graph itself."""
         return self.engines[""]
+
+    @property
+    def restoring(self) -> bool:
+        """Whether questions of before the run was carried over are still to be asked again."""
+        return bool(self._carried) and not self.settled
 
     @property
     def settled(self) -> bool:
@@ -416,6 +422,7 @@ class Run(ABC):
         pending = {item.id: item for item in self.desk.pending}
         self.desk.answer(answers, author=author, at=self.now())
         for id, answer in answers.items():
+            self.progressed = True
             self._stop_waiting(id)
             engine = self.engines.get(pending[id].namespace) or self.engines.get("")
             self.record("resumed", engine, node=pending[id].node, data={"id": id, "value": answer, "author": author})
@@ -429,6 +436,7 @@ class Run(ABC):
 
     def receive_signal(self, name: str, value: Any) -> None:
         """Keep a signal for the node that waits, or will wait, for it."""
+        self.progressed = True
         self.signals.setdefault(name, []).append(value)
         self.changed()
 
@@ -485,6 +493,7 @@ class Run(ABC):
 
     def checkpoint(self, engine: Engine, source: CheckpointSource, writes: list[tuple[str, dict[str, Any]]]) -> None:
         """Record the state of an engine as a checkpoint."""
+        self.progressed = True
         parent = engine.state.checkpoint_id or self.parent_checkpoint
         engine.state.checkpoint_id = f"{self.ordinal:04d}-{engine.state.step:06d}"
         next_nodes = [task.node for task in engine.state.tasks]

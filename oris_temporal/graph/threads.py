@@ -114,6 +114,7 @@ class ThreadStore:
         if self._is_live(run) and "checkpoint_id" not in configurable:
             await run.until_settled()
             await run.root.edit(update, as_node=as_node)
+            await run.until_settled()
         else:
             edit = Edit(update, as_node=as_node, hold=True)
             run = self._branch(run, checkpoint, {}, edit)

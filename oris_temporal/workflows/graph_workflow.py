@@ -91,15 +91,24 @@ class GraphWorkflow:
         """Wait for the end, showing what changes; continue as new when it is time."""
         main = cast("asyncio.Task[None]", self._main)
         while True:
-            await workflow.wait_condition(lambda: main.done() or run.continuing or self._view(run) != self._shown)
+            await workflow.wait_condition(
+                lambda: main.done() or run.continuing or self._must_continue(run) or self._view(run) != self._shown
+            )
             if main.done():
                 await main
                 return
-            if run.settled and run.should_continue_as_new():
-                run.continuing = True
-            if run.continuing:
-                await self._continue_as_new(run, options)
+            if run.continuing or self._must_continue(run):
+                run.continuing = True  # lets the handlers return; their callers ask the successor
+                await workflow.wait_condition(workflow.all_handlers_finished)
+                if run.parked or run.settled:
+                    self._continue_as_new(run, options)
+                run.continuing = False  # one of them answered what the run waited for
             await self._publish(run)
+
+    @staticmethod
+    def _must_continue(run: TemporalRun) -> bool:
+        """Whether a run that waits for people has a history long enough to continue as new."""
+        return run.settled and run.should_continue_as_new()
 
     async def _wind_up(self, run: TemporalRun | None) -> None:
         """Cancel what runs, let it clean up, and report the cancellation."""
@@ -112,7 +121,7 @@ class GraphWorkflow:
         self._show_details()
         await workflow.wait_condition(workflow.all_handlers_finished)
 
-    async def _continue_as_new(self, run: TemporalRun, options: RunOptions) -> None:
+    def _continue_as_new(self, run: TemporalRun, options: RunOptions) -> None:
         carried = run.carry()
         if (size := wire_size(carried)) > PAYLOAD_LIMIT and self.payload_limit is not None:
             raise PayloadTooLargeError(
@@ -120,7 +129,6 @@ class GraphWorkflow:
                 f"at most {PAYLOAD_LIMIT:,} in one payload. Keep less in the state, or configure external storage.",
                 size=size,
             )
-        await workflow.wait_condition(workflow.all_handlers_finished)
         following = RunOptions(
             config=options.config,
             thread_id=options.thread_id,
@@ -169,9 +177,10 @@ class GraphWorkflow:
         _, status, waits = self._shown
         run.status = "interrupted" if waits else "running"
         self._show_details()
-        if (before[1:] if before else ("running", ())) == (status, waits):
-            return
         info = workflow.info()
+        shown = before[1:] if before else (info.typed_search_attributes.get(STATUS, "running"), ())
+        if shown == (status, waits):
+            return
         if info.typed_search_attributes.get(GRAPH) is not None:  # else they may not be registered here
             workflow.upsert_search_attributes(
                 [
@@ -217,10 +226,11 @@ class GraphWorkflow:
         waiting = run.settled and run.status in ("running", "interrupted")
         values = run.root.values
         size = sum(values.encoded(name).size for name in values.data)
+        inline = size <= INLINE_RESULT_LIMIT and run.status != "completed"  # then it is the workflow's result
         return RunReport(
             status="interrupted" if waiting else ("running" if run.status == "interrupted" else run.status),
             checkpoint_id=run.root.state.checkpoint_id,
-            values=values.wire() if whole or size <= INLINE_RESULT_LIMIT else None,
+            values=values.wire() if whole or inline else None,
             next=run.next_nodes(),
             interrupts=[item.to_wire() for item in run.desk.pending],
             error=error,
@@ -256,6 +266,8 @@ class GraphWorkflow:
     @_resume_by_update.validator
     def _check_resume(self, value: Any = None, options: dict[str, Any] | None = None) -> None:
         read = ResumeOptions.from_wire(options)
+        if self._is_starting:
+            return  # the handler checks, once it can be told
         try:
             run = self._waiting()
             if read.update is not None or read.goto:
@@ -274,10 +286,16 @@ class GraphWorkflow:
         name=protocol.REJECT, description="Refuse to answer an interrupt; the caller then cancels the run."
     )
     async def _reject(self, interrupt_id: str | None = None, reason: str = "", author: str | None = None) -> str:
-        return self._waiting().reject(interrupt_id, reason=reason, author=author)
+        await self._ready()
+        try:
+            return self._waiting().reject(interrupt_id, reason=reason, author=author)
+        except OrisError as error:
+            raise _failure(error) from None
 
     @_reject.validator
     def _check_reject(self, interrupt_id: str | None = None, reason: str = "", author: str | None = None) -> None:
+        if self._is_starting:
+            return
         try:
             self._waiting().desk.check_reject(interrupt_id)
         except OrisError as error:
@@ -298,6 +316,8 @@ class GraphWorkflow:
 
     @_update_state.validator
     def _check_update_state(self, update: dict[str, Any], as_node: str | None = None) -> None:
+        if self._is_starting:
+            return
         try:
             if self._run is None or "" not in self._run.engines or self._run.status not in ("running", "interrupted"):
                 raise NotInterruptedError("The run is not waiting or running, so its state cannot be edited.")
@@ -327,10 +347,13 @@ class GraphWorkflow:
 
     async def _ready(self) -> TemporalRun:
         """The run, once it has begun: handlers may be called before it."""
-        await workflow.wait_condition(
-            lambda: self._run is not None and ("" in self._run.engines or self._run.status != "running")
-        )
+        await workflow.wait_condition(lambda: not self._is_starting)
         return cast("TemporalRun", self._run)
+
+    @property
+    def _is_starting(self) -> bool:
+        run = self._run
+        return run is None or ("" not in run.engines and run.status == "running") or run.restoring
 
     def _waiting(self) -> TemporalRun:
         run = self._run

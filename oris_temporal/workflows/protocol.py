@@ -126,7 +126,7 @@ class RunReport(Wire):
     Attributes:
         status: ``running``, ``interrupted``, ``completed``, ``failed`` or ``cancelled``.
         checkpoint_id: Latest checkpoint.
-        values: The state, unless it is large (see `INLINE_RESULT_LIMIT`).
+        values: The state, unless it is large (see `INLINE_RESULT_LIMIT`) or the workflow's result.
         next: Nodes that run next, or are running.
         interrupts: What the run waits for.
         error: For a failed run: ``code``, ``message``, ``details``.

@@ -79,6 +79,7 @@ class TemporalRun(Run):
         self.parent_checkpoint = options.parent
         self.cancelling = False
         self.continuing = False
+        self.parked = False
         self.updates = 0
         self._plain_config = not options.config and self.thread_id == info.workflow_id
         self._history_limit = options.history_limit
@@ -130,15 +131,15 @@ class TemporalRun(Run):
             raise asyncio.CancelledError
         while self._edits:
             await self._edits.pop(0)()
-        if self.busy == 1 and self.should_continue_as_new() and engine.state.supersteps:
-            self.continuing = True
+        if self.busy == 1 and self.should_continue_as_new():
+            self.continuing = self.parked = True
             await asyncio.Future()  # the workflow continues as new from here
 
     def should_continue_as_new(self) -> bool:
         """Whether the history has grown enough, or a new deployment version is there to move to."""
         info = workflow.info()
-        if self._children:
-            return False
+        if self._children or not self.progressed:
+            return False  # without progress it would continue as new for ever
         if self._history_limit is not None:
             return info.get_current_history_length() >= self._history_limit
         return (
@@ -239,7 +240,7 @@ class TemporalRun(Run):
                     **options,
                 )
         except ActivityError as error:
-            raise self._failure(node.full_name, error) from error
+            raise self._failure(node.full_name, error, node.options.task_queue) from error
         finally:
             self._open_activities -= 1
         return cast("dict[str, Any]", result)
@@ -294,16 +295,18 @@ class TemporalRun(Run):
                 cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
             )
         except ActivityError as error:
-            raise self._failure(name, error) from error
+            raise self._failure(name, error, options.get("task_queue")) from error
         finally:
             self._open_activities -= 1
 
-    def _failure(self, name: str, error: ActivityError) -> BaseException:
+    def _failure(self, name: str, error: ActivityError, task_queue: str | None) -> BaseException:
         """What an activity's failure means for the run."""
         cause = error.cause
         if isinstance(cause, CancelledError) and (self.cancelling or _being_cancelled()):
             return asyncio.CancelledError()
-        return node_failure(name, cause, f"no worker took it from task queue {error.activity_type or name!r}")
+        return node_failure(
+            name, cause, f"no worker took it from task queue {task_queue or workflow.info().task_queue!r}"
+        )
 
     def _record_custom(self, engine: Engine, task: Task, output: NodeOutput) -> None:
         for piece in output.custom or ():

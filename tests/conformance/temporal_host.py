@@ -6,7 +6,7 @@ replayed once more: what a run did must not depend on what the worker still had 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, Self
@@ -30,24 +30,26 @@ class TemporalHost:
     Args:
         temporal: Client of the server.
         run_as: Where nodes run that do not say so themselves.
-        graphs: Graphs to start with, all in one worker.
+        continue_as_new_after: History events after which a run continues as new; ``None`` is the server's suggestion.
     """
 
     name = "temporal"
 
     def __init__(
-        self, temporal: temporalio.client.Client, run_as: RunAs = "activity", graphs: Sequence[CompiledGraph] = ()
+        self,
+        temporal: temporalio.client.Client,
+        run_as: RunAs = "activity",
+        *,
+        continue_as_new_after: int | None = None,
     ) -> None:
         self.library: Library = Oris(run_as)
         self._temporal = temporal
-        self._graphs = graphs
+        self._continue_as_new_after = continue_as_new_after
         self._clients: dict[int, OrisClient] = {}
         self._workers: list[ReplayingWorker] = []
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        if self._graphs:
-            await self._serve(self._graphs)
         return self
 
     async def __aexit__(
@@ -69,6 +71,7 @@ class TemporalHost:
             config=config,
             interrupt_before=options.interrupt_before,
             interrupt_after=options.interrupt_after,
+            continue_as_new_after=self._continue_as_new_after,
         )
         return await self._record(graph, result)
 
@@ -134,12 +137,9 @@ class TemporalHost:
         )
 
     async def _client(self, graph: CompiledGraph) -> OrisClient:
+        """The client of a graph's worker, which has a task queue of its own."""
         if id(graph) not in self._clients:
-            await self._serve([graph])
+            client = OrisClient(self._temporal, task_queue=f"conformance-{uuid4().hex}")
+            self._workers.append(await self._stack.enter_async_context(ReplayingWorker(client, [graph])))
+            self._clients[id(graph)] = client
         return self._clients[id(graph)]
-
-    async def _serve(self, graphs: Sequence[CompiledGraph]) -> None:
-        """Start a worker on a task queue of its own."""
-        client = OrisClient(self._temporal, task_queue=f"conformance-{uuid4().hex}")
-        self._workers.append(await self._stack.enter_async_context(ReplayingWorker(client, graphs)))
-        self._clients.update({id(graph): client for graph in graphs})

@@ -32,6 +32,13 @@ async def test_on_temporal(case: Case, run_as: Any, temporal: temporalio.client.
         await play(case, host)
 
 
+@_named(CASES)
+async def test_on_temporal_carried_over_at_every_boundary(case: Case, temporal: temporalio.client.Client) -> None:
+    """Continuing as new after every superstep, and while it waits for people, a run ends the same."""
+    async with TemporalHost(temporal, continue_as_new_after=10) as host:
+        await play(case, host)
+
+
 @_named(ORACLE)
 async def test_langgraph_meets_the_same_expectations(case: Case) -> None:
     await play(case, LangGraphHost())

@@ -6,6 +6,7 @@ B18, B36, B42 and B43 concern Temporal, the kernel's policies and the HTTP API, 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 from typing import Annotated, Any, TypedDict
 from uuid import uuid4
@@ -314,7 +315,7 @@ class TestState:
         assert (await host.state(compiled, thread)).checkpoint_id == history[0].checkpoint_id
         assert history[0].values == done.values
         assert [len(snapshot.values["log"]) for snapshot in history] == list(range(20, -1, -1))
-        assert all(newer.created_at >= older.created_at for newer, older in zip(history, history[1:], strict=False))
+        assert all(newer.created_at >= older.created_at for newer, older in itertools.pairwise(history))
 
     async def test_b37_a_fork_runs_from_the_alternate_state_and_is_kept(self, host: OrisHost, thread: str) -> None:
         def double(state: Log) -> dict[str, Any]:

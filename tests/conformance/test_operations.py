@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from typing import Any
 from uuid import uuid4
 
@@ -26,7 +27,7 @@ def line(name: str, nodes: str, **options: Any) -> CompiledGraph:
     names = [START, *nodes.split(), END]
     for node in names[1:-1]:
         graph.add_node(node, counted(node))
-    for source, target in zip(names, names[1:], strict=False):
+    for source, target in itertools.pairwise(names):
         graph.add_edge(source, target)
     return graph.compile(name=name, **options)
 

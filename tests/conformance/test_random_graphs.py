@@ -13,14 +13,17 @@ import random
 from typing import Any
 
 import temporalio.client
-from hosts import Host, InProcessHost, LangGraphHost, Record, Updates
+from hosts import Host, InProcessHost, LangGraphHost, Record, Updates, finished_steps
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from random_graphs import Plan, answer_to, build, plans, predict
+from states import Walk
 from temporal_host import TemporalHost
 
+from oris_temporal import END, START
+
 FIXED = settings(
-    max_examples=120,
+    max_examples=200,
     deadline=None,
     derandomize=True,
     database=None,
@@ -31,14 +34,19 @@ FIXED = settings(
 
 async def play(host: Host, plan: Plan, name: str, seed: int) -> list[Record]:
     """Run a plan to its end, answering at random; returns the record after every call."""
-    dice = random.Random(seed)
     graph = build(plan, host.library, name)
-    records = [await host.start(graph, plan.input, name)]
+    return await finish(host, graph, name, await host.start(graph, plan.input, name), seed)
+
+
+async def finish(host: Host, graph: Any, thread_id: str, record: Record, seed: int) -> list[Record]:
+    """Answer at random whatever a run asks until it ends."""
+    dice = random.Random(seed)
+    records = [record]
     while records[-1].status == "interrupted":
         asks = {ask.value: ask.id for ask in records[-1].asks}
         chosen = dice.sample(sorted(asks), dice.randint(1, len(asks)))
         answers = {asks[question]: answer_to(question) for question in chosen}
-        records.append(await host.answer(graph, name, answers))
+        records.append(await host.answer(graph, thread_id, answers))
     return records
 
 
@@ -51,6 +59,47 @@ def test_in_process_runs_follow_the_rules_and_agree_with_langgraph(plan: Plan, s
     ours, theirs = asyncio.run(both())
     assert_follows_the_rules(ours[-1], plan)
     assert_agree(ours, theirs)
+
+
+@settings(FIXED, max_examples=60)
+@given(plan=plans(), seed=st.integers(0, 1000))
+def test_in_a_subgraph_the_same_happens(plan: Plan, seed: int) -> None:
+    """The parent ends up with what the child wrote, and the child's questions are asked through it."""
+
+    async def run() -> Record:
+        host = InProcessHost()
+        graph = host.library.StateGraph(Walk).add_node("sub", build(plan, host.library, "inner"))
+        parent = graph.add_edge(START, "sub").add_edge("sub", END).compile(name="outer")
+        return (await finish(host, parent, "t", await host.start(parent, plan.input, "t"), seed))[-1]
+
+    record = asyncio.run(run())
+    predicted = predict(plan)
+    if predicted.values is None:
+        assert (record.status, record.error) == ("failed", "invalid_update")
+    else:
+        assert (record.status, record.values) == ("completed", predicted.values)
+
+
+@settings(FIXED, max_examples=60)
+@given(plan=plans(), seed=st.integers(0, 1000))
+def test_a_replay_of_any_checkpoint_ends_the_same(plan: Plan, seed: int) -> None:
+    """Steps up to the checkpoint are not repeated, those after it are, with the same result."""
+    predicted = predict(plan)
+    if predicted.values is None:
+        return
+
+    async def replays() -> None:
+        host = InProcessHost()
+        graph = build(plan, host.library, "replayed")
+        await finish(host, graph, "t", await host.start(graph, plan.input, "t"), seed)
+        for snapshot in await host.history(graph, "t"):
+            earlier = len(finished_steps(await host.history(graph, "t"))[0])
+            replayed = await host.replay(graph, "t", snapshot.checkpoint_id)
+            record = (await finish(host, graph, "t", replayed, seed))[-1]
+            assert (record.status, record.values) == ("completed", predicted.values)
+            assert list(record.steps[earlier:]) == predicted.steps[snapshot.metadata["step"] - 1 :]
+
+    asyncio.run(replays())
 
 
 def _examples(count: int) -> list[tuple[Plan, int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -38,7 +39,7 @@ def line(*names: str, **options: Any) -> StateGraph:
     """A graph of nodes in a row."""
     graph = graph_of(*names)
     path = [START, *names, END]
-    for source, target in zip(path, path[1:], strict=False):
+    for source, target in itertools.pairwise(path):
         graph.add_edge(source, target)
     return graph
 

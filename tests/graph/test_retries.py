@@ -171,7 +171,7 @@ class TestPolicyFromData:
 
     @pytest.mark.parametrize("data", [{"retry_on": ["NoSuchError"]}, {"retry_on": ["print"]}, {"attempts": 3}])
     def test_mistakes_are_explained(self, data: dict[str, Any]) -> None:
-        with pytest.raises(GraphCompileError, match="NoSuchError|print|attempts"):
+        with pytest.raises(GraphCompileError, match=r"NoSuchError|print|attempts"):
             RetryPolicy.from_dict(data)
 
 

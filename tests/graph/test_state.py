@@ -100,7 +100,7 @@ class Refusing(TypedDict):
 class TestTypedDict:
     async def test_nodes_see_only_fields_that_have_a_value(self) -> None:
         seen: list[dict[str, Any]] = []
-        await run(Plain, lambda state: seen.append(state), {"text": "a"})
+        await run(Plain, seen.append, {"text": "a"})
         assert seen == [{"text": "a"}]
 
     async def test_the_last_value_wins(self) -> None:
@@ -127,7 +127,7 @@ class TestTypedDict:
 class TestDataclass:
     async def test_nodes_get_an_instance_with_defaults(self) -> None:
         seen: list[Any] = []
-        await run(Data, lambda state: seen.append(state), {"text": "a"})
+        await run(Data, seen.append, {"text": "a"})
         assert seen == [Data("a", 1, [])]
 
     async def test_the_result_is_an_instance(self) -> None:
@@ -158,7 +158,7 @@ class TestDataclass:
 class TestPydantic:
     async def test_nodes_get_a_model(self) -> None:
         seen: list[Any] = []
-        await run(Model, lambda state: seen.append(state), {"text": "a", "point": {"x": 1}})
+        await run(Model, seen.append, {"text": "a", "point": {"x": 1}})
         assert seen == [Model(text="a", point=Point(1))]
 
     async def test_an_update_of_one_field(self) -> None:
@@ -193,7 +193,7 @@ class TestJsonForm:
             "kind": "b",
         }
         seen: list[Any] = []
-        result = await run(Rich, lambda state: seen.append(state), given)
+        result = await run(Rich, seen.append, given)
         assert seen == [given]
         assert result.state == given
         assert result.values["colour"] == "blue"
@@ -202,7 +202,7 @@ class TestJsonForm:
 
     async def test_bytes_survive(self) -> None:
         seen: list[Any] = []
-        await run(Rich, lambda state: seen.append(state), {"raw": b"abc"})
+        await run(Rich, seen.append, {"raw": b"abc"})
         assert seen == [{"raw": b"abc"}]
 
     async def test_a_value_without_a_json_form_names_the_node(self) -> None:
@@ -282,7 +282,7 @@ class TestInput:
             await run(Plain, lambda state: {}, {"txt": "a"})
 
     async def test_a_value_of_the_wrong_type(self) -> None:
-        with pytest.raises(InvalidUpdateError, match="input of shop.*field 'n'"):
+        with pytest.raises(InvalidUpdateError, match=r"input of shop.*field 'n'"):
             await run(Plain, lambda state: {}, {"text": "a", "n": "many"})
 
     async def test_the_callers_object_is_not_changed(self) -> None:
@@ -303,7 +303,7 @@ class TestViews:
 
     async def test_or_by_option(self) -> None:
         seen: list[Any] = []
-        graph = StateGraph(Plain).add_node("step", lambda state: seen.append(state), reads=["n"])
+        graph = StateGraph(Plain).add_node("step", seen.append, reads=["n"])
         await graph.add_edge(START, "step").add_edge("step", END).compile(name="shop").invoke({"text": "a", "n": 1})
         assert seen == [{"n": 1}]
 

@@ -228,11 +228,10 @@ class TestEnds:
 
         graph = StateGraph(State).add_node("a", says("a")).add_node("boom", boom)
         compiled = graph.add_edge(START, "a").add_edge("a", "boom").add_edge("boom", END).compile(name="failing")
-        seen = []
+        stream = compiled.stream({"log": []}, config())
+        assert (await anext(stream)).data == {"a": {"log": ["a"]}}
         with pytest.raises(NodeError, match=r"failing\.boom"):
-            async for chunk in compiled.stream({"log": []}, config()):
-                seen.append(chunk.data)
-        assert seen == [{"a": {"log": ["a"]}}]
+            await anext(stream)
 
     async def test_a_watcher_that_leaves_does_not_stop_the_run(self) -> None:
         graph = diamond()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import operator
 from collections import Counter
 from typing import Annotated, Any, TypedDict
@@ -33,7 +34,7 @@ class Line:
         path = [START, *nodes.split(), END]
         for name in path[1:-1]:
             graph.add_node(name, self._node(name))
-        for source, target in zip(path, path[1:], strict=False):
+        for source, target in itertools.pairwise(path):
             graph.add_edge(source, target)
         self.graph = graph.compile(name="line", **options)
 

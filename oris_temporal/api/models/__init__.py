@@ -1,0 +1,1 @@
+"""Wire models: the shapes of requests and answers, and nothing else."""

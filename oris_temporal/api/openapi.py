@@ -1,0 +1,68 @@
+"""Texts and shared parts of the OpenAPI document."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .models.envelope import ErrorEnvelope
+
+DESCRIPTION = """\
+Oris graphs that run as Temporal workflows, behind the Oris `/v1` API.
+
+- Every answer of `/v1` is JSON in an envelope: `data` on success (always status 200), otherwise `error` with
+  a stable `code`.
+- Send `x-request-id` (1 to 128 of ASCII letters, digits, `-_.:`) to find a request again; answers carry it.
+- Bodies are `application/json`, at most 2 MiB, and strictly typed: no coercion, unknown fields are ignored,
+  `null` means absent.
+- A thread id names the Temporal workflow; percent-encode it in paths (`%2F` for a slash).
+- An unknown path is 404 and a wrong method 405, both with an empty body. `HEAD` works wherever `GET` does.
+"""
+
+TAGS = [
+    {"name": "jobs", "description": "Run graphs on threads, and steer them."},
+    {"name": "inspection", "description": "See the state and the past of a thread."},
+    {"name": "interrupts", "description": "Questions that runs ask people, across threads."},
+    {"name": "health", "description": "For probes; no envelope."},
+]
+
+_REASONS = {
+    400: "A value is not acceptable, or the body is not JSON.",
+    404: "What the request names is not there.",
+    409: "The request does not fit the present state.",
+    413: "The body is larger than 2 MiB.",
+    415: "The body is not `application/json`.",
+    422: "The body is JSON, but a field is missing or has the wrong type.",
+    500: "The work failed.",
+    503: "Temporal cannot serve the request now; try again after `Retry-After` seconds.",
+}
+
+Responses = dict[int | str, dict[str, Any]]
+
+
+def errors(*statuses: int) -> Responses:
+    """Error answers of an endpoint, for its ``responses``; those every endpoint can give are included."""
+    documented: Responses = {
+        status: {"model": ErrorEnvelope, "description": _REASONS[status]}
+        for status in sorted({*statuses, 400, 500, 503})
+    }
+    return {**documented, "default": {"model": ErrorEnvelope, "description": "Any other error."}}
+
+
+BODY_ERRORS = (413, 415, 422)
+"""What an endpoint with a body can answer before its handler runs."""
+
+TRACEPARENT: dict[str, Any] = {
+    "parameters": [
+        {
+            "name": "traceparent",
+            "in": "header",
+            "required": False,
+            "description": "W3C trace context: `00-<32 hex trace_id>-<16 hex span_id>-<2 hex flags>`.",
+            "schema": {
+                "type": "string",
+                "examples": ["00-0123456789abcdef0123456789abcdef-1111111111111111-01"],
+            },
+        }
+    ]
+}
+"""The header that the run endpoints read."""

@@ -1,0 +1,1 @@
+"""Thin routers: a path, a model, one call of a service."""

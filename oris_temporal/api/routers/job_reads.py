@@ -1,0 +1,67 @@
+"""Looking at a thread: its state, its checkpoints, its timeline."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from ..models.envelope import Envelope
+from ..models.job_reads import History, JobDetail, JobInspection, JobState, Timeline, TimelineExport
+from ..openapi import errors
+from ..transport.route import WireRoute
+from .dependencies import ContextDep, ServicesDep, envelope
+
+router = APIRouter(prefix="/v1/jobs", tags=["inspection"], route_class=WireRoute)
+
+
+@router.get("/{thread_id:last_thread}", name="inspect_job", summary="Inspect a job", responses=errors(404))
+async def inspect_job(thread_id: str, services: ServicesDep, context: ContextDep) -> Envelope[JobInspection]:
+    """The latest state, with status, history, timeline and the pending interrupt."""
+    return envelope(context, await services.reads.inspect(thread_id))
+
+
+@router.get("/{thread_id:middle}/state", name="job_state", summary="Latest state", responses=errors(404))
+async def job_state(thread_id: str, services: ServicesDep, context: ContextDep) -> Envelope[JobState]:
+    """The latest checkpoint and nothing else."""
+    return envelope(context, await services.reads.state(thread_id))
+
+
+@router.get("/{thread_id:middle}/detail", name="job_detail", summary="Everything about a job", responses=errors(404))
+async def job_detail(thread_id: str, services: ServicesDep, context: ContextDep) -> Envelope[JobDetail]:
+    """Status, latest state, history, timeline, pending interrupt and trace."""
+    return envelope(context, await services.reads.detail(thread_id))
+
+
+@router.get("/{thread_id:middle}/history", name="job_history", summary="Checkpoints of a thread", responses=errors())
+async def job_history(thread_id: str, services: ServicesDep, context: ContextDep) -> Envelope[History]:
+    """All checkpoints over all runs of the thread, oldest first; empty for an unknown thread."""
+    return envelope(context, await services.reads.history(thread_id))
+
+
+@router.get("/{thread_id:middle}/timeline", name="job_timeline", summary="Timeline of a thread", responses=errors(404))
+async def job_timeline(thread_id: str, services: ServicesDep, context: ContextDep) -> Envelope[Timeline]:
+    """One event per checkpoint, oldest first."""
+    return envelope(context, await services.reads.timeline(thread_id))
+
+
+@router.get(
+    "/{thread_id:middle}/timeline/export",
+    name="export_timeline",
+    summary="Timeline and history",
+    responses=errors(404),
+)
+async def export_timeline(thread_id: str, services: ServicesDep, context: ContextDep) -> Envelope[TimelineExport]:
+    """The timeline together with the checkpoints it is made from."""
+    return envelope(context, await services.reads.export(thread_id))
+
+
+@router.get(
+    "/{thread_id:middle}/checkpoints/{checkpoint_id}",
+    name="job_checkpoint",
+    summary="State at a checkpoint",
+    responses=errors(404),
+)
+async def job_checkpoint(
+    thread_id: str, checkpoint_id: str, services: ServicesDep, context: ContextDep
+) -> Envelope[JobState]:
+    """The thread's state as it was at one of its checkpoints."""
+    return envelope(context, await services.reads.checkpoint(thread_id, checkpoint_id))

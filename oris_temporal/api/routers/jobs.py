@@ -1,0 +1,106 @@
+"""Running graphs on threads, and steering them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from ..models.envelope import Envelope
+from ..models.jobs import (
+    CancelJobRequest,
+    Cancelled,
+    JobList,
+    ReplayJobRequest,
+    ResumeJobRequest,
+    RunJob,
+    RunJobRequest,
+)
+from ..openapi import BODY_ERRORS, TRACEPARENT, errors
+from ..transport.query import Unsigned
+from ..transport.route import WireRoute
+from .dependencies import ContextDep, ServicesDep, TraceparentDep, envelope
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"], route_class=WireRoute)
+
+
+@router.post(
+    "/run",
+    name="run_job",
+    summary="Run a graph on a thread",
+    responses=errors(*BODY_ERRORS, 404, 409),
+    openapi_extra=TRACEPARENT,
+)
+@router.post(
+    "",
+    name="create_job",
+    summary="Run a graph on a thread (same as /v1/jobs/run)",
+    responses=errors(*BODY_ERRORS, 404, 409),
+    openapi_extra=TRACEPARENT,
+)
+async def run_job(
+    body: RunJobRequest, services: ServicesDep, context: ContextDep, traceparent: TraceparentDep
+) -> Envelope[RunJob]:
+    """Start a graph and wait until it completes or asks for an answer.
+
+    A thread may run again, from a fresh state, once its last run is over or waits; a run that is busy refuses
+    (409), and so does a cancelled thread. A run that outlasts the wait budget answers `running` and goes on.
+    """
+    return envelope(context, await services.runs.run(body, traceparent))
+
+
+@router.get("", name="list_jobs", summary="List jobs", responses=errors())
+async def list_jobs(
+    services: ServicesDep,
+    context: ContextDep,
+    status: Annotated[str | None, Query(description="Exact status; an unknown one matches nothing.")] = None,
+    limit: Annotated[Unsigned, Query(description="At most 200.", examples=[50])] = 50,
+    offset: Annotated[Unsigned, Query(description="How many to skip.", examples=[0])] = 0,
+) -> Envelope[JobList]:
+    """The jobs, most recently changed first."""
+    return envelope(context, await services.runs.page(status, limit, offset))
+
+
+@router.post(
+    "/{thread_id:middle}/resume",
+    name="resume_job",
+    summary="Answer what a thread waits for",
+    responses=errors(*BODY_ERRORS, 404, 409),
+)
+async def resume_job(
+    thread_id: str, body: ResumeJobRequest, services: ServicesDep, context: ContextDep
+) -> Envelope[RunJob]:
+    """Hand `value` to the waiting node and wait until the run settles again.
+
+    With several interrupts pending, answer each by its id under `/v1/interrupts`.
+    """
+    return envelope(context, await services.control.resume(thread_id, body))
+
+
+@router.post(
+    "/{thread_id:middle}/replay",
+    name="replay_job",
+    summary="Run a thread again from a checkpoint",
+    responses=errors(*BODY_ERRORS, 404, 409),
+)
+async def replay_job(
+    thread_id: str, services: ServicesDep, context: ContextDep, body: ReplayJobRequest | None = None
+) -> Envelope[RunJob]:
+    """Start a new run of the thread from a checkpoint, or from its latest state. The body may be left out."""
+    return envelope(context, await services.control.replay(thread_id, body or ReplayJobRequest()))
+
+
+@router.post(
+    "/{thread_id:middle}/cancel",
+    name="cancel_job",
+    summary="Cancel a thread",
+    responses=errors(*BODY_ERRORS),
+)
+async def cancel_job(
+    thread_id: str, services: ServicesDep, context: ContextDep, body: CancelJobRequest | None = None
+) -> Envelope[Cancelled]:
+    """Stop the running workflow and refuse further runs of the thread.
+
+    Succeeds for unknown, finished and cancelled threads as well. The body may be left out.
+    """
+    return envelope(context, await services.control.cancel(thread_id, body or CancelJobRequest()))

@@ -1,0 +1,73 @@
+"""Steering threads: resume, replay, cancel."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from oris_temporal.client import OrisClient
+from oris_temporal.graph.errors import (
+    GraphNotFoundError,
+    NoWorkerError,
+    PersistenceError,
+    RunStuckError,
+    ThreadNotFoundError,
+)
+
+from ..error_mapping import failing
+from ..errors import not_found
+from ..models.jobs import CancelJobRequest, Cancelled, ReplayJobRequest, ResumeJobRequest, RunJob
+from .checks import require
+from .outcomes import WAIT_BUDGET, run_job
+from .threads import refuse_cancelled
+
+_CANCEL_LATER = (NoWorkerError, RunStuckError, GraphNotFoundError)
+"""Temporal has taken the request, and a worker will act on it as soon as one can."""
+
+
+class ControlService:
+    """Steers threads.
+
+    Args:
+        client: The client.
+    """
+
+    def __init__(self, client: OrisClient) -> None:
+        self._client = client
+
+    async def resume(self, thread_id: str, request: ResumeJobRequest) -> RunJob:
+        """Answer the thread's pending interrupt and wait until the run settles again."""
+        require(thread_id, "thread_id")
+        if await refuse_cancelled(self._client, thread_id) is None:
+            raise not_found(f"resume failed: Execution error: No checkpoint found for thread: {thread_id}")
+        with failing("resume failed"):
+            back_to = await self._earlier_checkpoint(thread_id, request.checkpoint_id)
+            result = await self._client.resume(thread_id, request.value, checkpoint_id=back_to, wait=WAIT_BUDGET)
+        return run_job(result, failing="resume failed")
+
+    async def replay(self, thread_id: str, request: ReplayJobRequest) -> RunJob:
+        """Run the thread again from a checkpoint and wait until the new run settles."""
+        require(thread_id, "thread_id")
+        await refuse_cancelled(self._client, thread_id)
+        # The replay guard, one effect per target, is to be asked here.
+        with failing("replay failed"):
+            try:
+                result = await self._client.replay(thread_id, request.checkpoint_id, wait=WAIT_BUDGET)
+            except PersistenceError:
+                raise not_found(
+                    f"replay failed: Execution error: No checkpoint found for thread_id: {thread_id}"
+                ) from None
+        return run_job(result, failing="replay failed")
+
+    async def cancel(self, thread_id: str, request: CancelJobRequest) -> Cancelled:
+        """Cancel the thread's run; a thread that is unknown or not running is answered the same."""
+        require(thread_id, "thread_id")
+        with suppress(ThreadNotFoundError, *_CANCEL_LATER):  # the control store is to remember the id
+            await self._client.cancel(thread_id, reason=request.reason)
+        return Cancelled(thread_id=thread_id, reason=request.reason)
+
+    async def _earlier_checkpoint(self, thread_id: str, checkpoint_id: str | None) -> str | None:
+        """A checkpoint to go back to; ``None`` where that is the one the thread waits at."""
+        if not checkpoint_id:
+            return None
+        run = await self._client.inspect(thread_id)
+        return None if run.status == "interrupted" and run.checkpoint_id == checkpoint_id else checkpoint_id

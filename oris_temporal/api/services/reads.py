@@ -1,0 +1,180 @@
+"""Looking at threads: state, checkpoints, timeline."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from oris_temporal.client import OrisClient, RunInfo
+from oris_temporal.graph.errors import OrisError, PersistenceError, ThreadNotFoundError
+
+from ..error_mapping import failing
+from ..errors import ApiError, not_found
+from ..models.job_reads import (
+    History,
+    HistoryItem,
+    JobDetail,
+    JobInspection,
+    JobState,
+    Observability,
+    Timeline,
+    TimelineExport,
+    TimelineItem,
+)
+from .checks import require
+from .interrupts import by_age, interrupt_detail
+
+
+class ReadService:
+    """Reads threads; changes nothing.
+
+    Args:
+        client: The client.
+    """
+
+    def __init__(self, client: OrisClient) -> None:
+        self._client = client
+
+    async def state(self, thread_id: str) -> JobState:
+        """The latest checkpoint."""
+        look = await self._look(thread_id)
+        return JobState(
+            thread_id=thread_id,
+            checkpoint_id=look.run.checkpoint_id,
+            created_at=look.saved_at(),
+            values=look.values(),
+        )
+
+    async def inspect(self, thread_id: str) -> JobInspection:
+        """The latest checkpoint and everything of `detail`."""
+        look = await self._look(thread_id)
+        look.values()
+        return JobInspection(**dict(_detail(look)), created_at=look.saved_at())
+
+    async def detail(self, thread_id: str) -> JobDetail:
+        """Everything about the job, as far as it can be read now."""
+        return _detail(await self._look(thread_id))
+
+    async def history(self, thread_id: str) -> History:
+        """All checkpoints; none for an unknown thread."""
+        require(thread_id, "thread_id")
+        with failing("history failed"):
+            return History(thread_id=thread_id, history=await self._history(thread_id))
+
+    async def timeline(self, thread_id: str) -> Timeline:
+        """One event per checkpoint."""
+        require(thread_id, "thread_id")
+        with failing("timeline failed"):
+            history = await self._known_history(thread_id)
+        return Timeline(thread_id=thread_id, timeline=timeline_of(history), observability=observability_of(history))
+
+    async def export(self, thread_id: str) -> TimelineExport:
+        """Timeline and checkpoints."""
+        require(thread_id, "thread_id")
+        with failing("timeline export failed"):
+            history = await self._known_history(thread_id)
+        return TimelineExport(
+            thread_id=thread_id,
+            timeline=timeline_of(history),
+            observability=observability_of(history),
+            history=history,
+        )
+
+    async def checkpoint(self, thread_id: str, checkpoint_id: str) -> JobState:
+        """The state at one checkpoint."""
+        require(thread_id, "thread_id")
+        require(checkpoint_id, "checkpoint_id")
+        try:
+            snapshot = await self._client.checkpoint(thread_id, checkpoint_id)
+        except PersistenceError:
+            raise _no_state(thread_id) from None
+        return JobState(
+            thread_id=thread_id,
+            checkpoint_id=checkpoint_id,
+            created_at=snapshot.created_at,
+            values=snapshot.values,
+        )
+
+    async def _look(self, thread_id: str) -> _Look:
+        require(thread_id, "thread_id")
+        run, history = await asyncio.gather(
+            self._client.inspect(thread_id), self._history(thread_id), return_exceptions=True
+        )
+        if isinstance(run, ThreadNotFoundError):
+            raise _no_state(thread_id) from None
+        if isinstance(run, BaseException):
+            raise run
+        if isinstance(history, OrisError):
+            return _Look(run, [], unreadable=history)
+        if isinstance(history, BaseException):
+            raise history
+        return _Look(run, history)
+
+    async def _history(self, thread_id: str) -> list[HistoryItem]:
+        try:
+            snapshots = await self._client.history(thread_id, values=False)
+        except ThreadNotFoundError:
+            return []
+        return [
+            HistoryItem(checkpoint_id=snapshot.checkpoint_id, created_at=snapshot.created_at) for snapshot in snapshots
+        ]
+
+    async def _known_history(self, thread_id: str) -> list[HistoryItem]:
+        history = await self._history(thread_id)
+        if not history:
+            raise not_found(f"No timeline found for thread: {thread_id}")
+        return history
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """A thread as it was found: its latest run, its checkpoints, and why they could not be read."""
+
+    run: RunInfo
+    history: list[HistoryItem]
+    unreadable: OrisError | None = None
+
+    def values(self) -> dict[str, Any]:
+        if self.run.values is None:
+            raise self.unreadable or _no_state(self.run.thread_id)
+        return self.run.values
+
+    def saved_at(self) -> datetime:
+        saved = {item.checkpoint_id: item.created_at for item in self.history}
+        return saved.get(self.run.checkpoint_id, self.run.updated_at)
+
+
+def _detail(look: _Look) -> JobDetail:
+    run, history = look.run, look.history
+    return JobDetail(
+        thread_id=run.thread_id,
+        status=run.status,
+        checkpoint_id=run.checkpoint_id,
+        values=run.values,
+        history=history,
+        timeline=timeline_of(history),
+        pending_interrupt=interrupt_detail(max(run.interrupts, key=by_age)) if run.interrupts else None,
+        observability=observability_of(history) if history else None,
+    )
+
+
+def timeline_of(history: list[HistoryItem]) -> list[TimelineItem]:
+    """One event per checkpoint; positions are contiguous from 1."""
+    return [
+        TimelineItem(seq=seq, checkpoint_id=item.checkpoint_id, created_at=item.created_at)
+        for seq, item in enumerate(history, start=1)
+    ]
+
+
+def observability_of(history: list[HistoryItem]) -> Observability:
+    """The timeline in short."""
+    return Observability(
+        reasoning_timeline=[f"CheckpointSaved#{seq}" for seq in range(1, len(history) + 1)],
+        replay_cost=len(history),
+    )
+
+
+def _no_state(thread_id: str) -> ApiError:
+    return not_found(f"Execution error: No state found for thread: {thread_id}")

@@ -1,0 +1,92 @@
+"""Starting runs and listing jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from oris_temporal.client import OrisClient
+from oris_temporal.graph.compiled import CompiledGraph
+
+from ..error_mapping import failing
+from ..errors import invalid
+from ..models.jobs import JobList, JobSummary, RunJob, RunJobRequest
+from .checks import check_priority, check_tenant, check_timeout, require
+from .idempotency import payload_hash, recorded_run, run_key
+from .outcomes import MAX_PAGE, WAIT_BUDGET, run_job
+from .threads import refuse_cancelled
+from .trace import open_trace
+
+DEFAULT_INPUT = "API run"
+
+
+class RunService:
+    """Starts runs and lists jobs.
+
+    Args:
+        client: The client.
+        graphs: Graphs that this process knows, by name. Input for them is checked before anything starts, and their
+            runs show a diagram in the Web UI; any other graph of the workers can be run as well.
+        default_graph: Graph of requests that name none.
+    """
+
+    def __init__(self, client: OrisClient, graphs: Mapping[str, CompiledGraph], default_graph: str | None) -> None:
+        self._client = client
+        self._graphs = graphs
+        self._default_graph = default_graph
+
+    async def run(self, request: RunJobRequest, traceparent: bytes | None) -> RunJob:
+        """Start a graph on a thread and wait until it settles or the wait budget ends."""
+        thread_id = require(request.thread_id, "thread_id")
+        latest = await refuse_cancelled(self._client, thread_id)
+        priority = check_priority(request.priority)
+        tenant = check_tenant(request.tenant_id)
+        given = DEFAULT_INPUT if request.input is None else request.input
+        key = request.idempotency_key
+        if key is not None:
+            require(key, "idempotency_key")
+            payload = payload_hash(thread_id, given, request.timeout_policy, priority, tenant, request.graph)
+            if recorded_run(latest, key, payload):
+                return await self._earlier(thread_id, key)
+        trace = open_trace(traceparent)
+        time_limit = check_timeout(request.timeout_policy)
+        graph = self._graph(request.graph)
+        with failing("run failed"):
+            result = await self._client.run(
+                self._graphs.get(graph, graph),
+                thread_id,
+                given,
+                wait=WAIT_BUDGET,
+                idempotency_key=None if key is None else run_key(key, payload, latest),
+                tenant=tenant,
+                priority=temporal_priority(priority),
+                execution_timeout=time_limit,
+            )
+        return run_job(result, failing="run failed", idempotency_key=key, trace=trace)
+
+    async def page(self, status: str | None, limit: int, offset: int) -> JobList:
+        """A page of the jobs, most recently changed first."""
+        limit = min(limit, MAX_PAGE)
+        if limit == 0 or status == "":
+            return JobList(jobs=[])
+        found = await self._client.list(status=status, limit=limit, offset=offset)
+        return JobList(
+            jobs=[JobSummary(thread_id=run.thread_id, status=run.status, updated_at=run.updated_at) for run in found]
+        )
+
+    async def _earlier(self, thread_id: str, key: str) -> RunJob:
+        """The answer of the run that an earlier request with the same key started."""
+        with failing("run failed"):
+            result = await self._client.result(thread_id, wait=WAIT_BUDGET)
+        return run_job(result, failing="run failed", idempotency_key=key, idempotent_replay=True)
+
+    def _graph(self, name: str | None) -> str:
+        if name is not None:
+            return require(name, "graph")
+        if self._default_graph is None:
+            raise invalid("graph must be given: this server has no default graph (ORIS_DEFAULT_GRAPH)")
+        return self._default_graph
+
+
+def temporal_priority(priority: int) -> int:
+    """Temporal's priority key, 1 (first) to 5 (last), for an Oris priority, 0 (last) to 100 (first)."""
+    return 5 - min(priority // 20, 4)

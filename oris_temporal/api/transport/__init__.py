@@ -1,0 +1,1 @@
+"""How requests are read and routed: strict bodies, query strings, raw paths, answers of the framework."""

@@ -1,0 +1,105 @@
+"""The graphs of the conformance cases (G-plain, G-int, G-eff) and of the facade's own tests."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import Any, TypedDict
+
+from oris_temporal.graph.builder import StateGraph
+from oris_temporal.graph.compiled import CompiledGraph
+from oris_temporal.graph.context import Context
+from oris_temporal.graph.control import END, START
+from oris_temporal.graph.messages import Message, MessagesState
+
+effects: Counter[str] = Counter()
+"""How often the effect of G-eff happened, by the text of the run's first message."""
+
+
+async def answer_ok(state: MessagesState) -> dict[str, Any]:
+    return {"messages": [Message.ai("ok")]}
+
+
+async def approve(state: MessagesState, ctx: Context) -> dict[str, Any]:
+    answer = await ctx.interrupt("approve?")
+    return {"messages": [Message.ai(f"approved={json.dumps(answer)}")]}
+
+
+async def prepare(state: MessagesState) -> dict[str, Any]:
+    return {}
+
+
+async def effect(state: MessagesState) -> dict[str, Any]:
+    effects[str(state["messages"][0].content)] += 1
+    return {}
+
+
+async def wait(state: MessagesState, ctx: Context) -> dict[str, Any]:
+    await ctx.interrupt("confirm replay")
+    return {}
+
+
+async def fail(state: MessagesState) -> dict[str, Any]:
+    raise ValueError("no tides today")
+
+
+async def sleep(state: MessagesState, ctx: Context) -> dict[str, Any]:
+    await ctx.sleep("1h")
+    return {}
+
+
+class Report(TypedDict, total=False):
+    topic: str
+    text: str
+
+
+async def write(state: Report) -> dict[str, Any]:
+    return {"text": f"all about {state['topic']}"}
+
+
+async def ask_left(state: MessagesState, ctx: Context) -> dict[str, Any]:
+    return {"messages": [Message.ai(f"left={json.dumps(await ctx.interrupt('left?'))}")]}
+
+
+async def ask_right(state: MessagesState, ctx: Context) -> dict[str, Any]:
+    return {"messages": [Message.ai(f"right={json.dumps(await ctx.interrupt('right?'))}")]}
+
+
+async def ask_twice(state: MessagesState, ctx: Context) -> dict[str, Any]:
+    first = await ctx.interrupt("first?")
+    second = await ctx.interrupt("second?")
+    return {"messages": [Message.ai(f"{first} and {second}")]}
+
+
+def _chain(name: str, schema: type, *nodes: Any) -> CompiledGraph:
+    graph = StateGraph(schema)
+    before = START
+    for node in nodes:
+        graph.add_node(node.__name__, node)
+        graph.add_edge(before, node.__name__)
+        before = node.__name__
+    graph.add_edge(before, END)
+    return graph.compile(name=name)
+
+
+def _both() -> CompiledGraph:
+    graph = StateGraph(MessagesState)
+    for node in (ask_left, ask_right):
+        graph.add_node(node.__name__, node)
+        graph.add_edge(START, node.__name__)
+        graph.add_edge(node.__name__, END)
+    return graph.compile(name="both")
+
+
+def all_graphs() -> list[CompiledGraph]:
+    """The graphs by which a worker serves the tests."""
+    return [
+        _chain("plain", MessagesState, answer_ok),
+        _chain("int", MessagesState, approve),
+        _chain("eff", MessagesState, prepare, effect, wait),
+        _chain("failing", MessagesState, fail),
+        _chain("sleepy", MessagesState, sleep),
+        _chain("report", Report, write),
+        _chain("twice", MessagesState, ask_twice),
+        _both(),
+    ]
