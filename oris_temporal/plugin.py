@@ -49,7 +49,7 @@ class OrisPlugin(SimplePlugin):
     def configure_worker(self, config: WorkerConfig) -> WorkerConfig:
         """Add the graphs' workflows and activities, and settings under which they run well."""
         config = super().configure_worker(config)
-        limit = _payload_limit(config.get("client"))
+        limit = _payload_limit(getattr(config.get("client"), "data_converter", None))
         activities = NodeActivities(threads=self._threads, payload_limit=limit)
         config["workflows"] = [
             *config.get("workflows", ()),
@@ -68,9 +68,10 @@ class OrisPlugin(SimplePlugin):
     def configure_replayer(self, config: ReplayerConfig) -> ReplayerConfig:
         """Add the graphs' workflows."""
         config = super().configure_replayer(config)
+        limit = _payload_limit(config.get("data_converter"))
         config["workflows"] = [
             *config.get("workflows", ()),
-            *(workflow_type(graph, payload_limit=None) for graph in self.graphs),
+            *(workflow_type(graph, payload_limit=limit) for graph in self.graphs),
         ]
         return config
 
@@ -86,7 +87,6 @@ def _with_subgraphs(graphs: Sequence[CompiledGraph]) -> list[CompiledGraph]:
     return list(found.values())
 
 
-def _payload_limit(client: Any) -> int | None:
-    """Temporal's payload limit, unless the client moves large payloads to external storage."""
-    converter = getattr(client, "data_converter", None)
+def _payload_limit(converter: Any) -> int | None:
+    """Temporal's payload limit, unless the data converter moves large payloads to external storage."""
     return None if getattr(converter, "external_storage", None) is not None else PAYLOAD_LIMIT

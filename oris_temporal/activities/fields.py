@@ -7,6 +7,7 @@ the wire once per worker, however often nodes read it.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,7 +35,9 @@ class FieldCache:
         """Values of fields passed by reference (see `NodeInput.refs`), for the running activity."""
         return {name: await self._resolve(name, *ref) for name, ref in refs.items()}
 
-    async def _resolve(self, name: str, namespace: str, generation: int, length: int | None) -> Any:
+    async def _resolve(
+        self, name: str, namespace: str, generation: int, length: int | None, tail: Sequence[Any] = ()
+    ) -> Any:
         info = activity.info()
         if length is None:
             return (await _ask(namespace, name, 0))["value"]
@@ -45,6 +48,8 @@ class FieldCache:
         self._copies.move_to_end(key)
         while len(self._copies) > KEPT_FIELDS:
             self._copies.popitem(last=False)
+        if tail and len(copy.items) == length - len(tail):
+            copy.items.extend(tail)
         while (have := len(copy.items)) < length:
             page = (await _ask(namespace, name, have))["items"]
             if have == len(copy.items):  # another task of this worker may have pulled it meanwhile

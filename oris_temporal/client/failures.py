@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -19,10 +20,12 @@ from temporalio.exceptions import TimeoutError as TemporalTimeoutError
 from temporalio.service import RPCError, RPCStatusCode
 
 from oris_temporal.graph.errors import (
+    NamespaceNotFoundError,
     NotSetUpError,
     NoWorkerError,
     OrisError,
     RunFailedError,
+    RunPausedError,
     ServerUnreachableError,
     ThreadNotFoundError,
     error_class,
@@ -62,6 +65,17 @@ def from_application_error(error: ApplicationError) -> OrisError:
 
 
 def _from_rpc(error: RPCError, what: str, thread_id: str | None) -> OrisError:
+    if error.status == RPCStatusCode.NOT_FOUND and error.message.startswith("Namespace "):
+        return NamespaceNotFoundError(
+            f"Could not {what}: {error.message.rstrip('.')}. Set TEMPORAL_NAMESPACE, or create it: "
+            "temporal operator namespace create --namespace <name>."
+        )
+    if "workflow is paused" in error.message.lower():
+        return RunPausedError(f"Could not {what}: an operator paused the workflow. Unpause it first.")
+    if error.status in (RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNAUTHENTICATED):
+        return ServerUnreachableError(
+            f"Could not {what}: the Temporal server refuses the credentials ({error.message}). Check TEMPORAL_API_KEY and TLS."
+        )
     if error.status == RPCStatusCode.NOT_FOUND and thread_id is not None:
         return ThreadNotFoundError(
             f"There is no run of thread {thread_id!r}, or its retention period is over.", thread_id=thread_id
@@ -100,6 +114,12 @@ def describe_failure(cause: BaseException | None) -> dict[str, Any]:
     return {"code": "unknown", "message": str(cause), "details": {}}
 
 
+def _innermost(error: BaseException) -> str:
+    """The plain reason in the transport's nested report."""
+    messages = re.findall(r'message: "([^"]*)"', str(error))
+    return messages[-1] if messages else str(error).partition("tonic::")[0].strip(" :") or "timed out"
+
+
 CONNECT_SECONDS = 10.0
 
 
@@ -113,6 +133,6 @@ async def connected(attempt: Any, address: str) -> Any:
         return await asyncio.wait_for(attempt, CONNECT_SECONDS)
     except (RuntimeError, TimeoutError, RPCError) as error:
         raise ServerUnreachableError(
-            f"No Temporal server answers at {address} ({error or 'timed out'}). Set TEMPORAL_ADDRESS, or start one with "
+            f"No Temporal server answers at {address} ({_innermost(error)}). Set TEMPORAL_ADDRESS, or start one with "
             "`oris-temporal dev`."
         ) from error

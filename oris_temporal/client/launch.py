@@ -79,14 +79,8 @@ class Launch:
             PayloadTooLargeError: The input is larger than Temporal takes.
         """
         options = self.options.to_wire()
-        for what, wire in (("input", self.input), ("saved state", options)):
-            if self.payload_limit is not None and (size := wire_size(wire)) > self.payload_limit:
-                raise PayloadTooLargeError(
-                    f"The {what} of thread {self.thread_id!r} has {size:,} bytes of JSON; Temporal takes at most "
-                    f"{self.payload_limit:,} in one payload. Pass a reference to the data, or configure external "
-                    "storage on the client's data converter.",
-                    size=size,
-                )
+        check_size(self.input, f"input of thread {self.thread_id!r}", self.payload_limit)
+        check_size(options, f"saved state of thread {self.thread_id!r}", self.payload_limit)
         memo = dict(self.memo)
         if self.idempotency_key is not None:
             memo["key"] = self.idempotency_key
@@ -103,3 +97,17 @@ class Launch:
     def operation(self) -> WithStartWorkflowOperation[Any, Any]:
         """The start half of an update-with-start."""
         return WithStartWorkflowOperation(self.name, **self.start_arguments())
+
+
+def check_size(wire: Any, what: str, limit: int | None) -> None:
+    """Refuse a payload that Temporal would refuse, before anything is sent.
+
+    Raises:
+        PayloadTooLargeError: It is larger than the limit.
+    """
+    if limit is not None and (size := wire_size(wire)) > limit:
+        raise PayloadTooLargeError(
+            f"The {what} has {size:,} bytes of JSON; Temporal takes at most {limit:,} in one payload. Pass a reference to "
+            "the data, or configure external storage on the client's data converter.",
+            size=size,
+        )

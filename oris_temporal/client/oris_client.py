@@ -27,14 +27,13 @@ from oris_temporal.workflows.protocol import PAYLOAD_LIMIT, ResumeOptions, RunOp
 from oris_temporal.workflows.search_attributes import GRAPH, PARENT, STATUS, TENANT
 
 from .failures import connected, typed_errors
-from .launch import Launch, OnConflict
+from .launch import Launch, OnConflict, check_size
 from .lookup import Found, search
 from .records import RunHandle, RunInfo, RunResult, RunSummary, TimelineEvent
 from .runs import Runs
 from .snapshots import read_snapshot, read_timeline
 from .tail import Tails
 from .threads import Threads, no_checkpoint
-
 
 _FAIRNESS_KEY_BYTES = 64
 
@@ -203,12 +202,12 @@ class OrisClient:
             by_id=by_id,
             author=author,
             no_value=value is MISSING and (update is not None or goto is not None),
-            update=None if update is None else to_wire(update, "update"),
+            update=None if update is None else self._wire(update, "update"),
             goto=None if goto is None else [destination_wire(item, "goto") for item in Command(goto=goto).destinations],
         )
         return await self._runs.resume(
             thread_id,
-            None if value is MISSING else to_wire(value, "answer"),
+            None if value is MISSING else self._wire(value, "answer"),
             options,
             idempotency_key=idempotency_key,
             wait=wait,
@@ -292,7 +291,7 @@ class OrisClient:
             InvalidUpdateError: The values do not fit the state.
             NodeNotFoundError: There is no node `as_node`.
         """
-        wire = to_wire(values, "state update")
+        wire = self._wire(values, "state update")
         found = await self._threads.describe(thread_id)
         if not found.is_open:
             raise NotInterruptedError(
@@ -311,7 +310,7 @@ class OrisClient:
             ThreadNotFoundError: The thread has no open run.
         """
         async with typed_errors(f"signal thread {thread_id!r}", thread_id):
-            await self._threads.handle(thread_id).signal(name, to_wire(value, "signal"))
+            await self._threads.handle(thread_id).signal(name, self._wire(value, "signal"))
 
     # --- time travel ---------------------------------------------------------------------------------------------
 
@@ -415,8 +414,12 @@ class OrisClient:
         found = await self._threads.describe(thread_id)
         report = await self._threads.report(thread_id, found)
         info = found.info
+        summary = _summary(self._threads, found)
+        if found.is_open:  # the run itself knows best
+            summary["status"] = report.status
+            summary["interrupts"] = [Interrupt.from_wire(wire) for wire in report.interrupts or ()]
         return RunInfo(
-            **_summary(self._threads, found),
+            **summary,
             run=found.ordinal,
             values=report.values,
             next=report.next or [],
@@ -602,6 +605,7 @@ class OrisClient:
         continue_as_new_after: int | None = None,
     ) -> Launch:
         own = graph if isinstance(graph, CompiledGraph) else None
+        summary = input if isinstance(input, str) else None
         if own is not None and not (from_last_state and input is None):
             input = own.input_wire(input)
         options = RunOptions(
@@ -615,6 +619,7 @@ class OrisClient:
             thread_id or (config or {}).get("configurable", {}).get("thread_id") or uuid4().hex,
             to_wire(input, "input"),
             options,
+            summary=summary,
             tenant=tenant,
             task_queue=task_queue,
         )
@@ -655,8 +660,22 @@ class OrisClient:
         }
         if tenant is not None:
             arguments["priority"] = Priority(fairness_key=_fairness_key(tenant))
-        limit = None if self.temporal.data_converter.external_storage is not None else PAYLOAD_LIMIT
-        return Launch(graph, thread_id, input, options, arguments, payload_limit=limit)
+        return Launch(graph, thread_id, input, options, arguments, payload_limit=self._payload_limit)
+
+    @property
+    def _payload_limit(self) -> int | None:
+        """Bytes of JSON accepted for one payload; no limit where the data converter has external storage."""
+        return None if self.temporal.data_converter.external_storage is not None else PAYLOAD_LIMIT
+
+    def _wire(self, value: Any, what: str) -> Any:
+        """JSON form of something to send.
+
+        Raises:
+            PayloadTooLargeError: It is larger than Temporal takes.
+        """
+        wire = to_wire(value, what)
+        check_size(wire, what, self._payload_limit)
+        return wire
 
 
 def _fairness_key(tenant: str | None) -> str | None:

@@ -228,6 +228,13 @@ class Runs:
                 return None
             raise
 
+    async def _final_state(self, thread_id: str, run_id: str) -> Wire | None:
+        """The result of a run that says it has completed."""
+        try:
+            return cast("Wire", await self._threads.handle(thread_id, run_id).result())
+        except WorkflowFailureError:
+            return None  # it failed, or was cancelled, at the last moment
+
     async def _result(
         self, thread_id: str, wire: Wire | None, wait: Duration | None, graph: CompiledGraph | None, run_id: str = ""
     ) -> RunResult:
@@ -236,7 +243,7 @@ class Runs:
             wire, run_id = await self._wait_again(thread_id, wait), ""
         report = RunReport.from_wire(wire) if wire is not None else None
         if report is not None and run_id and report.status == "completed":
-            report.values = await self._threads.handle(thread_id, run_id).result()
+            report.values = await self._final_state(thread_id, run_id)
         if report is None or not run_id or (report.values is None and report.status != "running"):
             found = await self._threads.describe(thread_id)
             run_id = found.run_id

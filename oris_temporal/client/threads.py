@@ -7,7 +7,7 @@ from typing import Any
 
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 
-from oris_temporal.graph.errors import CheckpointNotFoundError, OrisError
+from oris_temporal.graph.errors import CheckpointNotFoundError, OrisError, RunPausedError
 from oris_temporal.graph.interrupts import Interrupt
 from oris_temporal.workflows import protocol
 from oris_temporal.workflows.protocol import RunReport
@@ -70,7 +70,12 @@ class Threads:
             NoWorkerError: No worker can tell.
         """
         async with typed_errors(f"read thread {thread_id!r}", thread_id):
-            return await self.handle(thread_id, run_id).query(name, args=args, rpc_timeout=_QUERY_TIMEOUT)
+            try:
+                return await self.handle(thread_id, run_id).query(name, args=args, rpc_timeout=_QUERY_TIMEOUT)
+            except ValueError as error:  # how SDK 1.35 says that the server rejects queries of a paused workflow
+                raise RunPausedError(
+                    f"The workflow of thread {thread_id!r} is paused by an operator and cannot be asked. Unpause it first."
+                ) from error
 
     async def history(self, thread_id: str, found: Found, namespace: str, values: bool) -> list[dict[str, Any]]:
         """All checkpoints of a run, oldest first."""
@@ -96,6 +101,8 @@ class Threads:
     async def report(self, thread_id: str, found: Found) -> RunReport:
         """How far a run got: asked of the run or, if no worker can tell, read from its history."""
         try:
+            if found.paused:
+                raise RunPausedError("a paused workflow cannot be asked")
             report = RunReport.from_wire(await self.query(thread_id, found.run_id, protocol.QUERY_STATE))
         except OrisError:
             report = RunReport(found.status, interrupts=[item.to_wire() for item in found.pending])

@@ -8,6 +8,7 @@ from typing import Any
 
 from temporalio.api.enums.v1 import EventType, PendingActivityState, PendingWorkflowTaskState, TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflow.v1 import PendingWorkflowTaskInfo
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
 
@@ -46,6 +47,7 @@ async def wait_watching(
     loop = asyncio.get_running_loop()
     deadline = None if budget is None else loop.time() + budget
     look = FIRST_LOOK
+    doctor = _Doctor(client, workflow_id, thread_id)
     try:
         while True:
             left = None if deadline is None else deadline - loop.time()
@@ -54,7 +56,7 @@ async def wait_watching(
                 return waiting.result()
             if left is not None and left <= look and deadline is not None and loop.time() >= deadline:
                 return None
-            if (trouble := await diagnose(client, workflow_id, thread_id)) is not None:
+            if (trouble := await doctor.diagnose()) is not None:
                 raise trouble
             look = NEXT_LOOK
     finally:
@@ -68,25 +70,40 @@ def _look_at(ended: asyncio.Future[Any]) -> None:
         ended.exception()
 
 
-async def diagnose(client: Client, workflow_id: str, thread_id: str) -> OrisError | None:
-    """Why a run makes no progress, if something outside of it is the reason."""
-    found = await find(client, workflow_id, thread_id)
-    if found is None or not found.is_open or found.description is None:
+class _Doctor:
+    """Finds out why a run makes no progress, if something outside of it is the reason."""
+
+    def __init__(self, client: Client, workflow_id: str, thread_id: str) -> None:
+        self._client, self._workflow_id, self._thread_id = client, workflow_id, thread_id
+        self._began = datetime.now(UTC)
+        self._attempt: int | None = None
+
+    async def diagnose(self) -> OrisError | None:
+        """The trouble, if there is any."""
+        found = await find(self._client, self._workflow_id, self._thread_id)
+        if found is None or not found.is_open or found.description is None:
+            return None
+        queue = found.description.execution_config.task_queue.name
+        if found.description.HasField("pending_workflow_task"):
+            task = found.description.pending_workflow_task
+            if task.attempt > 1 and self._is_news(task):
+                return await _task_failure(self._client, found, self._thread_id)
+            waits = task.state == PendingWorkflowTaskState.PENDING_WORKFLOW_TASK_STATE_SCHEDULED
+            if waits and not await has_pollers(self._client, queue, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW):
+                return _no_worker(queue, self._thread_id)
+        for pending in found.description.pending_activities:
+            waits = pending.state == PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED and pending.attempt <= 1
+            name = pending.activity_options.task_queue.name or queue
+            if waits and not await has_pollers(self._client, name, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY):
+                return _no_worker(name, self._thread_id)
         return None
-    task = found.description.pending_workflow_task
-    queue = found.description.execution_config.task_queue.name
-    if found.description.HasField("pending_workflow_task"):
-        if task.attempt > 1:
-            return await _task_failure(client, found, thread_id)
-        waits = task.state == PendingWorkflowTaskState.PENDING_WORKFLOW_TASK_STATE_SCHEDULED
-        if waits and not await has_pollers(client, queue, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW):
-            return _no_worker(queue, thread_id)
-    for pending in found.description.pending_activities:
-        waits = pending.state == PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED and pending.attempt <= 1
-        name = pending.activity_options.task_queue.name or queue
-        if waits and not await has_pollers(client, name, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY):
-            return _no_worker(name, thread_id)
-    return None
+
+    def _is_news(self, task: PendingWorkflowTaskInfo) -> bool:
+        """Whether the workflow task failed since the wait began: workers may have been mended since it failed before."""
+        if task.original_scheduled_time.ToDatetime(UTC) >= self._began:
+            return True
+        before, self._attempt = self._attempt, task.attempt
+        return before is not None and task.attempt > before
 
 
 async def has_pollers(client: Client, task_queue: str, kind: TaskQueueType.ValueType) -> bool:

@@ -9,6 +9,7 @@ from typing import TypeAlias
 Duration: TypeAlias = timedelta | str | float | int
 """A length of time: a `timedelta`, a number of seconds, or text such as ``"1h30m"``; see `to_timedelta`."""
 
+_ZERO = timedelta(0)
 _UNITS = {"days": "d", "hours": "h", "minutes": "m", "seconds": "s", "milliseconds": "ms"}
 _PARTS = (rf"(?:(?P<{name}>\d+(?:\.\d+)?){unit})?" for name, unit in _UNITS.items())
 _TEXT = re.compile("".join(_PARTS), re.ASCII)
@@ -27,6 +28,8 @@ def to_timedelta(value: Duration) -> timedelta:
     Raises:
         ValueError: The value is not a duration, is too large, or is zero or negative.
     """
+    if type(value) is timedelta and value > _ZERO:
+        return value
     try:
         duration = _read(value)
     except (OverflowError, ValueError):  # beyond what a timedelta holds, or not a number
@@ -36,7 +39,7 @@ def to_timedelta(value: Duration) -> timedelta:
             f'{value!r} is not a duration. Write text such as "1h30m", "90s" or "250ms" '
             "(units d, h, m, s, ms, largest first), a timedelta, or a number of seconds."
         )
-    if duration <= timedelta(0):
+    if duration <= _ZERO:
         raise ValueError(f"The duration {value!r} is not longer than zero. Give a positive length of time.")
     return duration
 

@@ -145,7 +145,8 @@ class Engine:
         try:
             with self.run.task_scope(self, task):
                 await self._run_task(task)
-        except Exception:
+        except Exception as error:
+            self.run.record("task_failed", self, task=task, data={"error": f"{type(error).__name__}: {error}"})
             self._finished(failed=True)
             raise
         except BaseException:
@@ -244,6 +245,8 @@ class Engine:
 
     def _reset_joins(self) -> None:
         """Let complete joins start their next round."""
+        if not self.state.joins:
+            return
         for edge in self.graph.edges:
             if isinstance(edge, Edge) and len(self.state.joins.get(edge.key, ())) == len(edge.sources):
                 del self.state.joins[edge.key]
@@ -303,8 +306,8 @@ class Engine:
             raise InvalidUpdateError(f"{writers}: {error.message}") from None
 
     def _remember(self, writes: list[tuple[str, dict[str, Any]]]) -> None:
-        """Keep a subgraph's writes: they are what its parent merges."""
-        if self.namespace:
+        """Keep a subgraph's writes, wherever it runs: they are what its parent merges."""
+        if self.namespace or self.run.keeps_writes:
             self.state.writes += writes
 
     def _schedule(self, destinations: Sequence[str | dict[str, Any]]) -> None:
@@ -331,6 +334,8 @@ class Engine:
             tasks.append(Task(f"{prefix}{step}/{name}/{index}", name, index, sent=sent, payload=payload))
         if self._prefetched and [task.node for task in tasks] == [self._prefetched[0][0]]:
             tasks[0].outcome = self._prefetched.pop(0)[1]
+            self.run.record("task_started", self, task=tasks[0])
+            self.run.record("task_completed", self, task=tasks[0])
         else:
             self._prefetched = []
         self.state.tasks = tasks

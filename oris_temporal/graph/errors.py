@@ -185,6 +185,14 @@ class RunStuckError(UnavailableError):
     """The workers cannot carry the run on: their code fails on its history, or does not fit it. It is kept."""
 
 
+class RunPausedError(UnavailableError):
+    """An operator paused the workflow; it answers nothing until it is unpaused."""
+
+
+class NamespaceNotFoundError(PersistenceError):
+    """The cluster has no such namespace."""
+
+
 class NotSetUpError(UnavailableError):
     """The namespace lacks the search attributes; run ``oris-temporal setup`` once."""
 

@@ -7,6 +7,7 @@ is really executed.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
@@ -105,6 +106,8 @@ class Run(ABC):
         self.signals: dict[str, list[Any]] = {}
         self.busy = 1
         self.progressed = False
+        self.keeps_writes = False
+        self.finished_nodes: Counter[str] = Counter()
         self._leaves: dict[str, _Leaf] = {}
         self._waiting: dict[str, str] = {}
         self.sequence = 0
@@ -220,10 +223,10 @@ class Run(ABC):
             if edit is not None:
                 await engine.edit(edit.update, as_node=edit.as_node, goto=edit.goto, hold=edit.hold)
             await engine.step_until_done()
+            self.finish("completed")
         except GraphError as error:
             self.fail(error)
             raise
-        self.finish("completed")
 
     def finish(self, status: RunStatus) -> None:
         """Set the final status."""
@@ -474,6 +477,8 @@ class Run(ABC):
         data: Any = None,
     ) -> None:
         """Append an event."""
+        if kind == "task_completed" and task is not None and engine is not None and not engine.namespace:
+            self.finished_nodes[task.node] += 1
         self.sequence += 1
         self.events.append(
             Event(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ def static_summary(graph: str, given: Any) -> str:
 
 def current_details(run: Run) -> str:
     """Markdown: the status, what the run waits for, a table of its nodes, and the graph as a Mermaid diagram."""
-    finished = Counter(event.node for event in run.events if event.kind == "task_completed" and not event.namespace)
+    finished = run.finished_nodes
     running = {task.node for task in run.root.state.tasks if task.outcome is None} if "" in run.engines else set()
     waiting = {interrupt.node for interrupt in run.desk.pending}
     lines = [f"**{run.status}** · superstep {run.root.state.supersteps if '' in run.engines else 0}"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, ClassVar, cast
 
 from temporalio import workflow
@@ -46,9 +47,10 @@ class GraphWorkflow:
 
     async def execute(self, input: Any, options: dict[str, Any] | None) -> Any:
         """Run the graph; the result is its final state."""
-        read = self._options = RunOptions.from_wire(options)
         try:
-            run = self._run = TemporalRun(self.graph, read)
+            with self._graph_errors():
+                read = self._options = RunOptions.from_wire(options)
+                run = self._run = TemporalRun(self.graph, read, self.payload_limit)
             for name, value in self._early_signals:
                 run.receive_signal(name, value)
             self._main = asyncio.create_task(self._start(run, input, read))
@@ -67,24 +69,33 @@ class GraphWorkflow:
         return self._result(run, read)
 
     async def _start(self, run: TemporalRun, input: Any, options: RunOptions) -> None:
-        seed: EngineState | None = None
-        wire: dict[str, Any] | None = None
-        edit = None if options.edit is None else Edit(**options.edit)
-        if options.carried is not None:
-            seed = run.restore(options.carried)
-        elif options.seed is not None:
-            seed = engine_state_from_wire(self.graph, options.seed)
-        else:
-            if options.values is not None:
-                schema = self.graph.schema
-                seed = EngineState(values={**schema.initial(), **schema.decode(options.values, "saved state")})
-            wire = self.graph.input_wire({} if input is None and options.values is not None else input)
-        try:
+        with self._graph_errors():
+            edit = None if options.edit is None else Edit(**options.edit)
+            wire, seed = self._beginning(run, input, options)
             await run.execute(wire, seed, edit)
-        except (GraphError, asyncio.CancelledError):
+
+    def _beginning(
+        self, run: TemporalRun, input: Any, options: RunOptions
+    ) -> tuple[dict[str, Any] | None, EngineState | None]:
+        """Input and state to start with."""
+        if options.carried is not None:
+            return None, run.restore(options.carried)
+        if options.seed is not None:
+            return None, engine_state_from_wire(self.graph, options.seed)
+        if options.values is None:
+            return self.graph.input_wire(input), None
+        schema = self.graph.schema
+        seed = EngineState(values={**schema.initial(), **schema.decode(options.values, "saved state")})
+        return self.graph.input_wire({} if input is None else input), seed
+
+    @contextmanager
+    def _graph_errors(self) -> Iterator[None]:
+        """Turn every error into one of ours: any other would suspend the workflow task and be retried for ever."""
+        try:
+            yield
+        except GraphError:
             raise
         except Exception as error:
-            # Anything else would suspend the workflow task and be retried for ever.
             raise GraphError(f"Graph {self.graph.name} could not go on: {type(error).__name__}: {error}") from error
 
     async def _attend(self, run: TemporalRun, options: RunOptions) -> None:
@@ -147,22 +158,11 @@ class GraphWorkflow:
             initial_versioning_behavior=workflow.ContinueAsNewVersioningBehavior.AUTO_UPGRADE if upgrade else None,
         )
 
-    def _result(self, run: TemporalRun, options: RunOptions) -> dict[str, Any]:
+    @staticmethod
+    def _result(run: TemporalRun, options: RunOptions) -> dict[str, Any]:
         values = run.root.values.wire()
-        size = sum(run.root.values.encoded(name).size for name in values)
-        if self.payload_limit is not None and size > self.payload_limit:
-            error = PayloadTooLargeError(
-                f"Graph {self.graph.name} ended with a state of {size:,} bytes; Temporal takes at most {self.payload_limit:,} in one "
-                "payload. Keep less in the state, or configure external storage. The state can still be read by checkpoint.",
-                size=size,
-            )
-            run.fail(error)
-            raise _failure(error)
         if options.child_task is not None:
-            updates = [
-                [event.node, event.data] for event in run.events if event.kind == "updates" and not event.namespace
-            ]
-            return {"values": values, "writes": updates}
+            return {"values": values, "writes": [list(write) for write in run.root.state.writes]}
         return values
 
     # --- showing -------------------------------------------------------------------------------------------------
@@ -195,16 +195,21 @@ class GraphWorkflow:
             await tell_parent(task, bool(waits), run.desk.pending)
 
     def _memo(self, run: TemporalRun) -> dict[str, Any]:
-        pending = []
-        for item in run.desk.pending:
-            wire = item.to_wire()
-            if wire_size(wire["value"]) > _MEMO_VALUE_BYTES:
-                wire["value"] = {"truncated": str(wire["value"])[:_MEMO_VALUE_BYTES]}
+        pending = self._pending(run, _MEMO_VALUE_BYTES)
+        for wire in pending:
             wire.pop("answer_schema", None)
-            pending.append(wire)
         known: dict[str, Any] = workflow.memo_value(protocol.MEMO, {})
         memo: dict[str, Any] = {"run": run.ordinal, "interrupts": run.desk.count, "pending": pending}
         return {**memo, **{name: known[name] for name in ("previous", "key") if name in known}}
+
+    @staticmethod
+    def _pending(run: TemporalRun, limit: int) -> list[dict[str, Any]]:
+        """What the run waits for; values of more bytes than the limit are cut."""
+        wires = [item.to_wire() for item in run.desk.pending]
+        for wire in wires:
+            if wire_size(wire["value"]) > limit:
+                wire["value"] = {"truncated": str(wire["value"])[: limit // 4]}
+        return wires
 
     def _show_details(self) -> None:
         if self._run is not None:
@@ -232,7 +237,7 @@ class GraphWorkflow:
             checkpoint_id=run.root.state.checkpoint_id,
             values=values.wire() if whole or inline else None,
             next=run.next_nodes(),
-            interrupts=[item.to_wire() for item in run.desk.pending],
+            interrupts=self._pending(run, _PAGE_BYTES // max(1, len(run.desk.pending))),
             error=error,
         ).to_wire()
 

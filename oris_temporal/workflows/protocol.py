@@ -44,6 +44,9 @@ PAYLOAD_LIMIT = 2_000_000
 INLINE_LIMIT = 16_000
 """Bytes of state an activity gets inline; larger fields are passed by reference and pulled by query, at no cost in history."""
 
+TAIL_LIMIT = 64_000
+"""Bytes of new list items that go along with a field passed by reference; more are pulled by query."""
+
 INLINE_RESULT_LIMIT = 8_000
 """Bytes of state that a settled run reports inline; a larger state is read by query or from the workflow's result."""
 
@@ -148,7 +151,8 @@ class NodeInput(Wire):
 
     Attributes:
         state: State fields the node reads, in JSON form.
-        refs: Fields passed by reference: name -> ``[namespace, generation, length]``.
+        refs: Fields passed by reference: name -> ``[namespace, generation, length]``, and for a list that grew since it was last
+            passed the items it got.
         payload: In a list of one, the payload of a `Send`, which takes the place of the state.
         config: Run configuration, where it says more than the thread id.
         answers: Answers to the interrupts the node raised so far.

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
 from temporalio import workflow
@@ -34,14 +35,14 @@ from oris_temporal.graph.errors import (
 from oris_temporal.graph.interrupts import Ask, Interrupt
 from oris_temporal.graph.node import Node
 from oris_temporal.graph.options import RetryPolicy
-from oris_temporal.graph.records import Outcome, Task
+from oris_temporal.graph.records import Outcome, RunStatus, Task
 from oris_temporal.graph.relay import ChildRelay
 from oris_temporal.graph.run import Run
 from oris_temporal.graph.state import StateValues
 from oris_temporal.graph.wire import wire_size
 
 from .guard import guarded
-from .protocol import CHILD_WAITS, INLINE_LIMIT, PAYLOAD_LIMIT, NodeInput, NodeOutput, RunOptions
+from .protocol import CHILD_WAITS, INLINE_LIMIT, PAYLOAD_LIMIT, TAIL_LIMIT, NodeInput, NodeOutput, RunOptions
 
 if TYPE_CHECKING:
     from oris_temporal.graph.compiled import CompiledGraph
@@ -63,9 +64,10 @@ class TemporalRun(Run):
     Args:
         graph: The graph.
         options: The workflow's options.
+        payload_limit: Bytes of JSON accepted for one payload; ``None`` is no limit, for clusters with external storage.
     """
 
-    def __init__(self, graph: CompiledGraph, options: RunOptions) -> None:
+    def __init__(self, graph: CompiledGraph, options: RunOptions, payload_limit: int | None = PAYLOAD_LIMIT) -> None:
         info = workflow.info()
         super().__init__(
             graph,
@@ -77,6 +79,8 @@ class TemporalRun(Run):
             interrupt_after=options.interrupt_after,
         )
         self.parent_checkpoint = options.parent
+        self.keeps_writes = options.child_task is not None
+        self._payload_limit = payload_limit
         self.cancelling = False
         self.continuing = False
         self.parked = False
@@ -84,16 +88,21 @@ class TemporalRun(Run):
         self._plain_config = not options.config and self.thread_id == info.workflow_id
         self._history_limit = options.history_limit
         self._edits: list[Callable[[], Any]] = []
+        self._now: tuple[float, datetime] | None = None
         self._scheduled_bytes = 0
         self._scheduled_at = 0
         self._open_activities = 0
+        self._passed: dict[tuple[str, str], tuple[int, int]] = {}
         self._children: dict[str, ChildRelay] = {}
 
     # --- time ----------------------------------------------------------------------------------------------------
 
     def now(self) -> datetime:
         """See `Run.now`."""
-        return workflow.now().astimezone(UTC)
+        here = workflow.time()  # the same for all of a workflow task
+        if self._now is None or self._now[0] != here:
+            self._now = here, datetime.fromtimestamp(here, UTC)
+        return self._now[1]
 
     async def sleep(self, duration: timedelta, summary: str) -> None:
         """See `Run.sleep`."""
@@ -118,7 +127,7 @@ class TemporalRun(Run):
 
     def task_scope(self, engine: Engine, task: Task) -> AbstractContextManager[None]:
         """See `Run.task_scope`. Everything a task schedules is in its event group, so the Web UI shows it together."""
-        return workflow.create_event_group(task.id, label=f"{task.node} · step {engine.state.step}").scope()
+        return workflow.create_event_group(task.id).scope()
 
     async def guarded(self, owner: str, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """See `Run.guarded`. Effects raise `DeterminismError`."""
@@ -207,14 +216,7 @@ class TemporalRun(Run):
     async def _run_activity(self, engine: Engine, task: Task, chain: Sequence[Node], name: str) -> dict[str, Any]:
         node = chain[0]
         given = self._input(engine, task, chain)
-        size = wire_size(given)
-        if size > PAYLOAD_LIMIT:
-            raise PayloadTooLargeError(
-                f"The input of {node.full_name} has {size:,} bytes of JSON; Temporal takes at most {PAYLOAD_LIMIT:,} in one "
-                "payload. Send less, or let the node read the state.",
-                node=node.full_name,
-                size=size,
-            )
+        size = self._check_size(f"input of {node.full_name}", node.full_name, given)
         await self._room_for(size)
         attempts = f"#{len(task.journal)}" if task.journal else ""
         options: dict[str, Any] = {
@@ -239,7 +241,7 @@ class TemporalRun(Run):
                     priority=_priority(node.options.priority),
                     **options,
                 )
-        except ActivityError as error:
+        except (ActivityError, ApplicationError, TemporalTimeoutError, CancelledError) as error:
             raise self._failure(node.full_name, error, node.options.task_queue) from error
         finally:
             self._open_activities -= 1
@@ -250,10 +252,38 @@ class TemporalRun(Run):
         if task.sent:
             given.payload = [task.payload]
         else:
-            given.state, given.refs = _split(engine.values, _reads(chain), engine.namespace)
+            given.state, given.refs = self._split(engine.values, _reads(chain), engine.namespace)
         if task.journal:
             given.answers = [task.journal[number] for number in sorted(task.journal)]
         return given.to_wire()
+
+    def _split(
+        self, values: StateValues, names: Sequence[str], namespace: str
+    ) -> tuple[dict[str, Any] | None, dict[str, list[Any]] | None]:
+        """Fields to pass inline and fields to pass by reference: the largest go by reference until the rest is small."""
+        present = [name for name in names if name in values.data]
+        inline = sum(values.encoded(name).size for name in present)
+        refs: dict[str, list[Any]] = {}
+        for name in sorted(present, key=lambda name: (-values.encoded(name).size, name)):
+            if inline <= INLINE_LIMIT:
+                break
+            encoded = values.encoded(name)
+            inline -= encoded.size
+            refs[name] = self._reference(values, namespace, name, encoded.wire)
+        state = {name: values.encoded(name).wire for name in present if name not in refs}
+        return state or None, refs or None
+
+    def _reference(self, values: StateValues, namespace: str, name: str, wire: Any) -> list[Any]:
+        """A field by reference. What a list got since it was last passed goes along, which spares the worker a query."""
+        generation = values.generations.get(name, 0)
+        if not isinstance(wire, list):
+            return [namespace, generation, None]
+        known, passed = self._passed.get((namespace, name), (generation, 0))
+        self._passed[namespace, name] = generation, len(wire)
+        tail = wire[passed:] if known == generation else []
+        if not tail or wire_size(tail) > TAIL_LIMIT:
+            return [namespace, generation, len(wire)]
+        return [namespace, generation, len(wire), tail]
 
     async def _room_for(self, size: int) -> None:
         """Keep the commands of one workflow task, and the open activities, within the server's limits."""
@@ -280,7 +310,7 @@ class TemporalRun(Run):
         """See `Run.call_function`."""
         own = fn is not None
         heartbeat = options.get("heartbeat", "30s" if own else None)
-        await self._room_for(wire_size(list(args)))
+        await self._room_for(self._check_size(f"arguments of {name}", f"{self.graph.name}.{task.node}", list(args)))
         self._open_activities += 1
         try:
             return await workflow.execute_activity(
@@ -294,14 +324,42 @@ class TemporalRun(Run):
                 summary=options.get("summary") or task.node,
                 cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
             )
-        except ActivityError as error:
+        except (ActivityError, ApplicationError, TemporalTimeoutError, CancelledError) as error:
             raise self._failure(name, error, options.get("task_queue")) from error
         finally:
             self._open_activities -= 1
 
-    def _failure(self, name: str, error: ActivityError, task_queue: str | None) -> BaseException:
+    def _check_size(self, what: str, node: str, wire: Any) -> int:
+        """Size of a payload.
+
+        Raises:
+            PayloadTooLargeError: It is larger than Temporal takes.
+        """
+        size = wire_size(wire)
+        if self._payload_limit is not None and size > self._payload_limit:
+            raise PayloadTooLargeError(
+                f"The {what} has {size:,} bytes of JSON; Temporal takes at most {self._payload_limit:,} in one payload. "
+                "Pass a reference to the data, or configure external storage on the client's data converter.",
+                node=node,
+                size=size,
+            )
+        return size
+
+    async def ask(self, engine: Engine, task: Task, number: int, ask: Ask) -> Any:
+        """See `Run.ask`."""
+        full_name = f"{engine.graph.name}.{task.node}"
+        self._check_size(f"question of {full_name}", full_name, ask.value)
+        return await super().ask(engine, task, number, ask)
+
+    def finish(self, status: RunStatus) -> None:
+        """See `Run.finish`. The final state becomes the workflow's result."""
+        if status == "completed":
+            self._check_size(f"final state of {self.graph.name}", self.graph.name, self.root.values.wire())
+        super().finish(status)
+
+    def _failure(self, name: str, error: BaseException, task_queue: str | None) -> BaseException:
         """What an activity's failure means for the run."""
-        cause = error.cause
+        cause = error.cause if isinstance(error, ActivityError) else error  # a local activity raises the cause itself
         if isinstance(cause, CancelledError) and (self.cancelling or _being_cancelled()):
             return asyncio.CancelledError()
         return node_failure(
@@ -320,6 +378,7 @@ class TemporalRun(Run):
     async def call_child(self, engine: Engine, task: Task, node: Subgraph) -> Outcome:
         """See `Run.call_child`."""
         given = node.input_from_payload(task.payload) if task.sent else node.input_wire(engine.values)
+        self._check_size(f"input of {node.full_name}", node.full_name, given)
         options = RunOptions(
             config={**cast("dict[str, Any]", self.config), "configurable": _without_thread(self.config)},
             child_task=task.id,
@@ -368,6 +427,7 @@ async def tell_parent(task_id: str, settled: bool, pending: list[Interrupt]) -> 
             await handle.signal(CHILD_WAITS, args=[task_id, settled, [item.to_wire() for item in pending]])
 
 
+@lru_cache
 def temporal_retry(policy: RetryPolicy) -> TemporalRetryPolicy:
     """A retry policy in Temporal's terms. Which errors are retried is decided where they are raised."""
     return TemporalRetryPolicy(
@@ -411,31 +471,10 @@ def _reads(chain: Sequence[Node]) -> list[str]:
     return [name for name in fields if any(name in (node.reads or ()) for node in chain)]
 
 
-def _split(
-    values: StateValues, names: Sequence[str], namespace: str
-) -> tuple[dict[str, Any] | None, dict[str, list[Any]] | None]:
-    """Fields to pass inline and fields to pass by reference: the largest go by reference until the rest is small."""
-    present = [name for name in names if name in values.data]
-    inline = sum(values.encoded(name).size for name in present)
-    refs: dict[str, list[Any]] = {}
-    for name in sorted(present, key=lambda name: (-values.encoded(name).size, name)):
-        if inline <= INLINE_LIMIT:
-            break
-        encoded = values.encoded(name)
-        inline -= encoded.size
-        refs[name] = [
-            namespace,
-            values.generations.get(name, 0),
-            len(encoded.wire) if isinstance(encoded.wire, list) else None,
-        ]
-    state = {name: values.encoded(name).wire for name in present if name not in refs}
-    return state or None, refs or None
-
-
 def _summary(engine: Engine, task: Task) -> str:
     where = f"step {engine.state.step}"
     if task.sent:
-        where += f" · {task.index}: {task.payload!s:.80}"
+        where += f" · {task.index}: {task.payload!s:.40}"
     return where
 
 
