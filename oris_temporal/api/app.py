@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.responses import Response
@@ -60,7 +61,7 @@ def create_app(client: OrisClient | None = None, *, settings: Settings | None = 
             app.state.services = Services.over(connected, settings)
         yield
 
-    app = FastAPI(
+    app = FastAPIOffline(  # its documentation page needs no other host
         title="Oris on Temporal",
         version="v1",
         summary="The Oris /v1 execution API on a Temporal cluster.",

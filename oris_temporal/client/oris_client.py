@@ -22,7 +22,7 @@ from oris_temporal.graph.node import destination_wire
 from oris_temporal.graph.results import StateSnapshot, StreamChunk
 from oris_temporal.graph.wire import to_wire
 from oris_temporal.workflows import protocol
-from oris_temporal.workflows.details import static_summary
+from oris_temporal.workflows.details import static_details, static_summary
 from oris_temporal.workflows.protocol import PAYLOAD_LIMIT, ResumeOptions, RunOptions
 from oris_temporal.workflows.search_attributes import GRAPH, PARENT, STATUS, TENANT
 
@@ -346,7 +346,13 @@ class OrisClient:
             source, seed = await self._threads.seed(thread_id, runs, checkpoint_id)
         options = RunOptions(seed=seed["seed"], parent=seed["id"])
         launch = self._make_launch(
-            source.graph, thread_id, None, options, summary=f"replay of {seed['id']}", tenant=source.tenant
+            source.graph,
+            thread_id,
+            None,
+            options,
+            summary=f"replay of {seed['id']}",
+            tenant=source.tenant,
+            task_queue=source.info.task_queue,
         )
         launch.on_conflict = on_conflict
         launch.after(runs[0])
@@ -393,6 +399,7 @@ class OrisClient:
                 options,
                 summary=f"fork of {thread_id} at {seed['id']}",
                 tenant=source.tenant,
+                task_queue=source.info.task_queue,
                 parent=thread_id,
             )
             launch.must_be_new = True
@@ -484,11 +491,7 @@ class OrisClient:
             asked = [item for found in runs for item in await self._threads.asked(thread_id, found)]
             asked = list({item.id: item for item in reversed(asked)}.values())
         else:
-            await self._threads.describe(thread_id)
-            asked = [
-                Interrupt.from_wire(wire)
-                for wire in await self._threads.query(thread_id, "", protocol.QUERY_INTERRUPTS)
-            ]
+            asked = await self._threads.asked(thread_id, await self._threads.describe(thread_id), all=False)
         return sorted(asked, key=lambda item: item.created_at, reverse=True)
 
     async def history(
@@ -626,6 +629,8 @@ class OrisClient:
         launch.graph = own
         launch.on_conflict = on_conflict
         launch.idempotency_key = idempotency_key
+        if own is not None:
+            launch.arguments["static_details"] = static_details(own)
         launch.arguments["execution_timeout"] = to_timedelta_or_none(execution_timeout)
         if priority is not None:
             launch.arguments["priority"] = Priority(priority_key=priority, fairness_key=_fairness_key(tenant))

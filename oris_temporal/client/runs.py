@@ -242,7 +242,7 @@ class Runs:
         while wire is not None and wire.get("continued"):
             wire, run_id = await self._wait_again(thread_id, wait), ""
         report = RunReport.from_wire(wire) if wire is not None else None
-        if report is not None and run_id and report.status == "completed":
+        if report is not None and run_id and report.status == "completed" and report.values is None:
             report.values = await self._final_state(thread_id, run_id)
         if report is None or not run_id or (report.values is None and report.status != "running"):
             found = await self._threads.describe(thread_id)

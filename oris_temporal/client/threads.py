@@ -115,9 +115,14 @@ class Threads:
             report.error = await self._failure(thread_id, found)
         return report
 
-    async def asked(self, thread_id: str, found: Found) -> list[Interrupt]:
-        """All interrupts a run has asked, whatever became of them."""
-        wires = await self.query(thread_id, found.run_id, protocol.QUERY_INTERRUPTS, True)
+    async def asked(self, thread_id: str, found: Found, *, all: bool = True) -> list[Interrupt]:
+        """The interrupts a run has asked, whatever became of them; or only the pending ones."""
+        wires: list[dict[str, Any]] = []
+        more = True
+        while more:
+            page = await self.query(thread_id, found.run_id, protocol.QUERY_INTERRUPTS, all, len(wires))
+            wires += page["items"]
+            more = page["more"]
         return [Interrupt.from_wire(wire) for wire in wires]
 
     async def seed(self, thread_id: str, runs: list[Found], checkpoint_id: str | None) -> tuple[Found, dict[str, Any]]:

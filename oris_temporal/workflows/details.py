@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from oris_temporal.graph.compiled import CompiledGraph
     from oris_temporal.graph.run import Run
 
 _SUMMARY_BYTES = 190  # Temporal shows summaries of up to 200 bytes
@@ -18,8 +19,13 @@ def static_summary(graph: str, given: Any) -> str:
     return _cut(f"{graph}: {' '.join(text.split())}" if text else graph, _SUMMARY_BYTES)
 
 
+def static_details(graph: CompiledGraph) -> str:
+    """The graph as a Mermaid diagram."""
+    return _cut(f"```mermaid\n{graph.mermaid}\n```", _DETAILS_BYTES)
+
+
 def current_details(run: Run) -> str:
-    """Markdown: the status, what the run waits for, a table of its nodes, and the graph as a Mermaid diagram."""
+    """Markdown: the status, what the run waits for, and a table of its nodes."""
     finished = run.finished_nodes
     running = {task.node for task in run.root.state.tasks if task.outcome is None} if "" in run.engines else set()
     waiting = {interrupt.node for interrupt in run.desk.pending}
@@ -41,7 +47,6 @@ def current_details(run: Run) -> str:
             else ""
         )
         lines.append(f"| {name} | {state} | {finished[name] or ''} |")
-    lines += ["", "```mermaid", run.graph.mermaid, "```"]
     return _cut("\n".join(lines), _DETAILS_BYTES)
 
 

@@ -22,7 +22,7 @@ from oris_temporal.graph.wire import to_wire, wire_size
 
 from . import protocol
 from .details import current_details
-from .protocol import INLINE_RESULT_LIMIT, PAYLOAD_LIMIT, ResumeOptions, RunOptions, RunReport
+from .protocol import INLINE_FINAL_LIMIT, INLINE_RESULT_LIMIT, PAYLOAD_LIMIT, ResumeOptions, RunOptions, RunReport
 from .search_attributes import GRAPH, INTERRUPTS, STATUS, UPDATED_AT
 from .temporal_run import TemporalRun, tell_parent
 
@@ -45,7 +45,7 @@ class GraphWorkflow:
 
     # --- running -------------------------------------------------------------------------------------------------
 
-    async def execute(self, input: Any, options: dict[str, Any] | None) -> Any:
+    async def execute(self, input: Any, options: Any) -> Any:
         """Run the graph; the result is its final state."""
         try:
             with self._graph_errors():
@@ -231,7 +231,8 @@ class GraphWorkflow:
         waiting = run.settled and run.status in ("running", "interrupted")
         values = run.root.values
         size = sum(values.encoded(name).size for name in values.data)
-        inline = size <= INLINE_RESULT_LIMIT and run.status != "completed"  # then it is the workflow's result
+        # A final state is the workflow's result as well: say it twice only where that is cheaper than asking for it.
+        inline = size <= (INLINE_FINAL_LIMIT if run.status == "completed" else INLINE_RESULT_LIMIT)
         return RunReport(
             status="interrupted" if waiting else ("running" if run.status == "interrupted" else run.status),
             checkpoint_id=run.root.state.checkpoint_id,
@@ -410,13 +411,13 @@ class GraphWorkflow:
         return {"id": checkpoint.id, "seed": run.seed_of(checkpoint), "interrupts": run.desk.count}
 
     @workflow.query(
-        name=protocol.QUERY_INTERRUPTS, description="Pending interrupts, in order; or all the run has asked."
+        name=protocol.QUERY_INTERRUPTS,
+        description="Pending interrupts, in order, or all the run has asked; a page of at most 1 MB from a start.",
     )
-    def _query_interrupts(self, all: bool = False) -> list[dict[str, Any]]:
-        if self._run is None:
-            return []
-        desk = self._run.desk
-        return [item.to_wire() for item in (desk.asked.values() if all else desk.pending)]
+    def _query_interrupts(self, all: bool = False, start: int = 0) -> dict[str, Any]:
+        desk = self._run.desk if self._run else None
+        items = [] if desk is None else list(desk.asked.values()) if all else desk.pending
+        return _page((item.to_wire() for item in items[start:]), len(items) - start)
 
     @workflow.query(name=protocol.QUERY_TIMELINE, description="What happened, oldest first; a page of at most 1 MB.")
     def _query_timeline(self, after: int = 0) -> dict[str, Any]:
@@ -487,7 +488,7 @@ def workflow_type(graph: CompiledGraph, *, payload_limit: int | None = PAYLOAD_L
         payload_limit: Bytes of JSON accepted as the final state; ``None`` is no limit, for clusters with external storage.
     """
 
-    async def run(self: GraphWorkflow, input: Any = None, options: dict[str, Any] | None = None) -> Any:
+    async def run(self: GraphWorkflow, input: Any = None, options: Any = None) -> Any:
         return await self.execute(input, options)
 
     class_name = (

@@ -48,7 +48,10 @@ TAIL_LIMIT = 64_000
 """Bytes of new list items that go along with a field passed by reference; more are pulled by query."""
 
 INLINE_RESULT_LIMIT = 8_000
-"""Bytes of state that a settled run reports inline; a larger state is read by query or from the workflow's result."""
+"""Bytes of state that a waiting run reports inline; a larger state is read by query."""
+
+INLINE_FINAL_LIMIT = 1_000
+"""Bytes of state that a completed run reports inline; a larger state is read from the workflow's result."""
 
 
 class Wire:
@@ -129,7 +132,7 @@ class RunReport(Wire):
     Attributes:
         status: ``running``, ``interrupted``, ``completed``, ``failed`` or ``cancelled``.
         checkpoint_id: Latest checkpoint.
-        values: The state, unless it is large (see `INLINE_RESULT_LIMIT`) or the workflow's result.
+        values: The state, unless it is large (see `INLINE_RESULT_LIMIT` and `INLINE_FINAL_LIMIT`).
         next: Nodes that run next, or are running.
         interrupts: What the run waits for.
         error: For a failed run: ``code``, ``message``, ``details``.

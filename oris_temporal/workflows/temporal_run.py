@@ -216,7 +216,7 @@ class TemporalRun(Run):
     async def _run_activity(self, engine: Engine, task: Task, chain: Sequence[Node], name: str) -> dict[str, Any]:
         node = chain[0]
         given = self._input(engine, task, chain)
-        size = self._check_size(f"input of {node.full_name}", node.full_name, given)
+        size = self._check_size("input", node.full_name, given)
         await self._room_for(size)
         attempts = f"#{len(task.journal)}" if task.journal else ""
         options: dict[str, Any] = {
@@ -338,7 +338,7 @@ class TemporalRun(Run):
         size = wire_size(wire)
         if self._payload_limit is not None and size > self._payload_limit:
             raise PayloadTooLargeError(
-                f"The {what} has {size:,} bytes of JSON; Temporal takes at most {self._payload_limit:,} in one payload. "
+                f"{node}: the {what} has {size:,} bytes of JSON; Temporal takes at most {self._payload_limit:,} in one payload. "
                 "Pass a reference to the data, or configure external storage on the client's data converter.",
                 node=node,
                 size=size,
@@ -348,13 +348,13 @@ class TemporalRun(Run):
     async def ask(self, engine: Engine, task: Task, number: int, ask: Ask) -> Any:
         """See `Run.ask`."""
         full_name = f"{engine.graph.name}.{task.node}"
-        self._check_size(f"question of {full_name}", full_name, ask.value)
+        self._check_size("question", full_name, ask.value)
         return await super().ask(engine, task, number, ask)
 
     def finish(self, status: RunStatus) -> None:
         """See `Run.finish`. The final state becomes the workflow's result."""
         if status == "completed":
-            self._check_size(f"final state of {self.graph.name}", self.graph.name, self.root.values.wire())
+            self._check_size("final state", self.graph.name, self.root.values.wire())
         super().finish(status)
 
     def _failure(self, name: str, error: BaseException, task_queue: str | None) -> BaseException:
@@ -378,7 +378,7 @@ class TemporalRun(Run):
     async def call_child(self, engine: Engine, task: Task, node: Subgraph) -> Outcome:
         """See `Run.call_child`."""
         given = node.input_from_payload(task.payload) if task.sent else node.input_wire(engine.values)
-        self._check_size(f"input of {node.full_name}", node.full_name, given)
+        self._check_size("input", node.full_name, given)
         options = RunOptions(
             config={**cast("dict[str, Any]", self.config), "configurable": _without_thread(self.config)},
             child_task=task.id,

@@ -11,7 +11,9 @@ import asyncio
 import json
 import random
 from typing import Any
+from uuid import uuid4
 
+import pytest
 import temporalio.client
 from hosts import Host, InProcessHost, LangGraphHost, Record, Updates, finished_steps
 from hypothesis import HealthCheck, Phase, given, settings
@@ -117,11 +119,14 @@ def _examples(count: int) -> list[tuple[Plan, int]]:
     return found
 
 
-async def test_runs_on_temporal_follow_the_rules(temporal: temporalio.client.Client) -> None:
-    """The same on a real server, for a handful of examples."""
-    for number, (plan, seed) in enumerate(_examples(8)):
-        async with TemporalHost(temporal) as host:
-            records = await play(host, plan, f"random-{number}", seed)
+@pytest.mark.parametrize("continue_as_new_after", [None, 10])
+async def test_runs_on_temporal_follow_the_rules(
+    temporal: temporalio.client.Client, continue_as_new_after: int | None
+) -> None:
+    """The same on a real server, for a handful of examples; also with runs that continue as new all the time."""
+    for plan, seed in _examples(5):
+        async with TemporalHost(temporal, continue_as_new_after=continue_as_new_after) as host:
+            records = await play(host, plan, f"random-{uuid4().hex[:8]}", seed)
         assert_follows_the_rules(records[-1], plan)
 
 

@@ -1,0 +1,5 @@
+"""``python -m oris_temporal.cli`` is ``oris-temporal``."""
+
+from .app import main
+
+main()

@@ -1,0 +1,339 @@
+"""``demo``: a real graph on a real server, from the first node to the last, and what a crash does to it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import os
+import sys
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import IO, Any, TextIO
+
+from temporalio.service import RPCError
+
+from oris_temporal.client import OrisClient, RunResult
+from oris_temporal.demo import report
+from oris_temporal.demo.attempts import Entry, count_attempts, first_note, ran_again, read_attempts
+from oris_temporal.devserver import ChildProcess, DevServer
+from oris_temporal.graph.errors import ConflictError, OrisError, UnavailableError
+
+from .call import Call, run_path, set_runtime
+from .demo_files import find_source, make_directory
+from .exit_codes import Exit, exit_of_status
+from .parser import Commands, add_command
+from .progress import Follower, Progress
+from .prompt import ask_line, ask_yes_or_no
+from .stack import Facade, choose_address, embedded_environment, require_facade, start_worker, stop_all
+from .stopping import stop_signals
+from .style import fields, is_terminal, one_line, paint, table, terminal_width
+from .values import existing_file
+
+_LOOK_SECONDS = 0.02
+_MOMENT_SECONDS = 1.5
+_GRAPH = "oris_temporal.demo:report"
+
+
+def add_commands(commands: Commands) -> None:
+    """Add the command of this module."""
+    parser = add_command(
+        commands,
+        "demo",
+        demo,
+        "run a graph before your eyes: research, a person approves, publish",
+        "It starts its own Temporal server, worker and facade, and needs no API key.",
+    )
+    given = parser.add_mutually_exclusive_group()
+    given.add_argument("--input", metavar="TEXT", help="Markdown text to report on (default: this project's README)")
+    given.add_argument("--input-file", type=existing_file, metavar="FILE", help="file to report on")
+    parser.add_argument(
+        "--crash",
+        action="store_true",
+        default=os.environ.get("CRASH", "") not in ("", "0"),
+        help="kill the worker with SIGKILL in the middle of a node (CRASH=1)",
+    )
+    parser.add_argument("--keep", action="store_true", help="leave the servers up until Ctrl-C, to look at the Web UI")
+    parser.add_argument("--dir", default=".oris/demo", metavar="DIR", help="where the files go (default: .oris/demo)")
+
+
+@dataclass(slots=True)
+class DemoReport:
+    """How the demo went.
+
+    Attributes:
+        status: Status of the run.
+        thread_id: Its thread.
+        report: File that was published, or ``None``.
+        directory: Where all files are.
+        ui: This run in the Web UI, while the demo runs.
+        docs: Documentation of the REST API, while the demo runs.
+        attempts: For each node, how often it started and how often it finished.
+        crashed: Node in the middle of which the worker was killed, or ``None``.
+    """
+
+    status: str
+    thread_id: str
+    report: str | None
+    directory: str
+    ui: str
+    docs: str
+    attempts: dict[str, dict[str, int]] = field(default_factory=dict)
+    crashed: str | None = None
+
+
+def demo(call: Call) -> int:
+    """``demo``."""
+    require_facade()
+    set_runtime()
+    return asyncio.run(_until_stopped(_Demo(call)))
+
+
+async def _until_stopped(demo: _Demo) -> int:
+    with stop_signals() as stop:
+        async with AsyncExitStack() as cleanup:
+            cleanup.push_async_callback(demo.stop)
+            work, stopped = asyncio.create_task(demo.run(stop)), asyncio.create_task(stop.wait())
+            await asyncio.wait({work, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            stopped.cancel()
+            if work.done():
+                return work.result()
+            demo.say("\nStopping.")
+            work.cancel()
+            with contextlib.suppress(asyncio.CancelledError, OrisError):
+                return await work  # it was about to end
+    return Exit.STOPPED
+
+
+class _Demo:
+    """One demo: its processes and its story."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._stream: TextIO = sys.stderr if call.out.json else sys.stdout
+        self._directory = make_directory(Path(call.args.dir))
+        self._thread_id = f"report-{datetime.now().astimezone():%Y%m%d-%H%M%S}"
+        self._source = find_source(self._directory, text=call.args.input, file=call.args.input_file)
+        shown = io.StringIO() if call.out.quiet else self._stream
+        self._progress = Progress(shown, live=is_terminal(shown))
+        self._log: IO[bytes] = (self._directory / "processes.log").open("ab")
+        self._server = DevServer(db_filename=self._directory / "temporal.db", log_file=self._directory / "temporal.log")
+        self._env: dict[str, str] = {}
+        self._worker: ChildProcess | None = None
+        self._facade: Facade | None = None
+        self._killed: tuple[str, int] | None = None
+
+    def say(self, text: str) -> None:
+        """Tell the person."""
+        self._progress.say(text)
+
+    # --- the story -----------------------------------------------------------------------------------------------
+
+    async def run(self, stop: asyncio.Event) -> int:
+        """Tell it from beginning to end; the exit code."""
+        try:
+            return await self._tell(stop)
+        except OrisError:
+            self.say(f"The logs are in {_relative(self._directory)}.")
+            raise
+
+    async def _tell(self, stop: asyncio.Event) -> int:
+        self.say("Starting a Temporal server, a worker and the REST facade ...")
+        client = await self._start()
+        handle = await client.start(report, self._thread_id, self._input())
+        link = f"{self._server.ui_url}{run_path('default', self._thread_id, handle.run_id)}"
+        self._introduce(link)
+        follower = Follower(client, self._thread_id, self._progress)
+        async with follower.following("start"):
+            result, _ = await asyncio.gather(client.result(self._thread_id), self._crash())
+        result = await self._answer(client, follower, result)
+        self._conclude(result, link)
+        if self._call.args.keep:
+            self.say(f"\nThe servers stay up: {link}\nCtrl-C stops them.")
+            await self._keep(stop)
+        return Exit.ERROR if ran_again(self._directory) else exit_of_status(result.status)
+
+    async def _start(self) -> OrisClient:
+        """Start server, worker and facade."""
+        await self._server.start()
+        self._env = {
+            **embedded_environment(self._server),
+            "ORIS_TASK_QUEUE": "oris",
+            "ORIS_WORKFLOW_ID_PREFIX": "",
+            "ORIS_GRAPHS": "",
+            "ORIS_DEFAULT_GRAPH": report.name,
+            "ORIS_TEMPORAL_UI": self._server.ui_url or "",
+        }
+        self._worker = self._start_worker(stall=self._call.args.crash)
+        self._facade = Facade(choose_address(self._call.settings.server_addr, strict=False), self._env, self._log)
+        client = OrisClient(await self._server.connect())
+        await self._facade.until_ready()
+        return client
+
+    def _input(self) -> dict[str, Any]:
+        return {"source": str(self._source), "directory": str(self._directory)}
+
+    def _introduce(self, link: str) -> None:
+        facade = self._facade.url if self._facade is not None else ""
+        self.say("")
+        self.say(
+            fields(
+                [
+                    ("reads", _relative(self._source)),
+                    ("this run", link),
+                    ("REST docs", f"{facade}/docs"),
+                    ("files", _relative(self._directory)),
+                ]
+            )
+        )
+        self.say("")
+
+    async def _answer(self, client: OrisClient, follower: Follower, result: RunResult) -> RunResult:
+        """Answer what the run asks, for as long as it asks."""
+        while result.status == "interrupted":
+            answer, author = await self._ask(client, result)
+            async with follower.following("start"):
+                with contextlib.suppress(ConflictError):  # somebody was quicker, in the Web UI or over REST
+                    if answer is not None:
+                        await client.resume(self._thread_id, answer, author=author)
+                result = await client.result(self._thread_id)
+        return result
+
+    def _conclude(self, result: RunResult, link: str) -> None:
+        assert self._facade is not None
+        entries = read_attempts(self._directory)
+        published = result.values.get("report")
+        report_text = Path(published).read_text(encoding="utf-8") if published else ""
+        self.say("")
+        if result.error:
+            self.say(f"{paint('failed', 'red', self._stream)}: {result.error.get('message')}")
+        elif published:
+            self.say(f"{paint('completed', 'green', self._stream)}: {_relative(Path(published))}\n")
+            width = terminal_width(self._stream)
+            for line in _first_lines(report_text):
+                self.say(f"    {one_line(line, None if width is None else width - 5)}".rstrip())
+            self.say("")
+        else:
+            self.say(f"{result.status}: nothing was published.")
+        if self._killed is not None:
+            self._show_evidence(entries)
+        if not self._call.args.keep and not self._call.out.json:
+            self.say(paint("Run it with --keep to leave the Web UI up.", "dim", self._stream))
+        answer = DemoReport(
+            status=result.status,
+            thread_id=self._thread_id,
+            report=published,
+            directory=str(self._directory),
+            ui=link,
+            docs=f"{self._facade.url}/docs",
+            attempts=count_attempts(entries),
+            crashed=self._killed[0] if self._killed is not None else None,
+        )
+        if self._call.out.json:
+            self._call.out.answer(answer, "")
+
+    async def _keep(self, stop: asyncio.Event) -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await stop.wait()
+
+    # --- the person ----------------------------------------------------------------------------------------------
+
+    async def _ask(self, client: OrisClient, result: RunResult) -> tuple[dict[str, Any] | None, str]:
+        """The answer and who gave it; no answer if another gave it meanwhile."""
+        if not (is_terminal(sys.stdin) and is_terminal(self._stream)) or self._call.out.json:
+            self.say("  There is no terminal to ask at, so the demo says yes by itself.")
+            await asyncio.sleep(_MOMENT_SECONDS)
+            return {"ok": True, "comment": "approved by the demo itself"}, "demo"
+        self.say("")
+        asking = asyncio.create_task(_prompt(str(result.interrupts[0].value["question"])))
+        elsewhere = asyncio.create_task(_answered_elsewhere(client, self._thread_id, result.interrupts[0].id))
+        done, pending = await asyncio.wait({asking, elsewhere}, return_when=asyncio.FIRST_COMPLETED)
+        for task in pending:
+            task.cancel()
+        if asking not in done:
+            self.say("\n  It was answered elsewhere.")
+            return None, ""
+        self.say("")
+        return asking.result(), os.environ.get("USER", "somebody")
+
+    # --- the crash -----------------------------------------------------------------------------------------------
+
+    async def _crash(self) -> None:
+        """If asked to, kill the worker once a node says that it is halfway, and start another."""
+        first = self._worker
+        if first is None or not self._call.args.crash:
+            return
+        while (note := first_note(self._directory)) is None:
+            if not first.running:
+                raise UnavailableError(f"The worker ended by itself. Its log: {self._directory / 'processes.log'}")
+            await asyncio.sleep(_LOOK_SECONDS)
+        await first.kill()
+        self._killed = note.node, first.pid
+        skull = paint("✗", "red", self._stream)
+        self.say(f"  {skull} worker {first.pid} was killed with SIGKILL in the middle of '{note.node}', {note.text}")
+        self._worker = self._start_worker(stall=False)
+        self.say(f"  {paint('▸', 'cyan', self._stream)} worker {self._worker.pid} starts in its place")
+
+    def _start_worker(self, *, stall: bool) -> ChildProcess:
+        stalling = {"ORIS_DEMO_STALL": "1"} if stall else {}
+        return start_worker(
+            ["--graphs", _GRAPH, "--grace", "1s", "--takeover", "1s"], {**self._env, **stalling}, self._log
+        )
+
+    def _show_evidence(self, entries: list[Entry]) -> None:
+        """What ran how often, as the nodes themselves noted it."""
+        assert self._killed is not None
+        node, killed = self._killed
+        counts = count_attempts(entries)
+        rows = []
+        for name, count in counts.items():
+            pids = dict.fromkeys(entry.pid for entry in entries if entry.node == name)
+            workers = ", then ".join(f"{pid} (killed)" if pid == killed else str(pid) for pid in pids)
+            rows.append([name, str(count["started"]), str(count["finished"]), workers])
+        self.say(f"What ran, as the nodes themselves wrote it down ({_relative(self._directory)}/attempts.jsonl):\n")
+        self.say(table(["NODE", "STARTED", "FINISHED", "IN WORKER"], rows))
+        if again := ran_again(self._directory):
+            self.say(f"\nThese nodes ran again, though they had finished: {', '.join(again)}.\n")
+        else:
+            before = [name for name, count in counts.items() if count["started"] == 1 and name != node]
+            self.say(
+                f"\nOnly '{node}', which was running, was started again. {', '.join(before)} ran once: what a finished node "
+                "returned is in the history.\n"
+            )
+
+    # --- the end -------------------------------------------------------------------------------------------------
+
+    async def stop(self) -> None:
+        """Stop everything that was started."""
+        self._progress.clear()
+        await stop_all(self._worker, self._facade.child if self._facade is not None else None)
+        await self._server.stop()
+        self._log.close()
+
+
+async def _prompt(question: str) -> dict[str, Any]:
+    """The person's answer."""
+    ok = await ask_yes_or_no(f"  {question}")
+    comment = await ask_line("  A comment for the report (Enter for none): ") if ok else ""
+    return {"ok": ok, "comment": comment.strip()}
+
+
+async def _answered_elsewhere(client: OrisClient, thread_id: str, interrupt_id: str) -> None:
+    """Wait until an interrupt is answered by somebody else."""
+    with contextlib.suppress(OrisError, RPCError):  # then only the person here can answer
+        async for chunk in client.stream(thread_id, mode="debug", follow=True):
+            if chunk.data["event_type"] == "resumed" and chunk.data.get("id") == interrupt_id:
+                return
+    await asyncio.Future()
+
+
+def _relative(path: Path) -> str:
+    """A path as one would type it here."""
+    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def _first_lines(text: str) -> list[str]:
+    lines = text.splitlines()
+    return lines if len(lines) <= 12 else [*lines[:11], f"... {len(lines) - 11} more lines"]

@@ -1,0 +1,331 @@
+"""``run``, ``resume``, ``reject``, ``cancel``, ``replay``, ``fork``: commands that move runs along."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import uuid4
+
+from oris_temporal.client import OrisClient, RunHandle, RunResult
+from oris_temporal.client.lookup import find
+from oris_temporal.graph.control import MISSING
+from oris_temporal.graph.duration import Duration
+
+from . import render
+from .call import Call, online
+from .exit_codes import Exit, exit_of_status
+from .parser import Commands, add_command, connection, queue, thread, wait
+from .progress import Follower, Progress, Since
+from .style import fields, is_terminal, paint
+from .values import UsageError, duration, json_object, json_or_text, json_value, read_value
+
+
+def add_commands(commands: Commands) -> None:
+    """Add the commands of this module."""
+    _add_run(commands)
+    _add_resume(commands)
+    _add_reject(commands)
+    _add_cancel(commands)
+    _add_replay(commands)
+    _add_fork(commands)
+
+
+# --- run -----------------------------------------------------------------------------------------------------------
+
+
+def _add_run(commands: Commands) -> None:
+    parser = add_command(
+        commands,
+        "run",
+        online(run),
+        "run a graph and wait until it ends or asks a person",
+        options=[connection, queue, wait],
+    )
+    parser.add_argument("graph", metavar="GRAPH", help="name of the graph")
+    parser.add_argument("--thread-id", metavar="ID", help="the thread (default: a new one)")
+    given = parser.add_mutually_exclusive_group()
+    given.add_argument("--input", metavar="TEXT", help="input of a message graph: one human message")
+    given.add_argument(
+        "--input-json", type=json_value, metavar="JSON", help="input: the initial state as a JSON object"
+    )
+    given.add_argument(
+        "--input-file",
+        metavar="FILE",
+        help="input from a file: JSON if it ends in .json, else text; - is standard input",
+    )
+    parser.add_argument("--config", type=json_object, metavar="JSON", help="run configuration, as a JSON object")
+    parser.add_argument("--detach", action="store_true", help="do not wait; print the thread and the run id")
+    parser.add_argument("--replace", action="store_true", help="replace the thread's run if it is actively running")
+    parser.add_argument(
+        "--from-last-state", action="store_true", help="start from the thread's last state, in place of a fresh one"
+    )
+    parser.add_argument("--tenant", metavar="NAME", help="tenant: the fairness key of everything the run schedules")
+    parser.add_argument("--priority", type=int, choices=range(1, 6), help="1 (first) to 5 (last)")
+    parser.add_argument("--timeout", type=duration, metavar="TIME", help="longest time the run may take, such as 2h")
+    parser.add_argument(
+        "--idempotency-key", metavar="KEY", help="a second call with the same key joins the first one's run"
+    )
+    for when in ("before", "after"):
+        parser.add_argument(
+            f"--interrupt-{when}", action="append", metavar="NODE", help=f"stop {when} this node; may be repeated"
+        )
+
+
+async def run(call: Call, client: OrisClient) -> int:
+    """``run``: start a run and wait until it settles."""
+    args = call.args
+    thread_id = args.thread_id or uuid4().hex
+    options: dict[str, Any] = {
+        "config": args.config,
+        "from_last_state": args.from_last_state,
+        "on_conflict": "replace" if args.replace else "fail",
+        "idempotency_key": args.idempotency_key,
+        "tenant": args.tenant,
+        "priority": args.priority,
+        "execution_timeout": args.timeout,
+        "interrupt_before": args.interrupt_before,
+        "interrupt_after": args.interrupt_after,
+    }
+    given = _input(args)
+    if args.detach:
+        handle = await client.start(args.graph, thread_id, given, **options)
+        call.out.answer(handle, _started(call, client, handle))
+        return Exit.OK
+    async with _shown(call, client, thread_id, since="next run"):
+        result = await client.run(args.graph, thread_id, given, wait=args.wait, **options)
+    return _finish(call, client, result)
+
+
+def _input(args: argparse.Namespace) -> Any:
+    if args.input is not None:
+        return args.input
+    if args.input_json is not None:
+        return args.input_json
+    if args.input_file is not None:
+        return read_value(args.input_file)
+    if args.from_last_state:
+        return None
+    raise UsageError(
+        "A run needs an input: --input TEXT, --input-json JSON or --input-file FILE (or --from-last-state)."
+    )
+
+
+def _started(call: Call, client: OrisClient, handle: RunHandle) -> str:
+    link = call.link(client.temporal, f"{client.id_prefix}{handle.thread_id}", handle.run_id)
+    return fields([("thread", handle.thread_id), ("run", handle.run_id), ("web ui", link)])
+
+
+# --- resume --------------------------------------------------------------------------------------------------------
+
+
+def _add_resume(commands: Commands) -> None:
+    parser = add_command(
+        commands,
+        "resume",
+        online(resume),
+        "answer what a thread waits for, and wait until its run settles again",
+        'A value is JSON; text that is not JSON is taken as a JSON string, so that --value yes answers "yes".',
+        options=[thread, connection, wait],
+    )
+    given = parser.add_mutually_exclusive_group()
+    given.add_argument(
+        "--value", type=json_or_text, default=MISSING, metavar="JSON", help="the answer: JSON, or plain text"
+    )
+    given.add_argument("--value-file", metavar="FILE", help="the answer from a file; - is standard input")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--interrupt", metavar="ID", help="the interrupt that is answered, where several wait")
+    which.add_argument(
+        "--by-id", action="store_true", help="the value is an object of interrupt id to answer; the others stay pending"
+    )
+    parser.add_argument("--update", type=json_object, metavar="JSON", help="state update to merge first")
+    parser.add_argument("--goto", action="append", metavar="NODE", help="what runs next instead; may be repeated")
+    parser.add_argument("--checkpoint", metavar="ID", help="go back to this checkpoint first, and answer there")
+    parser.add_argument("--author", metavar="NAME", help="who answers; kept with the run")
+    parser.add_argument(
+        "--idempotency-key", metavar="KEY", help="a second call with the same key gets the first one's result"
+    )
+
+
+async def resume(call: Call, client: OrisClient) -> int:
+    """``resume``: answer, and wait until the run settles again."""
+    args = call.args
+    value = read_value(args.value_file) if args.value_file is not None else args.value
+    if args.by_id and not isinstance(value, dict):
+        raise UsageError(
+            "With --by-id the value is an object of interrupt id to answer, such as '{\"int-t-0\": true}'."
+        )
+    if value is MISSING and args.update is None and args.goto is None:
+        await _check_needs_no_answer(client, args.thread)
+    async with _shown(call, client, args.thread, since="now" if args.checkpoint is None else "next run"):
+        result = await client.resume(
+            args.thread,
+            value,
+            by_id=args.by_id,
+            interrupt_id=args.interrupt,
+            update=args.update,
+            goto=args.goto,
+            checkpoint_id=args.checkpoint,
+            author=args.author,
+            idempotency_key=args.idempotency_key,
+            wait=args.wait,
+        )
+    return _finish(call, client, result)
+
+
+async def _check_needs_no_answer(client: OrisClient, thread_id: str) -> None:
+    """Refuse to answer a question with nothing; a breakpoint asks none."""
+    for item in await client.interrupts(thread_id):
+        if item.kind == "interrupt":
+            raise UsageError(
+                f"'{item.node}' asks {render.compact(item.value)}. Pass the answer with --value, be it --value null."
+            )
+
+
+# --- reject, cancel ------------------------------------------------------------------------------------------------
+
+
+def _add_reject(commands: Commands) -> None:
+    parser = add_command(
+        commands,
+        "reject",
+        online(reject),
+        "refuse to answer what a thread waits for; its run is cancelled",
+        "Exits with 0 once the run is cancelled.",
+        options=[thread, connection],
+    )
+    parser.add_argument("--interrupt", metavar="ID", help="the interrupt, where several wait")
+    parser.add_argument("--reason", default="", metavar="TEXT", help="why; kept with the run")
+    parser.add_argument("--author", metavar="NAME", help="who refuses; kept with the run")
+    _add_end_wait(parser)
+
+
+async def reject(call: Call, client: OrisClient) -> int:
+    """``reject``: refuse an interrupt, which cancels the run."""
+    args = call.args
+    result = await client.reject(args.thread, args.interrupt, reason=args.reason, author=args.author, wait=args.wait)
+    return _finish(call, client, result, cancelled=Exit.OK)
+
+
+def _add_cancel(commands: Commands) -> None:
+    parser = add_command(
+        commands,
+        "cancel",
+        online(cancel),
+        "cancel a thread's run: what runs is cancelled and cleans up",
+        "Exits with 0 once the run is cancelled, or if it had ended before.",
+        options=[thread, connection],
+    )
+    parser.add_argument("--reason", metavar="TEXT", help="why; kept in the history")
+    _add_end_wait(parser)
+
+
+async def cancel(call: Call, client: OrisClient) -> int:
+    """``cancel``: cancel a run and wait for its end."""
+    args = call.args
+    result = await client.cancel(args.thread, reason=args.reason, wait=args.wait)
+    return _finish(call, client, result, cancelled=Exit.OK)
+
+
+def _add_end_wait(parser: argparse.ArgumentParser) -> None:
+    default: Duration = "30s"
+    parser.add_argument(
+        "--wait", type=duration, default=default, metavar="TIME", help="longest wait for the end (default: 30s)"
+    )
+
+
+# --- replay, fork --------------------------------------------------------------------------------------------------
+
+
+def _add_replay(commands: Commands) -> None:
+    parser = add_command(
+        commands,
+        "replay",
+        online(replay),
+        "run a thread again from a checkpoint, as a new run of the same thread",
+        "Nothing before the checkpoint runs again; a failed run is retried where it failed.",
+        options=[thread, connection, queue, wait],
+    )
+    parser.add_argument(
+        "checkpoint", nargs="?", metavar="CHECKPOINT", help="where to start (default: the latest run's input)"
+    )
+    parser.add_argument("--replace", action="store_true", help="replace the thread's run if it is actively running")
+
+
+async def replay(call: Call, client: OrisClient) -> int:
+    """``replay``: a new run of the thread, from a checkpoint."""
+    args = call.args
+    async with _shown(call, client, args.thread, since="next run"):
+        result = await client.replay(
+            args.thread, args.checkpoint, on_conflict="replace" if args.replace else "fail", wait=args.wait
+        )
+    return _finish(call, client, result)
+
+
+def _add_fork(commands: Commands) -> None:
+    parser = add_command(
+        commands,
+        "fork",
+        online(fork),
+        "start a new thread from a checkpoint of this one, which stays as it is",
+        options=[thread, connection, queue, wait],
+    )
+    parser.add_argument("checkpoint", nargs="?", metavar="CHECKPOINT", help="where to start (default: the latest)")
+    parser.add_argument("--update", type=json_object, metavar="JSON", help="state update to merge first")
+    parser.add_argument(
+        "--as-node", metavar="NODE", help="decide what runs next as if this node had written the update"
+    )
+    parser.add_argument("--new-thread-id", metavar="ID", help="the new thread (default: THREAD/fork/N)")
+
+
+async def fork(call: Call, client: OrisClient) -> int:
+    """``fork``: a new thread, from a checkpoint of another."""
+    args = call.args
+    new_thread = args.new_thread_id or await _next_fork(client, args.thread)
+    async with _shown(call, client, new_thread, since="next run"):
+        result = await client.fork(
+            args.thread,
+            args.checkpoint,
+            update=args.update,
+            as_node=args.as_node,
+            new_thread_id=args.new_thread_id,
+            wait=args.wait,
+        )
+    return _finish(call, client, result)
+
+
+async def _next_fork(client: OrisClient, thread_id: str) -> str:
+    """The thread that a fork is going to have, to show its progress."""
+    number = 1
+    while await find(client.temporal, f"{client.id_prefix}{thread_id}/fork/{number}", thread_id) is not None:
+        number += 1
+    return f"{thread_id}/fork/{number}"
+
+
+# --- shared --------------------------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def _shown(call: Call, client: OrisClient, thread_id: str, since: Since) -> AsyncIterator[None]:
+    """Show the thread's progress on a terminal while the block runs."""
+    quoted = shlex.quote(thread_id)
+    call.goes_on = f"Thread {thread_id} goes on by itself. See: oris-temporal inspect {quoted}"
+    if call.out.json or call.out.quiet or not is_terminal(sys.stderr):
+        yield
+    else:
+        call.out.note(paint(f"thread {thread_id}", "dim", sys.stderr))
+        progress = Progress(sys.stderr, live=True)
+        async with Follower(client, thread_id, progress).following(since):
+            yield
+        call.out.note("")
+    call.goes_on = ""
+
+
+def _finish(call: Call, client: OrisClient, result: RunResult, *, cancelled: Exit = Exit.FAILED) -> int:
+    """Print a result; its exit code."""
+    link = call.link(client.temporal, f"{client.id_prefix}{result.thread_id}", result.run_id)
+    call.out.answer(result, render.result(result, link))
+    return cancelled if result.status == "cancelled" else exit_of_status(result.status)

@@ -1,0 +1,131 @@
+"""Errors: one sentence, an exit code that means something, never a traceback."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from cli_harness import Answer, Start, clean_environment
+
+Cli = Callable[..., Answer]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (["frobnicate"], "invalid choice"),
+        (["run"], "GRAPH"),
+        (["run", "review"], "needs an input"),
+        (["run", "review", "--input-json", "{nope"], "is not JSON"),
+        (["run", "review", "--input-file", "no-such-file"], "no-such-file"),
+        (["run", "review", "--input", "x", "--config", "[]"], "not a JSON object"),
+        (["run", "review", "--input", "x", "--wait", "soon"], "not a duration"),
+        (["resume", "t", "--value", "{ok: true}"], "starts like JSON"),
+        (["resume", "t", "--by-id", "--value", "1"], "object of interrupt id"),
+        (["list", "--status", "done"], "invalid choice"),
+        (["list", "--limit", "0"], "not a number"),
+        (["graph"], "--graphs"),
+        (["graph", "--graphs", "no_such_module:graph"], "no_such_module"),
+        (["graph", "--graphs", "cli_graphs:no_such_graph"], "no_such_graph"),
+        (["verify", "--graphs", "cli_graphs:graphs", "--file", "no-such-file"], "no-such-file"),
+        (["worker", "--graphs", "cli_graphs:graphs", "--metrics-addr", "nowhere"], "host:port"),
+    ],
+)
+def test_a_wrong_command_line_exits_with_2(cli: Cli, arguments: list[str], part: str) -> None:
+    answer = cli(*arguments)
+    assert answer.code == 2
+    assert part in answer.err
+    assert answer.err.startswith("error: ")
+    assert len(answer.err.splitlines()) == 1
+    assert answer.out == ""
+
+
+def test_no_command_shows_the_help(cli: Cli) -> None:
+    answer = cli()
+    assert answer.code == 2
+    assert "checkpoint" in answer.out
+    assert cli("--help").code == 0
+
+
+def test_a_wrong_setting_exits_with_2(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORIS_SERVER_ADDR", "nowhere")
+    answer = cli("list")
+    assert answer.code == 2
+    assert "ORIS_SERVER_ADDR" in answer.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["inspect", "no-such-thread"],
+        ["resume", "no-such-thread", "--value", "1"],
+        ["cancel", "no-such-thread"],
+        ["stream", "no-such-thread"],
+        ["fork", "no-such-thread"],
+    ],
+)
+def test_an_unknown_thread_exits_with_5(cli: Cli, arguments: list[str]) -> None:
+    answer = cli(*arguments, "--json")
+    assert answer.code == 5
+    assert answer.error["code"] == "thread_not_found"
+    assert answer.error["details"] == {"thread_id": "no-such-thread"}
+    assert answer.out == ""
+
+
+def test_an_unknown_checkpoint_or_interrupt_exits_with_5(cli: Cli, thread: str) -> None:
+    cli("run", "review", "--input", "x", "--thread-id", thread)
+    assert cli("checkpoint", thread, "0009-000009", "--json").error["code"] == "checkpoint_not_found"
+    assert cli("checkpoint", thread, "0009-000009").code == 5
+    assert cli("resume", thread, "--interrupt", "int-nope", "--value", "1").code == 5
+
+
+def test_an_unknown_graph_exits_with_5(cli: Cli) -> None:
+    answer = cli("run", "no-such-graph", "--input", "x", "--json")
+    assert (answer.code, answer.error["code"]) == (5, "graph_not_found")
+
+
+def test_no_worker_exits_with_6(cli: Cli) -> None:
+    answer = cli("run", "review", "--input", "x", "--task-queue", "nobody-is-here", "--json")
+    assert (answer.code, answer.error["code"]) == (6, "no_worker")
+
+
+def test_no_server_exits_with_6(launch: Start) -> None:
+    answer = launch("list", env=clean_environment(TEMPORAL_ADDRESS="127.0.0.1:9")).ends()
+    assert answer.code == 6
+    assert "127.0.0.1:9" in answer.err
+    assert "Traceback" not in answer.err
+    assert len(answer.err.splitlines()) == 1
+
+
+def test_a_run_that_waits_for_nobody_exits_with_1(cli: Cli) -> None:
+    failed = cli("run", "failing", "--input", "x", "--json").json["thread_id"]
+    answer = cli("resume", failed, "--value", "1", "--json")
+    assert (answer.code, answer.error["code"]) == (1, "not_interrupted")
+
+
+def test_an_unknown_stream_mode_exits_with_2(cli: Cli, thread: str) -> None:
+    cli("run", "review", "--input", "x", "--thread-id", thread)
+    assert cli("stream", thread, "--mode", "everything").code == 2
+
+
+def test_an_error_nobody_expected_is_one_sentence_and_debug_shows_where(
+    cli: Cli, launch: Start, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def surprise(self: object, *_: object) -> None:
+        raise LookupError("surprise")
+
+    monkeypatch.setattr("oris_temporal.cli.graphs.shape_of", surprise)
+    answer = cli("graph", "--graphs", "cli_graphs:graphs")
+    assert answer.code == 1
+    assert "LookupError: surprise" in answer.err
+    assert "--debug" in answer.err
+
+
+def test_a_reader_that_goes_away_is_no_error(launch: Start) -> None:
+    program = launch("graph", "--graphs", "cli_graphs:graphs")
+    assert program.process.stdout is not None
+    program.process.stdout.close()
+    program.process.wait(60)
+    assert program.process.stderr is not None
+    assert program.process.stderr.read() == ""

@@ -1,0 +1,144 @@
+"""Options of the commands that move runs along, and their exit codes."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from cli_harness import Answer, Start, eventually
+
+from oris_temporal.client import OrisClient
+
+Cli = Callable[..., Answer]
+
+
+def test_a_failed_run_exits_with_4_and_says_which_node(cli: Cli) -> None:
+    answer = cli("run", "failing", "--input", "x", "--json")
+    assert answer.code == 4
+    assert answer.json["error"]["code"] == "node"
+    assert "failing.boom" in answer.json["error"]["message"]
+    assert "failing.boom" in cli("run", "failing", "--input", "x").out
+
+
+def test_a_cancelled_run_exits_with_4_where_it_is_waited_for(cli: Cli, thread: str) -> None:
+    cli("run", "review", "--input", "x", "--thread-id", thread)
+    assert cli("cancel", thread).code == 0
+    assert cli("inspect", thread, "--wait", "10s").code == 4
+    assert cli("inspect", thread).code == 0
+
+
+def test_a_run_that_outlasts_the_wait_exits_with_7(cli: Cli, thread: str, tmp_path: Path) -> None:
+    given = json.dumps({"directory": str(tmp_path)})
+    answer = cli("run", "holding", "--input-json", given, "--thread-id", thread, "--wait", "300ms", "--json")
+    assert (answer.code, answer.json["status"]) == (7, "running")
+    (tmp_path / "go").touch()
+    assert cli("inspect", thread, "--wait", "20s", "--json").json["values"]["trail"] == ["held"]
+
+
+def test_detach_starts_and_returns(cli: Cli, thread: str) -> None:
+    answer = cli("run", "review", "--input", "x", "--thread-id", thread, "--detach", "--json")
+    assert answer.code == 0
+    assert answer.json["thread_id"] == thread
+    assert cli("inspect", thread, "--wait", "20s").code == 3
+
+
+def test_input_may_be_text_json_or_a_file(
+    cli: Cli, launch: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def said(*options: str) -> list[str]:
+        answer = cli("run", "review", *options, "--json")
+        return [message["content"] for message in answer.json["values"]["messages"]]
+
+    (tmp_path / "input.json").write_text('{"messages": ["one", "two"]}')
+    (tmp_path / "input.md").write_text("# three")
+    assert said("--input", '{"not": "json"}') == ['{"not": "json"}', "findings"]
+    assert said("--input-json", '{"messages": ["one"]}') == ["one", "findings"]
+    assert said("--input-file", str(tmp_path / "input.json")) == ["one", "two", "findings"]
+    assert said("--input-file", str(tmp_path / "input.md")) == ["# three", "findings"]
+    (tmp_path / "stdin").write_text('{"messages": ["four"]}')
+    with (tmp_path / "stdin").open() as stdin:
+        monkeypatch.setattr("sys.stdin", stdin)
+        assert said("--input-file", "-") == ["four", "findings"]
+
+
+def test_a_thread_goes_on_from_its_last_state(cli: Cli, thread: str) -> None:
+    cli("run", "review", "--input", "x", "--thread-id", thread)
+    cli("resume", thread, "--value", '{"ok": true}')
+    again = cli("run", "review", "--from-last-state", "--thread-id", thread, "--json")
+    assert [message["content"] for message in again.json["values"]["messages"]][-2:] == [
+        "answer={'ok': True}",
+        "findings",
+    ]
+
+
+def test_a_running_thread_is_refused_unless_replaced(cli: Cli, thread: str, tmp_path: Path) -> None:
+    given = json.dumps({"directory": str(tmp_path)})
+    cli("run", "holding", "--input-json", given, "--thread-id", thread, "--detach")
+    refused = cli("run", "holding", "--input-json", given, "--thread-id", thread, "--json")
+    assert (refused.code, refused.error["code"]) == (1, "run_conflict")
+    (tmp_path / "go").touch()
+    replaced = cli("run", "holding", "--input-json", given, "--thread-id", thread, "--replace", "--json")
+    assert (replaced.code, replaced.json["values"]["trail"]) == (0, ["held"])
+
+
+def test_config_tenant_and_breakpoints_reach_the_run(cli: Cli, thread: str) -> None:
+    options = [
+        "--config",
+        '{"recursion_limit": 5}',
+        "--tenant",
+        "acme",
+        "--priority",
+        "2",
+        "--interrupt-after",
+        "research",
+    ]
+    answer = cli("run", "review", "--input", "x", "--thread-id", thread, *options, "--json")
+    assert answer.json["interrupts"][0]["kind"] == "after"
+    assert cli("inspect", thread, "--json").json["tenant"] == "acme"
+    went_on = cli("resume", thread, "--json")  # a breakpoint needs no value
+    assert went_on.json["interrupts"][0]["kind"] == "interrupt"
+
+
+def test_several_questions_are_answered_by_id(cli: Cli, thread: str) -> None:
+    asked = cli("run", "pair", "--input-json", "{}", "--thread-id", thread, "--json").json["interrupts"]
+    ids = {item["node"]: item["id"] for item in asked}
+    assert cli("resume", thread, "--value", "x", "--json").error["code"] == "ambiguous_resume"
+    left = cli("resume", thread, "--by-id", "--value", json.dumps({ids["right"]: "R"}), "--json")
+    assert [item["id"] for item in left.json["interrupts"]] == [ids["left"]]
+    done = cli("resume", thread, "--interrupt", ids["left"], "--value", "L", "--json")
+    assert (done.code, done.json["values"]["trail"]) == (0, ["left=L", "right=R"])
+    everything = cli("interrupts", thread, "--all", "--json").json
+    assert {item["id"]: item["answer"] for item in everything} == {ids["left"]: "L", ids["right"]: "R"}
+
+
+@pytest.mark.parametrize(
+    ("value", "answer"), [("yes", "yes"), ("true", "True"), ('"true"', "true"), ("[1, 2]", "[1, 2]"), ("null", "None")]
+)
+def test_a_value_is_json_or_else_text(cli: Cli, thread: str, value: str, answer: str) -> None:
+    cli("run", "review", "--input", "x", "--thread-id", thread)
+    done = cli("resume", thread, "--value", value, "--json")
+    assert done.json["values"]["messages"][-1]["content"] == f"answer={answer}"
+
+
+def test_a_question_is_not_answered_with_nothing_by_accident(cli: Cli, thread: str) -> None:
+    cli("run", "review", "--input", "x", "--thread-id", thread)
+    answer = cli("resume", thread)
+    assert answer.code == 2
+    assert "'approve' asks" in answer.err
+    assert cli("inspect", thread, "--json").json["status"] == "interrupted"
+
+
+def test_ctrl_c_leaves_the_run_alone_and_says_so(launch: Start, connected: Callable[..., object], thread: str) -> None:
+    program = launch("run", "review", "--input", "x", "--thread-id", thread, "--task-queue", "nobody-is-here")
+
+    async def is_there(client: OrisClient) -> bool:
+        return any([item async for item in client.temporal.list_workflows(f"WorkflowId = '{thread}'")])
+
+    eventually(lambda: connected(is_there))
+    answer = program.stop(signal.SIGINT)
+    assert answer.code == 130
+    assert f"oris-temporal inspect {thread}" in answer.err
+    assert "Traceback" not in answer.err

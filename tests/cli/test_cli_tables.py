@@ -1,0 +1,59 @@
+"""What people read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from cli_harness import Answer
+
+from oris_temporal.cli import render, style
+
+Cli = Callable[..., Answer]
+
+
+def test_columns_are_aligned_and_line_breaks_do_not_break_them() -> None:
+    assert style.table(["A", "B", "C"], [["1", "two\nlines", "x"], ["long", "", "\x1b[31mred"]]) == (
+        "A     B          C\n1     two lines  x\nlong             [31mred"
+    )
+
+
+def test_wide_characters_count_twice() -> None:
+    assert style.width_of("日本") == 4
+    assert style.one_line("日本語", 4) == "日…"
+
+
+def test_the_last_column_is_cut_to_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(style, "terminal_width", lambda *_: 20)
+    [_, row] = style.table(["NAME", "VALUE"], [["name", "x" * 50]]).splitlines()
+    assert row == "name  xxxxxxxxxxxxx…"
+
+
+def test_a_conversation_reads_as_one() -> None:
+    messages = [{"message_type": "human", "content": "hello"}, {"message_type": "ai", "content": "two\nlines"}]
+    assert render.state({"messages": messages, "n": 1}) == "  messages\n    human  hello\n    ai  two lines\n  n  1"
+
+
+def test_long_values_are_cut() -> None:
+    shown = render.state({"text": "x" * 10_000})
+    assert len(shown) < 3_000
+    assert "--json has them all" in shown
+
+
+def test_lists_are_tables(cli: Cli, thread: str) -> None:
+    cli("run", "review", "--input", "x", "--thread-id", thread)
+    head, *rows = cli("list", "--graph", "review", "--status", "interrupted").out.splitlines()
+    assert head.split() == ["THREAD", "GRAPH", "STATUS", "UPDATED", "WAITS", "FOR"]
+    assert any(row.startswith(thread) and "approve" in row for row in rows)
+    assert thread in cli("interrupts").out
+    assert "CHECKPOINT" in cli("history", thread).out
+    assert "task_completed" in cli("timeline", thread).out
+    assert "next        approve" in cli("checkpoint", thread).out
+    assert "status      interrupted at approve" in cli("inspect", thread).out
+    assert cli("list", "--graph", "nobody-ran-it").out == "No runs.\n"
+
+
+def test_the_web_ui_is_linked_where_it_is_known(cli: Cli, monkeypatch: pytest.MonkeyPatch, thread: str) -> None:
+    monkeypatch.setenv("ORIS_TEMPORAL_UI", "http://ui.example")
+    answer = cli("run", "review", "--input", "x", "--thread-id", f"{thread}/a b")
+    assert f"http://ui.example/namespaces/default/workflows/{thread}%2Fa%20b/" in answer.out

@@ -1,0 +1,294 @@
+"""A long run continues as new by itself: another history, the same run, and nothing lost."""
+
+from __future__ import annotations
+
+import asyncio
+import operator
+from typing import Annotated, TypedDict
+
+import pytest
+from conftest import Serve
+from questions import Answers
+from support import event_counts, event_names, eventually
+
+from oris_temporal import END, START, Context, OrisClient, Send, StateGraph
+from oris_temporal.graph.errors import InterruptConflictError
+
+
+async def segments(client: OrisClient, thread: str) -> list[str]:
+    """Run ids of a thread's histories, oldest first."""
+    run_ids = [(await client.inspect(thread)).run_id]
+    while True:
+        handle = client.temporal.get_workflow_handle(thread, run_id=run_ids[0])
+        async for event in handle.fetch_history_events():
+            before = event.workflow_execution_started_event_attributes.continued_execution_run_id
+            break
+        if not before:
+            return run_ids
+        run_ids.insert(0, before)
+
+
+class Counting(TypedDict, total=False):
+    count: int
+    log: Annotated[list[int], operator.add]
+
+
+ran: dict[str, list[int]] = {}
+
+
+async def step(state: Counting, config: dict) -> dict:
+    count = state.get("count", 0) + 1
+    ran.setdefault(config["configurable"]["thread_id"], []).append(count)
+    return {"count": count, "log": [count]}
+
+
+counting = (
+    StateGraph(Counting)
+    .add_node("step", step)
+    .add_edge(START, "step")
+    .add_conditional_edges("step", lambda state: END if state["count"] >= 20 else "step", ["step", END])
+    .compile(name="counting")
+)
+
+
+async def test_a_long_loop_goes_on_in_several_histories(client: OrisClient, serve: Serve, thread: str) -> None:
+    async with serve(counting):
+        done = await client.run("counting", thread, {}, continue_as_new_after=30)
+        assert done.status == "completed"
+        assert done.values == {"count": 20, "log": list(range(1, 21))}
+        assert ran[thread] == list(range(1, 21))  # no step twice
+        found = await segments(client, thread)
+        assert len(found) >= 4
+        for run_id in found:
+            assert len(await event_names(client, thread, run_id)) < 45
+
+        history = await client.history(thread)
+        assert [snapshot.checkpoint_id for snapshot in history] == [f"0001-{n:06d}" for n in range(1, 22)]
+        assert [snapshot.values.get("count", 0) for snapshot in history] == list(range(21))
+        assert (await client.inspect(thread)).run == 1
+
+
+async def test_the_timeline_and_the_stream_show_the_whole_run(client: OrisClient, serve: Serve, thread: str) -> None:
+    async with serve(counting):
+        await client.run("counting", thread, {}, continue_as_new_after=30)
+        timeline = await client.timeline(thread)
+        assert sum(event.kind == "task_completed" for event in timeline) == 20
+        assert [event.seq for event in timeline] == sorted({event.seq for event in timeline})
+        assert [timeline[0].kind, timeline[-1].kind] == ["run_started", "run_completed"]
+        updates = [chunk.data async for chunk in client.stream(thread)]
+        assert [update["step"]["count"] for update in updates] == list(range(1, 21))
+
+
+called: list[str] = []
+
+
+async def look_up(thread: str) -> str:
+    called.append(thread)
+    return f"call {called.count(thread)}"
+
+
+async def looks_up_then_asks(state: Answers, ctx: Context) -> dict:
+    found = await ctx.activity(look_up, ctx.thread_id)
+    moment, number, token = ctx.now(), ctx.random().random(), ctx.uuid4()
+    first = await ctx.interrupt({"found": found})
+    second = await ctx.interrupt("sure?", timeout="24h")
+    return {"answers": [found, first, second, f"{moment.isoformat()} {number} {token}"]}
+
+
+asking_late = (
+    StateGraph(Answers)
+    .add_node("node", looks_up_then_asks)
+    .add_activity(look_up)
+    .add_edge(START, "node")
+    .add_edge("node", END)
+    .compile(name="asking_late")
+)
+
+
+async def test_a_waiting_node_goes_on_without_doing_anything_twice(
+    client: OrisClient, serve: Serve, thread: str
+) -> None:
+    async with serve(asking_late):
+        paused = await client.run("asking_late", thread, {"answers": []}, continue_as_new_after=10)
+        assert [item.id for item in paused.interrupts] == [f"int-{thread}-0"]
+        before = await client.interrupts(thread)
+
+        async def continued() -> bool:
+            return len(await segments(client, thread)) >= 2
+
+        await eventually(continued)
+        after = await client.interrupts(thread)
+        assert after == before  # same id, same time
+        assert [item.id for item in (await client.inspect(thread)).interrupts] == [f"int-{thread}-0"]
+
+        second = await client.resume(thread, "one")
+        [question] = second.interrupts
+        assert question.id == f"int-{thread}-1"
+        repeated = await client.resume(thread, "one", interrupt_id=f"int-{thread}-0")
+        assert repeated.status == "interrupted"
+        with pytest.raises(InterruptConflictError):
+            await client.resume(thread, "two", interrupt_id=f"int-{thread}-0")
+        done = await client.resume(thread, "two")
+
+    assert done.values["answers"][:3] == ["call 1", "one", "two"]
+    assert called.count(thread) == 1
+
+
+async def test_it_settles_in_its_new_history_instead_of_continuing_for_ever(
+    client: OrisClient, serve: Serve, thread: str
+) -> None:
+    async with serve(asking_late):
+        await client.run("asking_late", thread, {"answers": []}, continue_as_new_after=5)
+        count = len(await segments(client, thread))
+        for _ in range(3):  # each a chance to continue once more
+            await client.interrupts(thread)
+            await client.temporal.get_workflow_handle(thread).signal("poke")
+        assert len(await segments(client, thread)) <= count + 3
+        assert (await client.resume(thread, {f"int-{thread}-0": "one"}, by_id=True)).status == "interrupted"
+        assert (await client.resume(thread, "two")).status == "completed"
+
+
+class Fan(TypedDict):
+    done: Annotated[list[int], operator.add]
+
+
+async def test_half_a_step_is_carried_over_and_its_finished_nodes_do_not_run_again(
+    client: OrisClient, serve: Serve, thread: str
+) -> None:
+    worked: list[int] = []
+
+    async def work(item: int) -> dict:
+        worked.append(item)
+        return {"done": [item]}
+
+    async def ask(item: int, ctx: Context) -> dict:
+        return {"done": [await ctx.interrupt(f"item {item}?")]}
+
+    graph = StateGraph(Fan).add_node("work", work).add_node("ask", ask)
+    graph.add_conditional_edges(
+        START, lambda state: [*(Send("work", n) for n in range(5)), *(Send("ask", n) for n in range(5, 8))], ["work", "ask"]
+    )
+    graph.add_edge("work", END).add_edge("ask", END)
+    async with serve(graph.compile(name="half")):
+        paused = await client.run("half", thread, {"done": []}, continue_as_new_after=20)
+        assert [item.value for item in paused.interrupts] == ["item 5?", "item 6?", "item 7?"]
+
+        async def continued() -> bool:
+            return len(await segments(client, thread)) >= 2
+
+        await eventually(continued)
+        answers = {item.id: index + 5 for index, item in enumerate(paused.interrupts)}
+        done = await client.resume(thread, answers, by_id=True)
+    assert done.values == {"done": list(range(8))}
+    assert sorted(worked) == list(range(5))
+
+
+async def wait_for_news(state: Answers, ctx: Context) -> dict:
+    answer = await ctx.interrupt("ready?")
+    return {"answers": [answer, await ctx.wait_signal("news"), await ctx.wait_signal("news")]}
+
+
+async def everything(state: Answers, ctx: Context) -> dict:
+    called = await ctx.activity(look_up, f"{ctx.thread_id}-a")
+    first = await ctx.interrupt("first?")
+    again = await ctx.activity(look_up, f"{ctx.thread_id}-b")
+    await ctx.sleep("10ms")
+    second = await ctx.interrupt("second?")
+    news = await ctx.wait_signal("news")
+    return {"answers": [called, first, again, second, news]}
+
+
+thorough = (
+    StateGraph(Answers)
+    .add_node("everything", everything)
+    .add_node("last", lambda state: {"answers": ["last"]})
+    .add_activity(look_up)
+    .add_edge(START, "everything")
+    .add_edge("everything", "last")
+    .add_edge("last", END)
+    .compile(name="thorough")
+)
+
+
+@pytest.mark.parametrize("limit", range(8, 32, 2))
+async def test_wherever_it_continues_nothing_is_lost_and_nothing_is_done_twice(
+    client: OrisClient, serve: Serve, thread: str, limit: int
+) -> None:
+    async with serve(thorough):
+        paused = await client.run("thorough", thread, {"answers": []}, continue_as_new_after=limit)
+        assert [item.value for item in paused.interrupts] == ["first?"]
+        paused = await client.resume(thread, "one")
+        assert [item.value for item in paused.interrupts] == ["second?"]
+        assert [item.id for item in paused.interrupts] == [f"int-{thread}-1"]
+        await client.signal(thread, "news", "news")
+        done = await client.resume(thread, "two")
+        assert done.values == {"answers": ["call 1", "one", "call 1", "two", "news", "last"]}
+        answered = await client.interrupts(thread, all=True)
+        assert [(item.answer, item.status) for item in answered] == [("two", "resumed"), ("one", "resumed")]
+
+
+async def test_signals_that_came_early_are_carried_over(client: OrisClient, serve: Serve, thread: str) -> None:
+    graph = StateGraph(Answers).add_node("node", wait_for_news).add_edge(START, "node").add_edge("node", END)
+    async with serve(graph.compile(name="news")):
+        await client.run("news", thread, {"answers": []}, continue_as_new_after=14)
+        for number in range(2):
+            await client.signal(thread, "news", number)
+
+        async def continued() -> bool:
+            return len(await segments(client, thread)) >= 2
+
+        await eventually(continued)
+        done = await client.resume(thread, "yes")
+    assert done.values == {"answers": ["yes", 0, 1]}
+
+
+async def test_an_edit_that_waits_is_not_lost(client: OrisClient, serve: Serve, thread: str) -> None:
+    started, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(state: Counting) -> dict:
+        count = state.get("count", 0) + 1
+        if count == 5:
+            started.set()
+            await go_on.wait()
+        return {"count": count}
+
+    graph = StateGraph(Counting).add_node("slow", slow).add_edge(START, "slow")
+    graph.add_conditional_edges("slow", lambda state: END if state["count"] >= 8 else "slow", ["slow", END])
+    async with serve(graph.compile(name="slowly")):
+        await client.start("slowly", thread, {}, continue_as_new_after=30)
+        await started.wait()
+        editing = asyncio.ensure_future(client.update_state(thread, {"log": [100]}))
+
+        async def accepted() -> bool:
+            return (await event_counts(client, thread))["WORKFLOW_EXECUTION_UPDATE_ACCEPTED"] > 0
+
+        await eventually(accepted)
+        go_on.set()
+        assert await editing
+        done = await client.result(thread)
+        assert len(await segments(client, thread)) >= 2
+    assert done.values == {"count": 8, "log": [100]}
+
+
+async def test_a_user_may_watch_a_run_while_it_continues_as_new(
+    client: OrisClient, serve: Serve, thread: str
+) -> None:
+    gate = asyncio.Event()
+
+    async def gated(state: Counting) -> dict:
+        await gate.wait()
+        return {"count": state.get("count", 0) + 1}
+
+    graph = StateGraph(Counting).add_node("gated", gated).add_edge(START, "gated")
+    graph.add_conditional_edges("gated", lambda state: END if state["count"] >= 12 else "gated", ["gated", END])
+    async with serve(graph.compile(name="watched")):
+        await client.start("watched", thread, {}, continue_as_new_after=20)
+
+        async def watch() -> list[int]:
+            return [chunk.data["gated"]["count"] async for chunk in client.stream(thread)]
+
+        watching = asyncio.ensure_future(watch())
+        gate.set()
+        assert (await client.result(thread)).status == "completed"
+        assert len(await segments(client, thread)) >= 2
+        assert await watching == list(range(1, 13))

@@ -1,0 +1,187 @@
+"""Deadlines, escalation, sleeping and backoff, on a server whose clock the test moves."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Annotated, TypedDict
+
+import pytest
+
+from oris_temporal import (
+    END,
+    START,
+    CompiledGraph,
+    Context,
+    OrisClient,
+    RetryPolicy,
+    StateGraph,
+    interrupt,
+)
+from oris_temporal.testing import ReplayingWorker, TimeSkippingServer
+
+
+class State(TypedDict):
+    log: Annotated[list[str], operator.add]
+
+
+failures: list[str] = []
+
+
+async def by_default(state: State, ctx: Context) -> dict:
+    answer = await ctx.interrupt("Publish?", timeout="24h", default={"ok": False}, escalate_after="1h")
+    return {"log": [str(answer["ok"])]}
+
+
+async def remote(state: State) -> dict:
+    answer = await interrupt("Publish?", timeout="24h", default={"ok": False}, escalate_after="1h")
+    return {"log": [str(answer["ok"])]}
+
+
+async def strictly(state: State, ctx: Context) -> dict:
+    await ctx.interrupt("Publish?", timeout="24h")
+    return {"log": ["answered"]}
+
+
+async def patiently(state: State, ctx: Context) -> dict:
+    await ctx.sleep("3d")
+    return {"log": ["slept"]}
+
+
+async def for_a_signal(state: State, ctx: Context) -> dict:
+    return {"log": [await ctx.wait_signal("news", timeout="2h")]}
+
+
+async def flaky(state: State, config: dict) -> dict:
+    failures.append(config["configurable"]["thread_id"])
+    if failures.count(config["configurable"]["thread_id"]) < 3:
+        raise OSError("not yet")
+    return {"log": ["worked"]}
+
+
+async def hopeless(state: State) -> dict:
+    failures.append("hopeless")
+    raise OSError("never")
+
+
+def one(name: str, fn: object, **options: object) -> CompiledGraph:
+    graph = StateGraph(State).add_node("node", fn, **options).add_edge(START, "node").add_edge("node", END)
+    return graph.compile(name=name)
+
+
+GRAPHS = [
+    one("by_default", by_default),
+    one("remote", remote),
+    one("strictly", strictly),
+    one("patiently", patiently),
+    one("for_a_signal", for_a_signal),
+    one("flaky", flaky, retry=RetryPolicy(initial_interval="1h", maximum_interval="8h")),
+    one(
+        "hopeless",
+        hopeless,
+        total_timeout="210m",
+        retry=RetryPolicy(initial_interval="1h", maximum_interval="1h", maximum_attempts=0),
+    ),
+]
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[TimeSkippingServer]:
+    async with TimeSkippingServer() as server, ReplayingWorker(server.client, GRAPHS) as worker:
+        yield server
+        assert await worker.check_replay() > 0
+
+
+@pytest.fixture
+def client(server: TimeSkippingServer) -> OrisClient:
+    return server.client
+
+
+@pytest.mark.parametrize("graph", ["by_default", "remote"])
+async def test_at_the_deadline_the_default_is_taken(server: TimeSkippingServer, client: OrisClient, graph: str) -> None:
+    paused = await client.run(graph, "t", {"log": []})
+    [question] = paused.interrupts
+    assert question.deadline == question.created_at + timedelta(hours=24)
+
+    await server.skip("23h")
+    assert (await client.inspect("t")).status == "interrupted"
+    await server.skip("2h")
+    assert (await client.result("t")).values == {"log": ["False"]}
+    [resumed] = [event for event in await client.timeline("t") if event.kind == "resumed"]
+    assert resumed.data["default"] is True
+
+
+async def test_an_answer_in_time_stops_the_clock(server: TimeSkippingServer, client: OrisClient) -> None:
+    await client.run("by_default", "t", {"log": []})
+    await server.skip("23h")
+    assert (await client.resume("t", {"ok": True})).values == {"log": ["True"]}
+
+
+async def test_without_a_default_the_run_fails_at_the_deadline(server: TimeSkippingServer, client: OrisClient) -> None:
+    await client.run("strictly", "t", {"log": []})
+    await server.skip("25h")
+    result = await client.result("t")
+    assert result.status == "failed"
+    assert result.error is not None
+    assert result.error["code"] == "interrupt_timeout"
+    assert result.error["details"] == {"interrupt_id": "int-t-0"}
+    assert "strictly.node" in result.error["message"]
+
+
+@pytest.mark.parametrize("graph", ["by_default", "remote"])
+async def test_a_question_that_waits_too_long_is_escalated(
+    server: TimeSkippingServer, client: OrisClient, graph: str
+) -> None:
+    paused = await client.run(graph, "t", {"log": []})
+    assert not paused.interrupts[0].escalated
+    await server.skip("61m")
+    [question] = await client.interrupts("t")
+    assert question.escalated
+    assert question.id == paused.interrupts[0].id
+    assert (await client.inspect("t")).interrupts[0].escalated  # in the memo too, where lists read it
+    assert (await client.resume("t", {"ok": True})).values == {"log": ["True"]}
+
+
+async def test_sleeping_for_days(server: TimeSkippingServer, client: OrisClient) -> None:
+    started = await server.now()
+    await client.start("patiently", "t", {"log": []})
+    await server.skip("4d")
+    assert (await client.result("t")).values == {"log": ["slept"]}
+    assert await server.now() >= started + timedelta(days=3)
+
+
+async def test_a_signal_that_does_not_come(server: TimeSkippingServer, client: OrisClient) -> None:
+    await client.start("for_a_signal", "t", {"log": []})
+    await server.skip("3h")
+    result = await client.result("t")
+    assert result.error is not None
+    assert (result.status, result.error["code"]) == ("failed", "signal_timeout")
+
+
+async def test_waits_between_attempts_pass_at_once(server: TimeSkippingServer, client: OrisClient) -> None:
+    await client.start("flaky", "flaky-1", {"log": []})
+    await server.skip("4h")  # one hour before the second attempt, two before the third
+    assert (await client.result("flaky-1")).values == {"log": ["worked"]}
+    assert failures.count("flaky-1") == 3
+
+
+async def test_all_attempts_together_have_a_limit(server: TimeSkippingServer, client: OrisClient) -> None:
+    await client.start("hopeless", "t", {"log": []})
+    await server.skip("5h")
+    result = await client.result("t")
+    assert result.error is not None
+    assert (result.status, result.error["details"]["node"]) == ("failed", "hopeless.node")
+    assert "never" in result.error["message"]  # what went wrong, not only that time ran out
+    assert failures.count("hopeless") == 4  # at 0, 1, 2 and 3 hours
+
+
+async def test_a_run_takes_no_longer_than_its_execution_timeout(
+    server: TimeSkippingServer, client: OrisClient
+) -> None:
+    await client.run("by_default", "t", {"log": []}, execution_timeout="1h")
+    await server.skip("2h")
+    info = await client.inspect("t")
+    assert info.status == "failed"
+    assert info.error is not None
+    assert info.error["code"] == "timed_out"

@@ -1,0 +1,65 @@
+"""One run from the first line to the last: research, a person approves, publish."""
+
+from __future__ import annotations
+
+from conftest import Serve
+from review_graph import review, texts
+
+from oris_temporal import OrisClient
+from oris_temporal.devserver import DevServer
+
+
+async def test_a_run_pauses_for_a_person_and_is_resumed_by_another_client(
+    client: OrisClient, dev_server: DevServer, serve: Serve, thread: str
+) -> None:
+    async with serve(review):
+        paused = await client.run("review", thread, "storks")
+        assert paused.status == "interrupted"
+        assert paused.next == ["approve"]
+        [question] = paused.interrupts
+        assert (question.id, question.node, question.value) == (f"int-{thread}-0", "approve", {"question": "Publish?"})
+
+        other = await OrisClient.connect(dev_server.address)
+        done = await other.resume(thread, {"ok": True})
+        assert done.status == "completed"
+        assert done.run_id == paused.run_id
+        assert texts(done.values) == ["storks", "findings about storks", "approved=True", "published"]
+        assert (done.interrupts, done.next) == ([], [])
+
+
+async def test_the_final_state_is_the_result_of_the_workflow_and_needs_no_worker_to_read(
+    client: OrisClient, serve: Serve, thread: str
+) -> None:
+    async with serve(review):
+        await client.run("review", thread, "storks")
+        done = await client.resume(thread, {"ok": False})
+
+    assert await client.temporal.get_workflow_handle(thread).result() == done.values
+    assert texts((await client.result(thread)).values)[-2:] == ["approved=False", "published"]
+
+
+async def test_with_the_graph_at_hand_the_state_has_its_types(client: OrisClient, serve: Serve, thread: str) -> None:
+    async with serve(review):
+        paused = await client.run(review, thread, "storks")
+        assert paused.state["messages"][-1].content == "findings about storks"
+        done = await client.resume(thread, {"ok": True}, graph=review)
+        assert done.state["messages"][-1].content == "published"
+
+
+async def test_start_returns_at_once_and_the_result_can_be_waited_for(
+    client: OrisClient, serve: Serve, thread: str
+) -> None:
+    started = await client.start("review", thread, "storks")
+    async with serve(review):
+        paused = await client.result(thread)
+        assert paused.status == "interrupted"
+        assert (await client.inspect(thread)).run_id == started.run_id
+
+
+async def test_a_budget_turns_a_long_wait_into_running_and_loses_nothing(
+    client: OrisClient, serve: Serve, thread: str
+) -> None:
+    early = await client.run("review", thread, "storks", wait="200ms")
+    assert early.status == "running"
+    async with serve(review):
+        assert (await client.result(thread)).status == "interrupted"

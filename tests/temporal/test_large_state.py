@@ -1,0 +1,107 @@
+"""A large state is passed by reference: history holds each update once, however many nodes read them all."""
+
+from __future__ import annotations
+
+import operator
+from typing import Annotated, TypedDict
+
+from conftest import Serve
+from support import events
+
+from oris_temporal import END, START, Context, OrisClient, StateGraph
+
+
+class Log(TypedDict, total=False):
+    log: Annotated[list[str], operator.add]
+    seen: list[int]
+    document: str
+
+
+TURNS = 30
+CHUNK = 10_000
+
+
+async def append(state: Log) -> dict:
+    """Reads the whole log, adds to it."""
+    return {
+        "log": [f"{len(state['log']):03d}" + "x" * CHUNK],
+        "seen": [*state.get("seen", []), sum(map(len, state["log"]))],
+    }
+
+
+appending = (
+    StateGraph(Log)
+    .add_node("append", append)
+    .add_edge(START, "append")
+    .add_conditional_edges("append", lambda state: END if len(state["log"]) >= TURNS else "append", ["append", END])
+    .compile(name="appending")
+)
+
+
+async def test_history_grows_with_what_is_written_not_with_what_is_read(
+    client: OrisClient, serve: Serve, thread: str
+) -> None:
+    async with serve(appending, max_cached_workflows=10):
+        result = await client.run("appending", thread, {})
+        assert [entry[:3] for entry in result.values["log"]] == [f"{n:03d}" for n in range(TURNS)]
+        assert result.values["seen"] == [n * (CHUNK + 3) for n in range(TURNS)]
+        info = await client.inspect(thread)
+    written = TURNS * CHUNK
+    read = CHUNK * TURNS * (TURNS - 1) // 2
+    assert info.history_bytes < 2.5 * written  # each update once, and the result
+    assert info.history_bytes < read / 5
+
+
+async def test_another_worker_pulls_what_it_needs(
+    client: OrisClient, other: OrisClient, serve: Serve, thread: str
+) -> None:
+    async with serve(appending), serve(appending, over=other):
+        result = await client.run("appending", thread, {"log": ["000"]})
+    assert len(result.values["log"]) == TURNS
+
+
+async def read_document(state: Log) -> dict:
+    return {"seen": [len(state["document"])]}
+
+
+async def replace_document(state: Log, ctx: Context) -> dict:
+    return {"document": "y" * 50_000}
+
+
+async def test_a_large_value_is_the_one_of_its_step(client: OrisClient, serve: Serve, thread: str) -> None:
+    graph = StateGraph(Log)
+    graph.add_node("before", read_document).add_node("replace", replace_document).add_node("after", read_document)
+    graph.add_edge(START, "before").add_edge("before", "replace").add_edge("replace", "after").add_edge("after", END)
+    async with serve(graph.compile(name="documents")):
+        result = await client.run("documents", thread, {"document": "x" * 100_000})
+        history = await client.history(thread)
+        scheduled = [
+            event.activity_task_scheduled_event_attributes
+            for event in await events(client, thread)
+            if event.HasField("activity_task_scheduled_event_attributes")
+        ]
+    assert result.values["seen"] == [50_000]
+    assert [snapshot.values.get("seen") for snapshot in history] == [None, [100_000], [100_000], [50_000]]
+    assert all(item.input.ByteSize() < 2_000 for item in scheduled)
+
+
+class OnlyCount(TypedDict):
+    seen: list[int]
+
+
+async def test_a_node_gets_only_what_it_declares(client: OrisClient, serve: Serve, thread: str) -> None:
+    keys: list[set[str]] = []
+
+    async def by_annotation(state: OnlyCount) -> dict:
+        keys.append(set(state))
+        return {}
+
+    async def by_option(state: Log) -> dict:
+        keys.append(set(state))
+        return {}
+
+    graph = StateGraph(Log).add_node("by_annotation", by_annotation).add_node("by_option", by_option, reads=["seen"])
+    graph.add_edge(START, "by_annotation").add_edge("by_annotation", "by_option").add_edge("by_option", END)
+    async with serve(graph.compile(name="declared")):
+        await client.run("declared", thread, {"document": "x" * 100_000, "seen": [1]})
+    assert keys == [{"seen"}, {"seen"}]

@@ -1,0 +1,50 @@
+"""A person may refuse to answer: the run is cancelled and says why."""
+
+from __future__ import annotations
+
+import pytest
+from conftest import Serve
+from questions import asking
+
+from oris_temporal import OrisClient
+from oris_temporal.graph.errors import InterruptConflictError, NotInterruptedError
+
+
+async def test_a_rejected_question_ends_the_run_as_cancelled(client: OrisClient, serve: Serve, thread: str) -> None:
+    async with serve(asking("left")):
+        await client.run("asking", thread, {"answers": []})
+        result = await client.reject(thread, reason="not in my name", author="ada")
+        assert (result.status, result.interrupts) == ("cancelled", [])
+
+        [asked] = await client.interrupts(thread, all=True)
+        assert (asked.status, asked.answer, asked.author) == ("rejected", "not in my name", "ada")
+        assert await client.interrupts(thread) == []
+        kinds = [event.kind for event in await client.timeline(thread)]
+        assert kinds[-2:] == ["rejected", "run_cancelled"]
+
+
+async def test_one_of_several_questions_is_rejected_by_its_id(client: OrisClient, serve: Serve, thread: str) -> None:
+    async with serve(asking("left", "right")):
+        paused = await client.run("asking", thread, {"answers": []})
+        result = await client.reject(thread, paused.interrupts[1].id)
+        assert result.status == "cancelled"
+        asked = {item.id: item.status for item in await client.interrupts(thread, all=True)}
+        assert asked[paused.interrupts[1].id] == "rejected"
+
+
+async def test_a_rejected_question_takes_no_answer_and_an_answered_one_no_rejection(
+    client: OrisClient, serve: Serve, thread: str
+) -> None:
+    async with serve(asking("left", "right")):
+        paused = await client.run("asking", thread, {"answers": []})
+        left, right = (item.id for item in paused.interrupts)
+        await client.resume(thread, "yes", interrupt_id=left)
+        with pytest.raises(InterruptConflictError):
+            await client.reject(thread, left)
+        await client.reject(thread, right)
+        with pytest.raises(InterruptConflictError):
+            await client.resume(thread, "yes", interrupt_id=right)
+        with pytest.raises(InterruptConflictError):
+            await client.reject(thread, right)
+        with pytest.raises(NotInterruptedError):
+            await client.resume(thread, "yes")

@@ -1,0 +1,136 @@
+"""A thread runs again: from a fresh state, from its last one, and never twice at once."""
+
+from __future__ import annotations
+
+import asyncio
+import operator
+from typing import Annotated, TypedDict
+
+import pytest
+from conftest import Serve
+from questions import asking
+from support import event_names
+
+from oris_temporal import END, START, CompiledGraph, OrisClient, StateGraph
+from oris_temporal.graph.errors import RunConflictError
+
+
+class Log(TypedDict, total=False):
+    log: Annotated[list[str], operator.add]
+    count: int
+
+
+def counter() -> CompiledGraph:
+    async def count(state: Log) -> dict:
+        return {"count": state.get("count", 0) + 1, "log": [f"count {state.get('count', 0)}"]}
+
+    graph = StateGraph(Log).add_node("node", count).add_edge(START, "node").add_edge("node", END)
+    return graph.compile(name="counter")
+
+
+async def test_by_default_from_a_fresh_state(client: OrisClient, serve: Serve, thread: str) -> None:
+    async with serve(counter()):
+        first = await client.run("counter", thread, {"log": ["one"]})
+        second = await client.run("counter", thread, {"log": ["two"]})
+        assert first.values == {"count": 1, "log": ["one", "count 0"]}
+        assert second.values == {"count": 1, "log": ["two", "count 0"]}
+        assert first.run_id != second.run_id
+        assert (await client.inspect(thread)).run == 2
+
+
+async def test_on_request_from_the_last_state(client: OrisClient, serve: Serve, thread: str) -> None:
+    async with serve(counter()):
+        await client.run("counter", thread, {"log": ["one"]})
+        second = await client.run("counter", thread, {"log": ["two"]}, from_last_state=True)
+        assert second.values == {"count": 2, "log": ["one", "count 0", "two", "count 1"]}
+        third = await client.run("counter", thread, from_last_state=True)
+        assert third.values["count"] == 3
+        with_graph = await client.run(counter(), thread, from_last_state=True)
+        assert with_graph.state["count"] == 4
+
+
+async def test_from_the_last_state_of_a_thread_that_never_ran(client: OrisClient, serve: Serve, thread: str) -> None:
+    async with serve(counter()):
+        result = await client.run("counter", thread, {"log": ["one"]}, from_last_state=True)
+    assert result.values == {"count": 1, "log": ["one", "count 0"]}
+
+
+def busy(started: asyncio.Event, go_on: asyncio.Event) -> CompiledGraph:
+    async def work(state: Log) -> dict:
+        started.set()
+        await go_on.wait()
+        return {"log": ["done"]}
+
+    return StateGraph(Log).add_node("node", work).add_edge(START, "node").add_edge("node", END).compile(name="busy")
+
+
+async def test_while_it_is_running_another_run_is_refused(client: OrisClient, serve: Serve, thread: str) -> None:
+    started, go_on = asyncio.Event(), asyncio.Event()
+    async with serve(busy(started, go_on)):
+        await client.start("busy", thread, {})
+        await started.wait()
+        before = await event_names(client, thread)
+        for attempt in (
+            client.run("busy", thread, {}),
+            client.start("busy", thread, {}),
+            client.run("busy", thread, {}, from_last_state=True),
+            client.replay(thread),
+        ):
+            with pytest.raises(RunConflictError):
+                await attempt
+        assert await event_names(client, thread) == before
+        go_on.set()
+        assert (await client.result(thread)).values == {"log": ["done"]}
+
+
+async def test_unless_it_is_to_be_replaced(client: OrisClient, serve: Serve, thread: str) -> None:
+    started, go_on = asyncio.Event(), asyncio.Event()
+    async with serve(busy(started, go_on)):
+        first = await client.start("busy", thread, {"log": ["first"]})
+        await started.wait()
+        go_on.set()
+        second = await client.run("busy", thread, {"log": ["second"]}, on_conflict="replace")
+        assert second.values == {"log": ["second", "done"]}
+        assert second.run_id != first.run_id
+        assert (await client.inspect(thread)).run == 2
+
+
+async def test_a_run_that_only_waits_for_people_gives_way(client: OrisClient, serve: Serve, thread: str) -> None:
+    async with serve(asking("left")):
+        first = await client.run("asking", thread, {"answers": []})
+        second = await client.run("asking", thread, {"answers": ["new"]})
+        assert (first.status, second.status) == ("interrupted", "interrupted")
+        assert [item.id for item in second.interrupts] == [f"int-{thread}-1"]
+        done = await client.resume(thread, "yes")
+        assert done.values == {"answers": ["new", "left=yes"]}
+
+
+async def test_the_same_idempotency_key_joins_the_run_it_started(client: OrisClient, serve: Serve, thread: str) -> None:
+    async with serve(counter()):
+        first = await client.run("counter", thread, {}, idempotency_key="k-1")
+        again = await client.run("counter", thread, {}, idempotency_key="k-1")
+        assert (again.run_id, again.values) == (first.run_id, first.values)
+        assert (await client.start("counter", thread, {}, idempotency_key="k-1")).run_id == first.run_id
+        other = await client.run("counter", thread, {}, idempotency_key="k-2")
+        assert other.run_id != first.run_id
+
+
+async def test_many_who_start_the_same_thread_at_once_start_it_once(
+    client: OrisClient, serve: Serve, thread: str
+) -> None:
+    started, go_on = asyncio.Event(), asyncio.Event()
+    async with serve(busy(started, go_on)):
+        runs = [asyncio.ensure_future(client.run("busy", thread, {})) for _ in range(5)]
+        await started.wait()
+        await asyncio.wait(runs, return_when=asyncio.FIRST_EXCEPTION)
+        go_on.set()
+        results = await asyncio.gather(*runs, return_exceptions=True)
+    assert sum(isinstance(result, RunConflictError) for result in results) == 4
+    [winner] = [result for result in results if not isinstance(result, BaseException)]
+    assert winner.status == "completed"
+
+
+async def test_without_a_thread_id_every_run_has_a_thread_of_its_own(client: OrisClient, serve: Serve) -> None:
+    async with serve(counter()):
+        threads = {(await client.run("counter", input={})).thread_id for _ in range(3)}
+    assert len(threads) == 3

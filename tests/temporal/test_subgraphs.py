@@ -1,0 +1,163 @@
+"""A graph as a node: in its parent's workflow, or in one of its own."""
+
+from __future__ import annotations
+
+import operator
+from typing import Annotated, Literal, TypedDict
+
+import pytest
+from conftest import Serve
+from support import event_counts, eventually
+
+from oris_temporal import END, START, CompiledGraph, Context, OrisClient, Send, StateGraph
+
+RunAs = Literal["inline", "child_workflow"]
+BOTH: list[RunAs] = ["inline", "child_workflow"]
+
+
+class Log(TypedDict, total=False):
+    log: Annotated[list[str], operator.add]
+
+
+async def look(state: Log) -> dict:
+    return {"log": ["look"]}
+
+
+async def ask(state: Log, ctx: Context) -> dict:
+    return {"log": [f"inner {await ctx.interrupt('inner?', timeout='24h')}"]}
+
+
+async def after(state: Log) -> dict:
+    return {"log": [f"after {len(state['log'])}"]}
+
+
+inner = (
+    StateGraph(Log)
+    .add_node("look", look)
+    .add_node("ask", ask)
+    .add_edge(START, "look")
+    .add_edge("look", "ask")
+    .add_edge("ask", END)
+    .compile(name="inner")
+)
+
+
+def outer(run_as: RunAs, child: CompiledGraph = inner) -> CompiledGraph:
+    graph = StateGraph(Log).add_subgraph("child", child, run_as=run_as).add_node("after", after)
+    return graph.add_edge(START, "child").add_edge("child", "after").add_edge("after", END).compile(name="outer")
+
+
+@pytest.mark.parametrize("run_as", BOTH)
+async def test_its_questions_are_asked_on_the_parents_thread(
+    client: OrisClient, serve: Serve, thread: str, run_as: RunAs
+) -> None:
+    async with serve(outer(run_as)):
+        paused = await client.run("outer", thread, {"log": ["start"]})
+        assert (paused.status, paused.next) == ("interrupted", ["child"])
+        [question] = paused.interrupts
+        assert (question.id, question.node, question.value) == (f"int-{thread}-0", "ask", "inner?")
+        assert question.namespace.startswith("child:")
+        assert question.deadline is not None
+
+        done = await client.resume(thread, "yes")
+        assert done.status == "completed"
+        assert done.values == {"log": ["start", "look", "inner yes", "after 3"]}
+        assert await client.interrupts(thread) == []
+
+
+@pytest.mark.parametrize("run_as", BOTH)
+async def test_several_at_once_each_with_its_question(
+    client: OrisClient, serve: Serve, thread: str, run_as: RunAs
+) -> None:
+    graph = StateGraph(Log).add_subgraph("child", inner, run_as=run_as).add_edge("child", END)
+    graph.add_conditional_edges(
+        START, lambda state: [Send("child", {"log": [str(number)]}) for number in range(3)], ["child"]
+    )
+    async with serve(graph.compile(name="outer")):
+        paused = await client.run("outer", thread, {})
+        assert len({item.id for item in paused.interrupts}) == 3
+        answers = {item.id: f"answer {index}" for index, item in enumerate(paused.interrupts)}
+        last = dict([answers.popitem()])
+        waiting = await client.resume(thread, answers, by_id=True)
+        assert [item.id for item in waiting.interrupts] == list(last)
+        done = await client.resume(thread, last, by_id=True)
+        assert done.values["log"].count("look") == 3
+        assert [item for item in done.values["log"] if item.startswith("inner")] == [
+            f"inner answer {index}" for index in range(3)
+        ]
+
+
+async def test_inline_it_has_checkpoints_of_its_own_in_a_namespace(
+    client: OrisClient, serve: Serve, thread: str
+) -> None:
+    async with serve(outer("inline")):
+        paused = await client.run("outer", thread, {"log": []})
+        namespace = paused.interrupts[0].namespace
+        history = await client.history(thread, namespace=namespace)
+        assert [snapshot.next for snapshot in history] == [["look"], ["ask"]]
+        assert history[-1].values == {"log": ["look"]}
+        await client.resume(thread, "yes")
+
+
+async def test_in_a_workflow_of_its_own_it_has_a_history_and_a_thread(
+    client: OrisClient, serve: Serve, thread: str
+) -> None:
+    async with serve(outer("child_workflow")):
+        paused = await client.run("outer", thread, {"log": []})
+        child = f"{thread}/1/child/0"
+        info = await client.inspect(child)
+        assert (info.graph, info.status) == ("inner", "interrupted")
+        assert [item.value for item in info.interrupts] == ["inner?"]
+        await client.resume(thread, "yes")
+        assert (await client.inspect(child)).status == "completed"
+        counts = await event_counts(client, thread)
+        assert (counts["CHILD_WORKFLOW_EXECUTION_COMPLETED"], counts["ACTIVITY_TASK_SCHEDULED"]) == (1, 1)
+        assert paused.interrupts[0].id == f"int-{thread}-0"
+
+
+async def test_its_question_may_be_answered_on_its_own_thread_too(
+    client: OrisClient, serve: Serve, thread: str
+) -> None:
+    async with serve(outer("child_workflow")):
+        await client.run("outer", thread, {"log": []})
+        await client.resume(f"{thread}/1/child/0", "directly")
+        done = await client.result(thread)
+        assert done.values["log"] == ["look", "inner directly", "after 2"]
+
+
+@pytest.mark.parametrize("run_as", BOTH)
+async def test_when_it_fails_the_parent_fails_and_names_the_node(
+    client: OrisClient, serve: Serve, thread: str, run_as: RunAs
+) -> None:
+    async def bad(state: Log) -> None:
+        raise ValueError("inner trouble")
+
+    child = StateGraph(Log).add_node("bad", bad).add_edge(START, "bad").add_edge("bad", END).compile(name="badly")
+    async with serve(outer(run_as, child)):
+        result = await client.run("outer", thread, {"log": []})
+    assert result.error is not None
+    assert (result.status, result.error["code"]) == ("failed", "node")
+    assert result.error["details"]["node"] == "badly.bad"
+    assert "inner trouble" in result.error["message"]
+
+
+@pytest.mark.parametrize("run_as", BOTH)
+async def test_cancelling_the_parent_cancels_it(client: OrisClient, serve: Serve, thread: str, run_as: RunAs) -> None:
+    async with serve(outer(run_as)):
+        await client.run("outer", thread, {"log": []})
+        assert (await client.cancel(thread)).status == "cancelled"
+        if run_as == "child_workflow":
+            assert (await client.inspect(f"{thread}/1/child/0")).status == "cancelled"
+
+
+async def test_the_parent_is_listed_with_the_question_and_the_child_as_its_child(
+    client: OrisClient, serve: Serve, thread: str
+) -> None:
+    async with serve(outer("child_workflow")):
+        await client.run("outer", thread, {"log": []})
+
+        async def listed() -> bool:
+            return f"int-{thread}-0" in {item.id for item in await client.interrupts()}
+
+        await eventually(listed)
+        await client.resume(thread, "yes")

@@ -1,0 +1,117 @@
+"""Answers come as updates, which are checked before they enter the history, or as signals from anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+from conftest import Serve
+from questions import asking
+from support import event_counts, event_names, eventually
+
+from oris_temporal import OrisClient
+from oris_temporal.graph.errors import (
+    AmbiguousResumeError,
+    InterruptNotFoundError,
+    InvalidAnswerError,
+    InvalidUpdateError,
+    NodeNotFoundError,
+    OrisError,
+    ThreadNotFoundError,
+)
+
+graph = asking("left", "typed")
+
+
+@pytest.fixture
+async def paused(client: OrisClient, serve: Serve, thread: str) -> AsyncIterator[str]:
+    """A thread that waits for two answers."""
+    async with serve(graph):
+        await client.run("asking", thread, {"answers": []})
+        yield thread
+
+
+BAD: dict[str, tuple[type[OrisError], Callable[[OrisClient, str], Awaitable[object]]]] = {
+    "one value for two questions": (AmbiguousResumeError, lambda client, t: client.resume(t, "yes")),
+    "an id never asked": (InterruptNotFoundError, lambda client, t: client.resume(t, 1, interrupt_id="int-other-0")),
+    "one of several ids never asked": (
+        InterruptNotFoundError,
+        lambda client, t: client.resume(t, {f"int-{t}-0": 1, "int-other-0": 1}, by_id=True),
+    ),
+    "by id, but no ids": (InvalidAnswerError, lambda client, t: client.resume(t, "yes", by_id=True)),
+    "not what the schema says": (
+        InvalidAnswerError,
+        lambda client, t: client.resume(t, {"ok": "perhaps"}, interrupt_id=f"int-{t}-1"),
+    ),
+    "a goto to nowhere": (NodeNotFoundError, lambda client, t: client.resume(t, goto="nowhere")),
+    "a field the state lacks": (InvalidUpdateError, lambda client, t: client.update_state(t, {"nowhere": 1})),
+    "a value of the wrong type": (InvalidUpdateError, lambda client, t: client.update_state(t, {"answers": 3})),
+    "as a node there is not": (
+        NodeNotFoundError,
+        lambda client, t: client.update_state(t, {"answers": []}, as_node="nobody"),
+    ),
+    "a rejection of an id never asked": (InterruptNotFoundError, lambda client, t: client.reject(t, "int-other-0")),
+    "a rejection of one of two": (AmbiguousResumeError, lambda client, t: client.reject(t)),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+async def test_a_refused_update_says_why_and_leaves_no_history(client: OrisClient, paused: str, case: str) -> None:
+    error, attempt = BAD[case]
+    before = await event_names(client, paused)
+    with pytest.raises(error):
+        await attempt(client, paused)
+    assert await event_names(client, paused) == before
+    assert [item.id for item in (await client.inspect(paused)).interrupts] == [f"int-{paused}-0", f"int-{paused}-1"]
+
+
+async def test_an_answer_that_fits_its_schema_arrives_as_an_instance(client: OrisClient, paused: str) -> None:
+    [schema] = [item.answer_schema for item in await client.interrupts(paused) if item.answer_schema]
+    assert set(schema["properties"]) == {"ok", "note"}
+    result = await client.resume(
+        paused, {f"int-{paused}-1": {"ok": True, "note": "fine"}, f"int-{paused}-0": 1}, by_id=True
+    )
+    assert result.values == {"answers": ["left=1", "ok=True note=fine"]}
+
+
+async def test_a_signal_of_any_client_answers_too(client: OrisClient, paused: str) -> None:
+    handle = client.temporal.get_workflow_handle(paused)
+    await handle.signal("resume", args=["yes", {"interrupt_id": f"int-{paused}-0"}])
+    await handle.signal("resume", {"ok": False})  # the only question that is left
+    assert await handle.result() == {"answers": ["left=yes", "ok=False note="]}
+    counts = await event_counts(client, paused)
+    assert counts["WORKFLOW_EXECUTION_SIGNALED"] == 2
+
+
+async def test_a_signal_that_answers_nothing_is_noted_and_changes_nothing(client: OrisClient, paused: str) -> None:
+    handle = client.temporal.get_workflow_handle(paused)
+    await handle.signal("resume", "yes")
+    await handle.signal("resume", args=["yes", {"interrupt_id": "int-other-0"}])
+
+    async def ignored() -> list[str]:
+        timeline = await client.timeline(paused)
+        codes = [event.data["code"] for event in timeline if event.kind == "ignored"]
+        return codes if len(codes) == 2 else []
+
+    assert await eventually(ignored) == ["ambiguous_resume", "interrupt_not_found"]
+    assert len(await client.interrupts(paused)) == 2
+
+
+async def test_a_thread_nobody_started_is_not_found(client: OrisClient, thread: str) -> None:
+    for attempt in (
+        client.resume(thread, 1),
+        client.reject(thread),
+        client.cancel(thread),
+        client.signal(thread, "x"),
+        client.update_state(thread, {}),
+        client.inspect(thread),
+        client.history(thread),
+        client.timeline(thread),
+        client.interrupts(thread),
+        client.checkpoint(thread),
+        client.result(thread),
+        client.replay(thread),
+        client.fork(thread),
+    ):
+        with pytest.raises(ThreadNotFoundError):
+            await attempt
