@@ -25,7 +25,7 @@ import importlib.util
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 from uuid import uuid4
 
 import temporalio.client
@@ -214,7 +214,9 @@ class TimeSkippingServer:
         await temporal.operator_service.add_search_attributes(
             AddSearchAttributesRequest(
                 namespace=temporal.namespace,
-                search_attributes={name: key.indexed_value_type.value for name, key in SEARCH_ATTRIBUTES.items()},
+                search_attributes={
+                    name: cast("Any", key.indexed_value_type.value) for name, key in SEARCH_ATTRIBUTES.items()
+                },
             )
         )
         self.client = OrisClient(temporal, task_queue=self._task_queue)

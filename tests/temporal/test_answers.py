@@ -26,7 +26,9 @@ async def test_questions_are_answered_by_id_in_any_order(client: OrisClient, ser
         result = await client.resume(thread, "l")
 
     assert result.status == "completed"
-    assert result.values == {"answers": ["left=l", "right=r", "remote=R"]}  # in the order of the nodes, not of the answers
+    assert result.values == {
+        "answers": ["left=l", "right=r", "remote=R"]
+    }  # in the order of the nodes, not of the answers
 
 
 async def test_all_are_answered_at_once(client: OrisClient, serve: Serve, thread: str) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypedDict
 
 import pytest
 from conftest import Serve
-from questions import Answers, asking
+from questions import asking
 from review_graph import review
 from support import event_names
 
@@ -153,7 +153,13 @@ async def test_by_name_what_cannot_be_sent_starts_nothing(
 
 @pytest.mark.parametrize(
     ("given", "code"),
-    [({"answers": [1]}, "invalid_update"), ({"nowhere": 1}, "invalid_update"), ("text", "invalid_update"), (None, "empty_input"), ([1], "invalid_update")],
+    [
+        ({"answers": [1]}, "invalid_update"),
+        ({"nowhere": 1}, "invalid_update"),
+        ("text", "invalid_update"),
+        (None, "empty_input"),
+        ([1], "invalid_update"),
+    ],
     ids=["wrong type", "unknown field", "text", "none", "a list"],
 )
 async def test_by_name_an_input_that_does_not_fit_fails_the_run(
@@ -168,7 +174,15 @@ async def test_by_name_an_input_that_does_not_fit_fails_the_run(
 
 @pytest.mark.parametrize(
     "options",
-    [{"seed": {"nonsense": True}}, {"carried": {}}, {"config": 3}, {"edit": {"nonsense": 1}}, {"values": 3}, "text", [1]],
+    [
+        {"seed": {"nonsense": True}},
+        {"carried": {}},
+        {"config": 3},
+        {"edit": {"nonsense": 1}},
+        {"values": 3},
+        "text",
+        [1],
+    ],
     ids=str,
 )
 async def test_options_that_are_none_of_ours_fail_the_run(
@@ -403,7 +417,9 @@ async def test_whatever_a_node_hands_over_is_measured(
 async def test_an_input_of_a_child_workflow_of_3_mb(client: OrisClient, serve: Serve, thread: str) -> None:
     inner = StateGraph(Log).add_node("node", lambda state: {}).add_edge(START, "node").add_edge("node", END)
     graph = StateGraph(Log).add_node("first", lambda state: {"log": ["first"]})
-    graph.add_subgraph("child", inner.compile(name="inner"), input=lambda state: {"log": [HUGE]}, run_as="child_workflow")
+    graph.add_subgraph(
+        "child", inner.compile(name="inner"), input=lambda state: {"log": [HUGE]}, run_as="child_workflow"
+    )
     graph.add_edge(START, "first").add_edge("first", "child").add_edge("child", END)
     async with serve(graph.compile(name="troubled")):
         assert_failed(await client.run("troubled", thread, {}), "payload_too_large", "troubled.child")

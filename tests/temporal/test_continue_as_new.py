@@ -166,7 +166,9 @@ async def test_half_a_step_is_carried_over_and_its_finished_nodes_do_not_run_aga
 
     graph = StateGraph(Fan).add_node("work", work).add_node("ask", ask)
     graph.add_conditional_edges(
-        START, lambda state: [*(Send("work", n) for n in range(5)), *(Send("ask", n) for n in range(5, 8))], ["work", "ask"]
+        START,
+        lambda state: [*(Send("work", n) for n in range(5)), *(Send("ask", n) for n in range(5, 8))],
+        ["work", "ask"],
     )
     graph.add_edge("work", END).add_edge("ask", END)
     async with serve(graph.compile(name="half")):
@@ -270,9 +272,7 @@ async def test_an_edit_that_waits_is_not_lost(client: OrisClient, serve: Serve, 
     assert done.values == {"count": 8, "log": [100]}
 
 
-async def test_a_user_may_watch_a_run_while_it_continues_as_new(
-    client: OrisClient, serve: Serve, thread: str
-) -> None:
+async def test_a_user_may_watch_a_run_while_it_continues_as_new(client: OrisClient, serve: Serve, thread: str) -> None:
     gate = asyncio.Event()
 
     async def gated(state: Counting) -> dict:

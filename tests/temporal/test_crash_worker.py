@@ -130,9 +130,7 @@ async def test_a_node_without_attempts_left_fails_because_its_heartbeats_stopped
         assert lines(tmp_path / "done").count("first") == 1
 
 
-async def test_over_and_over_again(
-    client: OrisClient, dev_server: DevServer, tmp_path: Path, thread: str
-) -> None:
+async def test_over_and_over_again(client: OrisClient, dev_server: DevServer, tmp_path: Path, thread: str) -> None:
     """A worker that dies in every node still gets the run one node further each time."""
     await client.start("approval", thread, {})
     for _ in range(2):

@@ -176,9 +176,7 @@ async def test_all_attempts_together_have_a_limit(server: TimeSkippingServer, cl
     assert failures.count("hopeless") == 4  # at 0, 1, 2 and 3 hours
 
 
-async def test_a_run_takes_no_longer_than_its_execution_timeout(
-    server: TimeSkippingServer, client: OrisClient
-) -> None:
+async def test_a_run_takes_no_longer_than_its_execution_timeout(server: TimeSkippingServer, client: OrisClient) -> None:
     await client.run("by_default", "t", {"log": []}, execution_timeout="1h")
     await server.skip("2h")
     info = await client.inspect("t")

@@ -8,7 +8,7 @@ from typing import Annotated, TypedDict
 from conftest import Serve
 from support import event_counts, events
 
-from oris_temporal import END, START, CompiledGraph, Command, OrisClient, RetryPolicy, StateGraph, interrupt
+from oris_temporal import END, START, Command, CompiledGraph, OrisClient, RetryPolicy, StateGraph, interrupt
 
 
 class Log(TypedDict, total=False):

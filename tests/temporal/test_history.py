@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import operator
 from typing import Annotated, TypedDict
 
@@ -24,7 +25,7 @@ async def test_every_superstep_leaves_a_checkpoint(client: OrisClient, serve: Se
     assert [snapshot.metadata["source"] for snapshot in history] == ["input", "loop", "loop", "loop"]
     assert [len(texts(snapshot.values)) for snapshot in history] == [1, 2, 3, 4]
     assert [snapshot.created_at for snapshot in history] == sorted(snapshot.created_at for snapshot in history)
-    for before, after in zip(history, history[1:], strict=False):
+    for before, after in itertools.pairwise(history):
         assert after.parent_config == before.config
     assert history[0].parent_config is None
 

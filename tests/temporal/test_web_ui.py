@@ -75,7 +75,7 @@ async def test_activities_carry_a_summary_and_belong_to_a_group_of_their_node(
         return str(converter.from_payload(payload))
 
     assert [text(event.user_metadata.summary) for event in scheduled] == ["step 1", "step 3"]
-    groups = [[marker for marker in event.event_group_markers] for event in scheduled]
+    groups = [list(event.event_group_markers) for event in scheduled]
     assert all(groups)
     shown = [str(group) for group in groups]
     assert "1/research/0" in shown[0]
