@@ -34,7 +34,7 @@ class Exit(IntEnum):
     """The run failed or was cancelled; for ``verify``: a history diverged."""
 
     NOT_FOUND = 5
-    """There is no such thread, checkpoint, interrupt, node or graph."""
+    """There is no such thread, checkpoint, interrupt, node, graph or namespace."""
 
     UNAVAILABLE = 6
     """The server does not answer, no worker serves the task queue, or the namespace is not set up."""
@@ -53,7 +53,7 @@ exit codes:
   2  usage: the command line, a setting or an optional package
   3  the run waits for a person
   4  the run failed or was cancelled; verify: a history diverged
-  5  no such thread, checkpoint, interrupt, node or graph
+  5  no such thread, checkpoint, interrupt, node, graph or namespace
   6  the server does not answer, no worker serves the queue, or the namespace is not set up
   7  the run still runs: --wait ended first
   130  stopped by Ctrl-C

@@ -67,7 +67,7 @@ class Progress:
                 self._print("✓", "green", node, f"{(at - task.started).total_seconds():.1f}s" if task else "")
             case "task_failed":
                 self._running.pop(key, None)
-                self._print("✗", "red", node, str(event.get("message", "failed")))
+                self._print("✗", "red", node, str(event.get("error", "failed")))
             case "run_failed" | "run_cancelled":
                 for task in self._running.values():
                     self._print("✗", "red", task.node, "")

@@ -105,10 +105,4 @@ def _explain(error: RPCError, namespace: str) -> OrisError:
             f"console, tcld or Terraform. They are: {wanted}.",
             namespace=namespace,
         )
-    if error.status == RPCStatusCode.NOT_FOUND:
-        return NotSetUpError(
-            f"There is no namespace '{namespace}' ({error.message}). Create it: temporal operator namespace create "
-            f"--namespace {namespace}",
-            namespace=namespace,
-        )
     return typed(error, f"register search attributes in namespace '{namespace}'")

@@ -616,7 +616,8 @@ class Run(ABC):
         self.desk.count = carried["interrupts"]
         self.sequence = carried["sequence"]
         self.desk.asked = {id: Interrupt.from_wire(wire) for id, wire in carried["asked"].items()}
-        self.signals = {name: list(values) for name, values in carried["signals"].items()}
+        for name, values in carried["signals"].items():
+            self.signals[name] = [*values, *self.signals.get(name, [])]  # some may have come already
         self._carried = dict(carried["pending"])
         return engine_state_from_wire(self.graph, carried["root"])
 

@@ -40,10 +40,13 @@ def test_events_read_well_without_a_terminal() -> None:
     progress.show({"event_type": "task_completed", "at": "2025-01-01T00:00:02Z", **common})
     inner = {"event_type": "task_started", "at": "2025-01-01T00:00:02Z", "node": "ask", "namespace": "child:1/child/0"}
     progress.show({**inner, "task_id": "child:1/child/0/1/ask/0"})
+    failed = {"event_type": "task_failed", "at": "2025-01-01T00:00:03Z", "node": "boom", "error": "ValueError: no"}
+    progress.show({**failed, "task_id": "2/boom/0"})
     progress.show({"event_type": "run_failed", "at": "2025-01-01T00:00:03Z", "message": "no"})
     assert stream.getvalue().splitlines() == [
         "  ▸ research         started",
         "  ✓ research         2.0s",
         "  ▸ child > ask      started",
+        "  ✗ boom             ValueError: no",
         "  ✗ child > ask",
     ]

@@ -75,7 +75,8 @@ def test_it_says_what_is_in_the_way(cli: Cli, connected: Connected, namespace: s
     assert "Keyword" in answer.error["message"]
 
 
-def test_an_unknown_namespace_is_told(cli: Cli) -> None:
-    answer = cli("setup", "--namespace", "no-such-namespace")
-    assert answer.code == 6
-    assert "no-such-namespace" in answer.err
+def test_an_unknown_namespace_exits_with_5(cli: Cli) -> None:
+    for command in ("setup", "list"):
+        answer = cli(command, "--namespace", "no-such-namespace")
+        assert answer.code == 5
+        assert "no-such-namespace" in answer.err

@@ -26,9 +26,9 @@ from typing import Any, Literal
 
 from hosts import Options
 from libraries import Library
-from states import Basket, Child, ChildLog, Item, Log, Order
+from states import Basket, Child, ChildLog, Item, Log, Order, Thread
 
-from oris_temporal import END, START, Command, Context, Message, MessagesState, RunnableConfig
+from oris_temporal import END, START, Command, Context, Message, MessagesState, RemoveMessage, RunnableConfig
 
 Build = Callable[[Library], Any]
 Oracle = bool | Literal["result"]
@@ -581,12 +581,18 @@ def pydantic_state(lib: Library) -> Any:
     return edges(graph, "START>add add>pay pay>END").compile(name="pydantic_state")
 
 
+def _message(kind: str, content: str, id: str | None = None) -> dict[str, Any]:
+    """A message in Oris's wire form (3.2)."""
+    return {"content": content, "message_type": kind, "id": id, "tool_calls": None, "images": None}
+
+
 @case(
     input={"messages": [{"role": "user", "content": "hi"}]},
     nodes=["reply", "more"],
+    values={"messages": [_message("human", "hi"), _message("ai", "hello"), _message("ai", "that made 2")]},
 )
 def messages_append(lib: Library) -> Any:
-    """`MessagesState` appends; `messages_append` in test_cases checks the wire form."""
+    """`MessagesState` appends; one message is as good as a list of them (3.4)."""
 
     def reply(state: MessagesState) -> dict[str, Any]:
         return {"messages": [Message.ai("hello")]}
@@ -596,6 +602,24 @@ def messages_append(lib: Library) -> Any:
 
     graph = lib.StateGraph(MessagesState).add_node("reply", reply).add_node("more", more)
     return edges(graph, "START>reply reply>more more>END").compile(name="messages_append")
+
+
+@case(
+    input={"messages": [_message("human", "hi", "1")]},
+    nodes=["draft", "edit"],
+    values={"messages": [_message("human", "hi", "1"), _message("ai", "final", "2")]},
+)
+def messages_add(lib: Library) -> Any:
+    """The opt-in reducer replaces by id and removes (3.4)."""
+
+    def draft(state: Thread) -> dict[str, Any]:
+        return {"messages": [Message.ai("draft", id="2"), Message.ai("scrap", id="3")]}
+
+    def edit(state: Thread) -> dict[str, Any]:
+        return {"messages": [Message.ai("final", id="2"), RemoveMessage(id="3")]}
+
+    graph = lib.StateGraph(Thread).add_node("draft", draft).add_node("edit", edit)
+    return edges(graph, "START>draft draft>edit edit>END").compile(name="messages_add")
 
 
 # --- interrupts (2.8, 2.9) -----------------------------------------------------------------------------------------

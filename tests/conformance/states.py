@@ -8,6 +8,8 @@ from typing import Annotated, Any, NotRequired, TypedDict
 
 from pydantic import BaseModel, Field
 
+from oris_temporal import Message, add_messages
+
 
 class Log(TypedDict):
     """A log that grows, and values that are replaced."""
@@ -68,8 +70,7 @@ class ChildLog(TypedDict):
     scratch: NotRequired[str]
 
 
-class Decision(BaseModel):
-    """An answer with a schema."""
+class Thread(TypedDict):
+    """Messages that can be replaced and removed by id."""
 
-    ok: bool
-    reason: str = ""
+    messages: Annotated[list[Message], add_messages]

@@ -134,6 +134,22 @@ async def test_a_waiting_node_goes_on_without_doing_anything_twice(
     assert called.count(thread) == 1
 
 
+async def test_what_is_carried_over_is_shown_once(client: OrisClient, serve: Serve, thread: str) -> None:
+    async with serve(asking_late):
+        await client.run("asking_late", thread, {"answers": []}, continue_as_new_after=10)
+
+        async def continued() -> bool:
+            return len(await segments(client, thread)) >= 2
+
+        await eventually(continued)
+        shown = [chunk.data async for chunk in client.stream(thread)]
+        assert shown == [{"__interrupt__": [{"id": f"int-{thread}-0", "value": {"found": "call 1"}}]}]
+        kinds = [event.kind for event in await client.timeline(thread)]
+        assert [kinds.count(kind) for kind in ("run_started", "task_started", "interrupt")] == [1, 1, 1]
+        await client.resume(thread, "one")
+        await client.resume(thread, "two")
+
+
 async def test_it_settles_in_its_new_history_instead_of_continuing_for_ever(
     client: OrisClient, serve: Serve, thread: str
 ) -> None:
