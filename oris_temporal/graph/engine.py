@@ -165,7 +165,8 @@ class Engine:
 
     async def _run_task(self, task: Task) -> None:
         node = self.graph.nodes[task.node]
-        self.run.record("task_started", self, task=task)
+        if task.id not in self.run.resumed_tasks:
+            self.run.record("task_started", self, task=task)
         if isinstance(node, Node):
             chain = self._chain(task, node)
             if len(chain) > 1:

@@ -107,6 +107,7 @@ class Run(ABC):
         self.busy = 1
         self.progressed = False
         self.keeps_writes = False
+        self.resumed_tasks: set[str] = set()
         self.finished_nodes: Counter[str] = Counter()
         self._leaves: dict[str, _Leaf] = {}
         self._waiting: dict[str, str] = {}
@@ -215,7 +216,8 @@ class Run(ABC):
         engine = Engine(self.graph, self, seed or EngineState(values=self.graph.schema.initial()))
         self.engines[""] = engine
         try:
-            self.record("run_started", engine, data=input_wire)
+            if not self.sequence:  # else it is carried over
+                self.record("run_started", engine, data=input_wire)
             if input_wire is not None:
                 await engine.begin(input_wire)
             elif self.parent_checkpoint is not None:
@@ -328,13 +330,11 @@ class Run(ABC):
         )
 
     async def _wait_for_answer(self, engine: Engine, interrupt: Interrupt, order: tuple[Any, ...], ask: Ask) -> Any:
+        asked_before = interrupt.id in self.desk.asked  # and carried over since
         future = self.desk.open(interrupt, order)
-        self.record(
-            "interrupt",
-            engine,
-            node=interrupt.node,
-            data={"id": interrupt.id, "value": interrupt.value, "kind": interrupt.kind},
-        )
+        if not asked_before:
+            data = {"id": interrupt.id, "value": interrupt.value, "kind": interrupt.kind}
+            self.record("interrupt", engine, node=interrupt.node, data=data)
         self._waiting[interrupt.id] = leaf = interrupt.key.partition("#")[0]
         self.occupy(leaf, waits=1)
         try:
@@ -619,6 +619,7 @@ class Run(ABC):
         for name, values in carried["signals"].items():
             self.signals[name] = [*values, *self.signals.get(name, [])]  # some may have come already
         self._carried = dict(carried["pending"])
+        self.resumed_tasks = {key.partition("#")[0] for key in self._carried}
         return engine_state_from_wire(self.graph, carried["root"])
 
 

@@ -42,6 +42,7 @@ class GraphWorkflow:
         self._shown: Any = None
         self._early_signals: list[tuple[str, Any]] = []
         self._options = RunOptions()
+        self._broken: GraphError | None = None
 
     # --- running -------------------------------------------------------------------------------------------------
 
@@ -59,6 +60,7 @@ class GraphWorkflow:
             await self._wind_up(self._run)
             raise
         except GraphError as error:
+            self._broken = error if self._run is None else None
             if self._run is not None and self._run.status != "failed":
                 self._run.fail(error)
             self._show_details()
@@ -218,14 +220,10 @@ class GraphWorkflow:
     def _report(self, *, whole: bool = False) -> dict[str, Any]:
         run = self._run
         if run is None:
-            return RunReport("running").to_wire()
+            return RunReport("failed" if self._broken else "running", error=_error_wire(self._broken)).to_wire()
         if run.continuing:
             return RunReport("running", continued=True).to_wire()
-        error = (
-            None
-            if run.error is None
-            else {"code": run.error.code, "message": run.error.message, "details": run.error.details}
-        )
+        error = _error_wire(run.error)
         if "" not in run.engines:
             return RunReport(run.status, error=error).to_wire()
         waiting = run.settled and run.status in ("running", "interrupted")
@@ -333,9 +331,10 @@ class GraphWorkflow:
 
     @workflow.update(name=protocol.WAIT, description="Wait until the run ends or waits for people.")
     async def _wait(self) -> dict[str, Any]:
-        run = await self._ready()
-        run.updates += 1
-        await workflow.wait_condition(lambda: run.settled or run.continuing)
+        await workflow.wait_condition(lambda: self._broken is not None or not self._is_starting)
+        if (run := self._run) is not None:
+            run.updates += 1
+            await workflow.wait_condition(lambda: run.settled or run.continuing)
         return self._report()
 
     @workflow.signal(name=protocol.CHILD_WAITS, description="What a child workflow waits for.")
@@ -353,7 +352,9 @@ class GraphWorkflow:
 
     async def _ready(self) -> TemporalRun:
         """The run, once it has begun: handlers may be called before it."""
-        await workflow.wait_condition(lambda: not self._is_starting)
+        await workflow.wait_condition(lambda: self._broken is not None or not self._is_starting)
+        if self._broken is not None:
+            raise _failure(self._broken)
         return cast("TemporalRun", self._run)
 
     @property
@@ -499,6 +500,10 @@ def workflow_type(graph: CompiledGraph, *, payload_limit: int | None = PAYLOAD_L
         class_name, (GraphWorkflow,), {"run": workflow.run(run), "graph": graph, "payload_limit": payload_limit}
     )
     return workflow.defn(name=graph.name, sandboxed=False, failure_exception_types=[GraphError])(made)
+
+
+def _error_wire(error: GraphError | None) -> dict[str, Any] | None:
+    return None if error is None else {"code": error.code, "message": error.message, "details": error.details}
 
 
 def _failure(error: OrisError) -> ApplicationError:

@@ -250,14 +250,14 @@ async def test_signals_that_came_early_are_carried_over(client: OrisClient, serv
     async with serve(graph.compile(name="news")):
         await client.run("news", thread, {"answers": []}, continue_as_new_after=14)
         for number in range(2):
-            await client.signal(thread, "news", number)
+            await client.signal(thread, "news", str(number))
 
         async def continued() -> bool:
             return len(await segments(client, thread)) >= 2
 
         await eventually(continued)
         done = await client.resume(thread, "yes")
-    assert done.values == {"answers": ["yes", 0, 1]}
+    assert done.values == {"answers": ["yes", "0", "1"]}
 
 
 async def test_an_edit_that_waits_is_not_lost(client: OrisClient, serve: Serve, thread: str) -> None:
