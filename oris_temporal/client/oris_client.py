@@ -484,7 +484,7 @@ class OrisClient:
             ThreadNotFoundError: The thread has no run.
         """
         if thread_id is None:
-            query = f"{STATUS.name} = 'interrupted' AND ExecutionStatus = 'Running'"
+            query = f"{STATUS.name} = 'interrupted' AND CloseTime IS NULL"
             asked = [item async for found in search(self.temporal, query) for item in found.pending]
         elif all:
             runs = await self._threads.runs(thread_id)
