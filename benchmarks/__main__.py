@@ -16,7 +16,7 @@ from .report import as_json, as_text, machine, save
 from .runner import Bench
 from .work import ROWS
 
-DEFAULT = ["ours", "handwritten", "handwritten-uws", "langgraph", "langgraph-inline"]
+DEFAULT = ["ours", "handwritten", "handwritten-uws", "handwritten-inbox", "langgraph", "langgraph-inline"]
 RESULTS = Path(__file__).resolve().parent / "results"
 LIMITER = "history.transferProcessorMaxPollRPS"
 

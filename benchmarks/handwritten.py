@@ -14,6 +14,8 @@ from temporalio.exceptions import ApplicationError
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner, Worker
 
 with workflow.unsafe.imports_passed_through():
+    from oris_temporal.workflows.search_attributes import STATUS
+
     from . import work
     from .work import Delta, Item, Row, State
 
@@ -137,6 +139,20 @@ class Approval:
             raise ApplicationError("An answer says whether it is approved.", type="BadAnswer")
 
 
+@workflow.defn
+class ApprovalInbox(Approval):
+    """Like `Approval`, and findable: by a search attribute, with the question in its memo."""
+
+    @workflow.run
+    async def run(self, state: State) -> State:
+        self._asked = work.ASKED
+        workflow.upsert_search_attributes([STATUS.value_set("interrupted")])
+        workflow.upsert_memo({"asked": work.ASKED})
+        await workflow.wait_condition(lambda: self._answer is not None)
+        state["notes"].append(work.approval_note(self._answer))
+        return state
+
+
 @workflow.defn(name="loop50")
 class Loop:
     @workflow.run
@@ -147,7 +163,7 @@ class Loop:
         return state
 
 
-WORKFLOWS = [Linear, FanOut10, FanOut50, Inline, Mixed, Approval, Loop]
+WORKFLOWS = [Linear, FanOut10, FanOut50, Inline, Mixed, Approval, ApprovalInbox, Loop]
 ACTIVITIES = [step, branch, turn]
 
 
@@ -189,6 +205,8 @@ class HandWrittenUpdateWithStart(HandWritten):
 
     title = "hand-written, update-with-start"
 
+    _approval: Any = Approval.run
+
     def rows(self) -> frozenset[str] | None:
         """Only the approval: nothing else has an early answer."""
         return frozenset({"approval"})
@@ -196,7 +214,7 @@ class HandWrittenUpdateWithStart(HandWritten):
     async def run(self, client: Client, task_queue: str, row: Row, id: str) -> Any:
         """See `Implementation.run`."""
         start = WithStartWorkflowOperation(
-            Approval.run,
+            self._approval,
             row.input,
             id=id,
             task_queue=task_queue,
@@ -209,6 +227,14 @@ class HandWrittenUpdateWithStart(HandWritten):
         handle = await start.workflow_handle()
         await handle.execute_update(Approval.answer, work.ANSWER)
         return await handle.result()
+
+
+class HandWrittenInbox(HandWrittenUpdateWithStart):
+    """With what it takes to list the approvals that wait, which a graph run has anyway."""
+
+    title = "hand-written, with inbox"
+
+    _approval: Any = ApprovalInbox.run
 
 
 class HandWrittenDefaults(HandWritten):

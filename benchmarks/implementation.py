@@ -37,6 +37,7 @@ IMPLEMENTATIONS = {
     "ours": "benchmarks.ours:Ours",
     "handwritten": "benchmarks.handwritten:HandWritten",
     "handwritten-uws": "benchmarks.handwritten:HandWrittenUpdateWithStart",
+    "handwritten-inbox": "benchmarks.handwritten:HandWrittenInbox",
     "handwritten-defaults": "benchmarks.handwritten:HandWrittenDefaults",
     "langgraph": "benchmarks.langgraph_plugin:LangGraphOfficial",
     "langgraph-inline": "benchmarks.langgraph_plugin:LangGraphInlineApproval",

@@ -66,7 +66,7 @@ class Measured:
             case "p95":
                 return quantile(self.latencies, 0.95)
             case "throughput":
-                return self.batch * len(self.batches) / sum(self.batches)
+                return self.batch / median(self.batches)
             case "events":
                 return median(self.events)
             case "bytes":

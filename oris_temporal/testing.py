@@ -22,8 +22,12 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import re
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
+from contextlib import contextmanager
+from contextvars import Token
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, Self, cast
 from uuid import uuid4
@@ -40,6 +44,7 @@ from temporalio.worker import ExecuteWorkflowInput, Replayer, WorkflowInboundInt
 from .client import OrisClient
 from .client.lookup import runs_of, search
 from .devserver import DevServer, time_skipping_server_path
+from .graph.clock import Clock, current_clock
 from .graph.compiled import CompiledGraph
 from .graph.duration import Duration, to_timedelta
 from .graph.errors import DeterminismError
@@ -174,10 +179,16 @@ async def _replay(
     for history in histories:
         result = await replayer.replay_workflow(history, raise_on_replay_failure=False)
         if result.replay_failure is not None:
-            failures.append(f"{history.workflow_id} (run {history.run_id}): {result.replay_failure}")
+            failures.append(f"{history.workflow_id} (run {history.run_id}): {_reason(result.replay_failure)}")
     if failures:
         raise DeterminismError("Histories that do not replay:\n" + "\n".join(failures))
     return len(histories)
+
+
+def _reason(failure: Exception) -> str:
+    """What the SDK says about a divergence, without the dump of structures around it."""
+    found = re.search(r'\[TMPRL\d+\] ((?:[^"\\]|\\.)*)', str(failure))
+    return found[1] if found else str(failure)
 
 
 def _was_worked_on(history: WorkflowHistory) -> bool:
@@ -243,6 +254,103 @@ class TimeSkippingServer:
                 "The time-skipping server was not started; use 'async with TimeSkippingServer() as server'."
             )
         return self._environment
+
+
+class FakeClock(Clock):
+    """The time of graphs that run in this process (`CompiledGraph.invoke`), moved by a test.
+
+    It holds for runs that start inside its ``with`` block. What a graph itself waits for passes at once: ``ctx.sleep``, and the
+    waits between attempts of a node. What it waits for *others* - deadlines and escalation of interrupts, timeouts of signals -
+    passes when the test calls `advance`. Time limits of a node's own work stay real.
+
+    Args:
+        start: Where it starts. Default: 1 January 2030 (UTC).
+
+    Example:
+        >>> with FakeClock() as clock:
+        ...     await graph.invoke("hello", config)      # asks, with a deadline in 24 hours
+        ...     await clock.advance("25h")
+        ...     state = await graph.get_state(config)    # the default was taken
+    """
+
+    def __init__(self, start: datetime = datetime(2030, 1, 1, tzinfo=UTC)) -> None:
+        self._now = start
+        self._timers: list[_Timer] = []
+        self._leaping: asyncio.Task[None] | None = None
+        self._tokens: list[Token[Clock]] = []
+
+    def __enter__(self) -> Self:
+        self._tokens.append(current_clock.set(self))
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        current_clock.reset(self._tokens.pop())
+
+    def now(self) -> datetime:
+        """See `Clock.now`."""
+        return self._now
+
+    async def advance(self, duration: Duration) -> None:
+        """Let this much time pass: timers in it fire, in order, and what follows from them happens.
+
+        Nodes that run in threads go on in real time; wait for their run with ``invoke(None, config)``.
+        """
+        await self._move_to(self._now + to_timedelta(duration))
+
+    async def sleep(self, seconds: float) -> None:
+        """See `Clock.sleep`. The clock leaps ahead as soon as nothing else can happen."""
+        with self._timer(seconds, leap=True) as timer:
+            if self._leaping is None or self._leaping.done():
+                self._leaping = asyncio.create_task(self._leap())
+            await timer.fired.wait()
+
+    async def wait(self, event: asyncio.Event, seconds: float) -> None:
+        """See `Clock.wait`. Only `advance` and sleepers move the clock."""
+        with self._timer(seconds, leap=False) as timer:
+            both = [asyncio.ensure_future(event.wait()), asyncio.ensure_future(timer.fired.wait())]
+            try:
+                await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for one in both:
+                    one.cancel()
+
+    @contextmanager
+    def _timer(self, seconds: float, *, leap: bool) -> Iterator[_Timer]:
+        timer = _Timer(self._now + timedelta(seconds=seconds), leap)
+        self._timers.append(timer)
+        try:
+            yield timer
+        finally:
+            self._timers.remove(timer)
+
+    async def _leap(self) -> None:
+        """Move to the first sleeper's end, again and again until nobody sleeps."""
+        await _others()
+        while ends := [timer.at for timer in self._timers if timer.leap and not timer.fired.is_set()]:
+            await self._move_to(min(ends))
+
+    async def _move_to(self, end: datetime) -> None:
+        while due := [timer for timer in self._timers if timer.at <= end and not timer.fired.is_set()]:
+            first = min(due, key=lambda timer: timer.at)
+            self._now = max(self._now, first.at)
+            first.fired.set()
+            await _others()
+        self._now = max(self._now, end)
+
+
+@dataclass(eq=False)
+class _Timer:
+    at: datetime
+    leap: bool
+    fired: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+async def _others() -> None:
+    """Let everything else in the event loop happen that can happen now."""
+    for _ in range(100):
+        await asyncio.sleep(0)
 
 
 # --- pytest --------------------------------------------------------------------------------------------------------

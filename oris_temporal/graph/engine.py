@@ -300,6 +300,8 @@ class Engine:
 
     def _check_whole(self, writes: Sequence[Write]) -> None:
         """Let a dataclass or model that checks its fields together object while it is known who wrote them."""
+        if self.graph.schema.kind == "typeddict":
+            return
         try:
             self.graph.schema.view(self.values.data)
         except InvalidUpdateError as error:
@@ -448,6 +450,9 @@ def check_edit(
 
 async def _all_or_cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
     """Wait for all; on the first failure cancel the others, in order, and wait for them to clean up."""
+    if len(tasks) == 1:
+        await tasks[0]
+        return
     try:
         await asyncio.gather(*tasks)
     except (Exception, asyncio.CancelledError):

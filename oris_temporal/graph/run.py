@@ -643,12 +643,27 @@ def node_error(full_name: str, error: BaseException) -> NodeError:
 
 def freeze(state: EngineState) -> EngineState:
     """A copy of an engine's state that later steps do not change. Values and updates are shared: nobody changes them."""
-    return replace(
-        state,
-        tasks=[
-            replace(task, journal=dict(task.journal), child=None if task.child is None else freeze(task.child))
-            for task in state.tasks
-        ],
+    return EngineState(
+        values=state.values,
+        tasks=[_freeze_task(task) for task in state.tasks],
+        step=state.step,
+        supersteps=state.supersteps,
         joins={key: list(seen) for key, seen in state.joins.items()},
+        pause=state.pause,
+        halted=state.halted,
+        checkpoint_id=state.checkpoint_id,
         writes=list(state.writes),
+    )
+
+
+def _freeze_task(task: Task) -> Task:
+    return Task(
+        id=task.id,
+        node=task.node,
+        index=task.index,
+        sent=task.sent,
+        payload=task.payload,
+        journal=dict(task.journal),
+        outcome=task.outcome,
+        child=None if task.child is None else freeze(task.child),
     )

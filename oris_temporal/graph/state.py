@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import inspect
+import operator
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
@@ -332,22 +333,24 @@ def _grew(old: Any, new: Any) -> bool:
     """Whether a list is an earlier one with more at its end."""
     if not isinstance(old, list) or not isinstance(new, list) or len(new) < len(old):
         return False
-    return all(one is other for one, other in zip(old, new, strict=False))
+    return all(map(operator.is_, old, new))
 
 
 def isolate(value: Any) -> Any:
     """Copy what user code could change in place; share what it cannot."""
-    match value:
-        case None | bool() | int() | float() | str() | bytes() | frozenset():
-            return value
-        case dict():
-            return {key: isolate(item) for key, item in value.items()}
-        case list():
-            return [isolate(item) for item in value]
-        case BaseModel() if type(value).model_config.get("frozen"):
-            return value
-        case _:
-            return copy.deepcopy(value)
+    kind = type(value)
+    if kind in _UNCHANGEABLE:
+        return value
+    if kind is list:
+        return [item if type(item) in _UNCHANGEABLE else isolate(item) for item in value]
+    if kind is dict:
+        return {key: isolate(item) for key, item in value.items()}
+    if isinstance(value, BaseModel) and kind.model_config.get("frozen"):
+        return value
+    return copy.deepcopy(value)
+
+
+_UNCHANGEABLE = frozenset({str, int, float, bool, type(None), bytes, frozenset})
 
 
 def input_adapter(annotation: Any) -> TypeAdapter[Any] | None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from temporal_support import Serve
 from temporalio.client import Client
 
 from oris_temporal import CompiledGraph, OrisClient
@@ -14,8 +15,6 @@ from oris_temporal.devserver import DevServer
 from oris_temporal.testing import ReplayingWorker, dev_server, oris_client
 
 __all__ = ["dev_server", "oris_client"]
-
-Serve = Callable[..., ReplayingWorker]
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
-from support import lines, note
+from temporal_support import lines, note
 
 from oris_temporal import END, NO_RETRY, START, CompiledGraph, Context, RetryPolicy, Send, StateGraph
 

@@ -8,10 +8,9 @@ from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any, TypedDict
 
 import pytest
-from conftest import Serve
 from questions import asking
 from review_graph import review
-from support import event_names
+from temporal_support import Serve, event_names
 
 from oris_temporal import (
     END,

@@ -7,8 +7,7 @@ import operator
 import time
 from typing import Annotated, TypedDict
 
-from conftest import Serve
-from support import event_names
+from temporal_support import Serve, event_names
 
 from oris_temporal import END, START, CompiledGraph, Context, OrisClient, StateGraph
 

@@ -7,12 +7,13 @@ import operator
 from typing import Annotated, TypedDict
 
 import pytest
-from conftest import Serve
-from questions import Answers
-from support import event_counts, event_names, eventually
+from questions import Answers, asking
+from temporal_support import Serve, event_counts, event_names, eventually
 
 from oris_temporal import END, START, Context, OrisClient, Send, StateGraph
+from oris_temporal.devserver import DevServer
 from oris_temporal.graph.errors import InterruptConflictError
+from oris_temporal.testing import ReplayingWorker
 
 
 async def segments(client: OrisClient, thread: str) -> list[str]:
@@ -308,3 +309,29 @@ async def test_a_user_may_watch_a_run_while_it_continues_as_new(client: OrisClie
         assert (await client.result(thread)).status == "completed"
         assert len(await segments(client, thread)) >= 2
         assert await watching == list(range(1, 13))
+
+
+async def test_a_run_listens_to_the_server_when_it_suggests_to_continue(thread: str) -> None:
+    """As in production: no limit of the run's own, but the server's, here of 40 events instead of 4,096."""
+    async with DevServer(ui=False, dynamic_config={"limit.historyCount.suggestContinueAsNew": 40}) as server:
+        client = OrisClient(await server.connect())
+        async with ReplayingWorker(client, [counting]) as worker:
+            done = await client.run("counting", thread, {})
+            assert done.values["log"] == list(range(1, 21))
+            assert len(await segments(client, thread)) >= 3
+            assert await worker.check_replay() >= 3
+
+
+async def test_many_edits_do_not_reach_the_servers_limit_of_updates(
+    client: OrisClient, thread: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server refuses more than 2,000 updates of one history."""
+    monkeypatch.setattr("oris_temporal.workflows.temporal_run.CONTINUE_AFTER_UPDATES", 10)
+    async with ReplayingWorker(client, [asking("left")]) as worker:
+        await client.run("asking", thread, {"answers": []})
+        for number in range(35):
+            await client.update_state(thread, {"answers": [str(number)]})
+        assert len(await segments(client, thread)) >= 3
+        done = await client.resume(thread, "yes")
+        assert await worker.check_replay() >= 3
+    assert done.values == {"answers": [*map(str, range(35)), "left=yes"]}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from crash_graphs import incompatible, new, old
-from support import WorkerProcess, eventually, lines
+from temporal_support import WorkerProcess, eventually, lines
 from temporalio.api.workflowservice.v1 import SetWorkerDeploymentCurrentVersionRequest
 from temporalio.service import RPCError, RPCStatusCode
 

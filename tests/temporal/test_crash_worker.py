@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from crash_graphs import approval, fan, fused, once, steps
-from support import WorkerProcess, event_counts, eventually, lines
+from temporal_support import WorkerProcess, event_counts, eventually, lines
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionRequest
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from conftest import Serve
+import asyncio
+
 from review_graph import review, texts
+from temporal_support import Serve
 
 from oris_temporal import OrisClient
 from oris_temporal.devserver import DevServer
@@ -35,7 +37,9 @@ async def test_the_final_state_is_the_result_of_the_workflow_and_needs_no_worker
         done = await client.resume(thread, {"ok": False})
 
     assert await client.temporal.get_workflow_handle(thread).result() == done.values
-    assert texts((await client.result(thread)).values)[-2:] == ["approved=False", "published"]
+    async with asyncio.timeout(5):
+        assert texts((await client.result(thread)).values)[-2:] == ["approved=False", "published"]
+        assert (await client.inspect(thread)).values == done.values
 
 
 async def test_with_the_graph_at_hand_the_state_has_its_types(client: OrisClient, serve: Serve, thread: str) -> None:
@@ -59,7 +63,8 @@ async def test_start_returns_at_once_and_the_result_can_be_waited_for(
 async def test_a_budget_turns_a_long_wait_into_running_and_loses_nothing(
     client: OrisClient, serve: Serve, thread: str
 ) -> None:
-    early = await client.run("review", thread, "storks", wait="200ms")
+    async with asyncio.timeout(5):
+        early = await client.run("review", thread, "storks", wait="200ms")
     assert early.status == "running"
     async with serve(review):
         assert (await client.result(thread)).status == "interrupted"

@@ -7,8 +7,7 @@ from collections.abc import Callable
 from typing import Annotated, Any, TypedDict
 
 import pytest
-from conftest import Serve
-from support import event_counts, event_names
+from temporal_support import Serve, event_counts, event_names
 
 from oris_temporal import END, START, CompiledGraph, Context, OrisClient, Send, StateGraph
 

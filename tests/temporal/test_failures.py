@@ -9,8 +9,7 @@ from typing import Annotated, Any, TypedDict
 from uuid import uuid4
 
 import pytest
-from conftest import Serve
-from support import event_names, events
+from temporal_support import Serve, event_names, events
 from temporalio.client import WorkflowFailureError
 from temporalio.exceptions import ApplicationError
 

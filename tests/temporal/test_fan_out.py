@@ -6,8 +6,7 @@ import asyncio
 import operator
 from typing import Annotated, TypedDict
 
-from conftest import Serve
-from support import events
+from temporal_support import Serve, events
 
 from oris_temporal import END, START, OrisClient, Send, StateGraph
 

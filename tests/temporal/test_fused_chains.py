@@ -5,8 +5,7 @@ from __future__ import annotations
 import operator
 from typing import Annotated, TypedDict
 
-from conftest import Serve
-from support import event_counts, events
+from temporal_support import Serve, event_counts, events
 
 from oris_temporal import END, START, Command, CompiledGraph, OrisClient, RetryPolicy, StateGraph, interrupt
 

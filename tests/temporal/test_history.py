@@ -7,8 +7,8 @@ import operator
 from typing import Annotated, TypedDict
 
 import pytest
-from conftest import Serve
 from review_graph import review, texts
+from temporal_support import Serve
 
 from oris_temporal import END, START, OrisClient, StateGraph
 from oris_temporal.graph.errors import CheckpointNotFoundError

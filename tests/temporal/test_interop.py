@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from conftest import Serve
 from own_workflow import Pipeline, prepare
 from questions import asking
 from review_graph import review, texts
-from support import eventually
+from temporal_support import Serve, eventually
 from temporalio.client import (
     Client,
     Schedule,

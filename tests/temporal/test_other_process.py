@@ -8,8 +8,8 @@ import os
 import sys
 from pathlib import Path
 
-from conftest import Serve
 from review_graph import review, texts
+from temporal_support import Serve
 
 from oris_temporal import OrisClient
 from oris_temporal.devserver import DevServer

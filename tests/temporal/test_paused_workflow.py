@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 from questions import asking
-from support import eventually
+from temporal_support import eventually
 from temporalio.api.workflowservice.v1 import PauseWorkflowExecutionRequest, UnpauseWorkflowExecutionRequest
 from temporalio.client import Client
 

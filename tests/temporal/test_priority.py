@@ -5,8 +5,7 @@ from __future__ import annotations
 import operator
 from typing import Annotated, TypedDict
 
-from conftest import Serve
-from support import events
+from temporal_support import Serve, events
 
 from oris_temporal import END, START, OrisClient, StateGraph
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 
-from conftest import Serve
 from questions import asking
 from review_graph import review
-from support import event_names
+from temporal_support import Serve, event_names
 from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import Client
 

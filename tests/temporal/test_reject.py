@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from conftest import Serve
 from questions import asking
+from temporal_support import Serve
 
 from oris_temporal import OrisClient
 from oris_temporal.graph.errors import InterruptConflictError, NotInterruptedError

@@ -7,8 +7,7 @@ from collections import Counter
 from typing import Annotated, TypedDict
 
 import pytest
-from conftest import Serve
-from support import eventually
+from temporal_support import Serve, eventually
 
 from oris_temporal import END, START, CompiledGraph, Context, OrisClient, StateGraph
 from oris_temporal.graph.errors import CheckpointNotFoundError, RunConflictError

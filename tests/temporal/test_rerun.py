@@ -7,9 +7,8 @@ import operator
 from typing import Annotated, TypedDict
 
 import pytest
-from conftest import Serve
 from questions import asking
-from support import event_names
+from temporal_support import Serve, event_names
 
 from oris_temporal import END, START, CompiledGraph, OrisClient, StateGraph
 from oris_temporal.graph.errors import RunConflictError

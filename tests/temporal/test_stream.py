@@ -7,9 +7,8 @@ import operator
 from typing import Annotated, Any, TypedDict
 
 import pytest
-from conftest import Serve
 from review_graph import review
-from support import event_names
+from temporal_support import Serve, event_names
 
 from oris_temporal import END, START, CompiledGraph, Context, OrisClient, StateGraph, StreamChunk
 from oris_temporal.graph.errors import StreamModeError

@@ -6,8 +6,7 @@ import operator
 from typing import Annotated, Literal, TypedDict
 
 import pytest
-from conftest import Serve
-from support import event_counts, eventually
+from temporal_support import Serve, event_counts, eventually
 
 from oris_temporal import END, START, CompiledGraph, Context, OrisClient, Send, StateGraph
 

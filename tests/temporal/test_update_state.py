@@ -7,8 +7,7 @@ import operator
 from typing import Annotated, TypedDict
 
 import pytest
-from conftest import Serve
-from support import event_counts, eventually
+from temporal_support import Serve, event_counts, eventually
 
 from oris_temporal import END, START, CompiledGraph, Context, OrisClient, StateGraph
 from oris_temporal.graph.errors import NotInterruptedError
@@ -95,6 +94,31 @@ async def test_as_if_a_node_had_written_it_the_run_goes_on_after_that_node_when_
         assert [(item.kind, item.node) for item in held.interrupts] == [("before", "publish")]
         done = await client.resume(thread)
     assert done.values["log"] == ["draft storks", "approved by mail", "publish storks"]
+
+
+async def test_as_if_a_node_had_written_it_while_it_runs(client: OrisClient, serve: Serve, thread: str) -> None:
+    started, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(state: State) -> dict:
+        started.set()
+        await go_on.wait()
+        return {"log": ["slow"]}
+
+    async with serve(sequence(slow=slow, draft=draft, publish=publish)):
+        await client.start("sequence", thread, {"topic": "storks"})
+        await started.wait()
+        editing = asyncio.ensure_future(client.update_state(thread, {"log": ["by hand"]}, as_node="draft"))
+
+        async def accepted() -> bool:
+            return (await event_counts(client, thread))["WORKFLOW_EXECUTION_UPDATE_ACCEPTED"] == 1
+
+        await eventually(accepted)
+        go_on.set()
+        await editing
+        held = await client.result(thread)
+        assert (held.status, held.next) == ("interrupted", ["publish"])
+        done = await client.resume(thread)
+    assert done.values["log"] == ["slow", "by hand", "publish storks"]
 
 
 async def test_an_answer_may_bring_an_update_and_another_way(client: OrisClient, serve: Serve, thread: str) -> None:

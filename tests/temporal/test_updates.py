@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
-from conftest import Serve
 from questions import asking
-from support import event_counts, event_names, eventually
+from temporal_support import Serve, event_counts, event_names, eventually
 
 from oris_temporal import OrisClient
 from oris_temporal.graph.errors import (

@@ -17,6 +17,10 @@ from temporalio.api.history.v1 import HistoryEvent
 
 from oris_temporal import OrisClient
 from oris_temporal.devserver import ChildProcess
+from oris_temporal.testing import ReplayingWorker
+
+Serve = Callable[..., ReplayingWorker]
+"""Type of the fixture ``serve``."""
 
 HERE = Path(__file__).parent
 
