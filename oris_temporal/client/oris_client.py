@@ -16,7 +16,7 @@ from oris_temporal.graph.compiled import CompiledGraph
 from oris_temporal.graph.config import read_config
 from oris_temporal.graph.control import MISSING, Command
 from oris_temporal.graph.duration import Duration, to_timedelta_or_none
-from oris_temporal.graph.errors import ConfigurationError, GraphNotFoundError, NotInterruptedError, RunConflictError
+from oris_temporal.graph.errors import ConfigurationError, GraphNotFoundError, RunConflictError, ThreadNotFoundError
 from oris_temporal.graph.interrupts import Interrupt
 from oris_temporal.graph.node import destination_wire
 from oris_temporal.graph.results import StateSnapshot, StreamChunk
@@ -292,25 +292,30 @@ class OrisClient:
             NodeNotFoundError: There is no node `as_node`.
         """
         wire = self._wire(values, "state update")
-        found = await self._threads.describe(thread_id)
-        if not found.is_open:
-            raise NotInterruptedError(
-                f"The run of thread {thread_id!r} is {found.status}, so its state cannot be edited. Use fork(..., update=...)."
-            )
-        async with typed_errors(f"update the state of thread {thread_id!r}", thread_id):
-            result: str = await self._threads.handle(thread_id).execute_update(
-                protocol.UPDATE_STATE, args=[wire, as_node], result_type=str
-            )
+        try:
+            async with typed_errors(f"update the state of thread {thread_id!r}", thread_id):
+                result: str = await self._threads.handle(thread_id).execute_update(
+                    protocol.UPDATE_STATE, args=[wire, as_node], result_type=str
+                )
+        except ThreadNotFoundError:
+            raise await self._threads.ended(
+                thread_id, "its state cannot be edited. Use fork(..., update=...)"
+            ) from None
         return result
 
     async def signal(self, thread_id: str, name: str, value: Any = None) -> None:
         """Send a signal, which ``ctx.wait_signal(name)`` receives.
 
         Raises:
-            ThreadNotFoundError: The thread has no open run.
+            ThreadNotFoundError: The thread has no run.
+            NotInterruptedError: Its run has ended.
         """
-        async with typed_errors(f"signal thread {thread_id!r}", thread_id):
-            await self._threads.handle(thread_id).signal(name, self._wire(value, "signal"))
+        wire = self._wire(value, "signal")
+        try:
+            async with typed_errors(f"signal thread {thread_id!r}", thread_id):
+                await self._threads.handle(thread_id).signal(name, wire)
+        except ThreadNotFoundError:
+            raise await self._threads.ended(thread_id, "it receives no signals") from None
 
     # --- time travel ---------------------------------------------------------------------------------------------
 

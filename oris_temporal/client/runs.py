@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Awaitable
 from contextlib import suppress
 from typing import Any, cast
-from uuid import uuid4
 
+from temporalio.api.enums.v1 import EventType
 from temporalio.client import (
     WithStartWorkflowOperation,
     WorkflowFailureError,
@@ -31,6 +32,7 @@ from oris_temporal.workflows import protocol
 from oris_temporal.workflows.protocol import ResumeOptions, RunReport
 
 from .failures import typed_errors
+from .history import follow_history
 from .launch import Launch
 from .lookup import Found
 from .records import RunHandle, RunResult
@@ -62,7 +64,7 @@ class Runs:
                 protocol.WAIT,
                 start_workflow_operation=operation,
                 wait_for_stage=WorkflowUpdateStage.COMPLETED,
-                id=launch.idempotency_key or uuid4().hex,
+                id=launch.idempotency_key or _update_id(),
                 result_type=dict,
             )
             try:
@@ -76,7 +78,7 @@ class Runs:
                 if await self._is_there(launch, error):
                     return await self.settled(launch.thread_id, wait=wait, graph=launch.graph)
             else:
-                return await self._result(launch.thread_id, report, wait, launch.graph, run_id)
+                return await self._result(launch.thread_id, report, launch.graph, run_id)
 
     async def start(self, launch: Launch) -> RunHandle:
         """Start a run and return at once."""
@@ -139,7 +141,7 @@ class Runs:
         update = self._threads.handle(thread_id).start_update(
             protocol.RESUME,
             args=[answer, wire] if wire else [answer],
-            id=idempotency_key or uuid4().hex,
+            id=idempotency_key or _update_id(),
             wait_for_stage=WorkflowUpdateStage.COMPLETED,
             result_type=dict,
         )
@@ -150,7 +152,7 @@ class Runs:
             if isinstance(error, NotInterruptedError) or _is_closed(error):
                 return await self._resume_closed(thread_id, answer, options, graph)
             raise
-        return await self._result(thread_id, report, wait, graph, run_id)
+        return await self._result(thread_id, report, graph, run_id)
 
     async def _resume_closed(
         self, thread_id: str, answer: Any, options: ResumeOptions, graph: CompiledGraph | None
@@ -164,7 +166,7 @@ class Runs:
                 await self.refuse(thread_id, found, id)
         if not answers:
             await self.refuse(thread_id, found, None)
-        return await self._result(thread_id, None, None, graph)
+        return await self._result(thread_id, None, graph)
 
     async def refuse(self, thread_id: str, found: Found, interrupt_id: str | None) -> None:
         """Say why a run that is closed, or does not wait, cannot be answered."""
@@ -184,9 +186,30 @@ class Runs:
 
     async def settled(self, thread_id: str, *, wait: Duration | None, graph: CompiledGraph | None) -> RunResult:
         """Wait until a thread's latest run settles."""
-        found = await self._threads.describe(thread_id)
-        report = await self._wait_again(thread_id, wait) if found.is_open else None
-        return await self._result(thread_id, report, wait, graph)
+        report = await self._watch(self._settlement(thread_id), thread_id, wait)
+        return await self._result(thread_id, report, graph)
+
+    async def _settlement(self, thread_id: str) -> RunReport | None:
+        """Report of a thread's latest run once it waits for people; ``None`` once it is closed.
+
+        Waits by the history, not by updates: a run takes ten of them at a time, and a limited number in all.
+        """
+        while True:
+            found = await self._threads.describe(thread_id)
+            if not found.is_open and not found.continued:
+                return None
+            if found.status == "interrupted" and (report := await self._waiting(thread_id, found)) is not None:
+                return report
+            async for events in follow_history(self._temporal, found):
+                # A run that begins to wait for people writes so into its memo.
+                wrote = any(item.event_type == EventType.EVENT_TYPE_WORKFLOW_PROPERTIES_MODIFIED for item in events)
+                if wrote and (report := await self._waiting(thread_id, found)) is not None:
+                    return report
+
+    async def _waiting(self, thread_id: str, found: Found) -> RunReport | None:
+        """Report of a run, if it waits for people."""
+        report = await self._threads.report(thread_id, found)
+        return report if report.status == "interrupted" else None
 
     async def closed(self, thread_id: str, wait: Duration | None) -> RunResult:
         """Wait until a thread's latest run is closed."""
@@ -196,37 +219,30 @@ class Runs:
                 await self._threads.handle(thread_id).result()
 
         await self._watch(end(), thread_id, wait)
-        return await self._result(thread_id, None, wait, None)
+        return await self._result(thread_id, None, None)
 
     async def _settle(
         self, update: Awaitable[WorkflowUpdateHandle[Any]], thread_id: str, wait: Duration | None
-    ) -> tuple[Wire | None, str]:
+    ) -> tuple[RunReport | None, str]:
         """Report of an update that returns when the run settles (``None`` if the wait ended first), and the run's id."""
         run_id = ""
 
-        async def result() -> Any:
+        async def settled() -> RunReport | None:
             nonlocal run_id
             handle = await update
+            report = RunReport.from_wire(await handle.result())
+            if report.continued:
+                return await self._settlement(thread_id)
             run_id = handle.workflow_run_id or ""
-            return await handle.result()
+            return report
 
-        return await self._watch(result(), thread_id, wait), run_id
+        return await self._watch(settled(), thread_id, wait), run_id
 
     async def _watch(self, waiting: Any, thread_id: str, wait: Duration | None) -> Any:
         limit = to_timedelta_or_none(wait)
         seconds = None if limit is None else limit.total_seconds()
         workflow_id = self._threads.workflow_id(thread_id)
         return await wait_watching(self._temporal, asyncio.ensure_future(waiting), workflow_id, thread_id, seconds)
-
-    async def _wait_again(self, thread_id: str, wait: Duration | None) -> Wire | None:
-        try:
-            async with typed_errors(f"wait for thread {thread_id!r}"):
-                waiting = self._threads.handle(thread_id).execute_update(protocol.WAIT, result_type=dict)
-                return cast("Wire | None", await self._watch(waiting, thread_id, wait))
-        except OrisError as error:
-            if _is_closed(error):
-                return None
-            raise
 
     async def _final_state(self, thread_id: str, run_id: str) -> Wire | None:
         """The result of a run that says it has completed."""
@@ -236,12 +252,9 @@ class Runs:
             return None  # it failed, or was cancelled, at the last moment
 
     async def _result(
-        self, thread_id: str, wire: Wire | None, wait: Duration | None, graph: CompiledGraph | None, run_id: str = ""
+        self, thread_id: str, report: RunReport | None, graph: CompiledGraph | None, run_id: str = ""
     ) -> RunResult:
-        """The result of a run, from an update's report or (``None``) by looking."""
-        while wire is not None and wire.get("continued"):
-            wire, run_id = await self._wait_again(thread_id, wait), ""
-        report = RunReport.from_wire(wire) if wire is not None else None
+        """The result of a run, from its report as far as that goes, else by looking."""
         if report is not None and run_id and report.status == "completed" and report.values is None:
             report.values = await self._final_state(thread_id, run_id)
         if report is None or not run_id or (report.values is None and report.status != "running"):
@@ -261,6 +274,11 @@ class Runs:
             checkpoint_id=report.checkpoint_id,
             error=report.error,
         )
+
+
+def _update_id() -> str:
+    """An id for an update. It need be unique in its run only, and history repeats it four times, so it is short."""
+    return secrets.token_urlsafe(9)
 
 
 def _view(graph: CompiledGraph | None, values: Wire) -> Any:

@@ -9,11 +9,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any
 
-from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryRequest
 from temporalio.client import Client
 
 from oris_temporal.graph.records import Event
@@ -22,11 +19,11 @@ from oris_temporal.graph.streaming import is_visible, project, read_cursor, read
 from oris_temporal.workflows.protocol import QUERY_EVENTS
 
 from .failures import typed_errors
+from .history import follow_history
 from .lookup import Found, describe, runs_of
 from .snapshots import read_event
 
 _ENDS = {"run_completed", "run_failed", "run_cancelled"}
-_POLL_SECONDS = timedelta(seconds=70)
 
 
 @dataclass(slots=True)
@@ -133,23 +130,9 @@ class Tails:
 
     async def _follow_run(self, tail: _Tail, found: Found) -> None:
         """Fetch events whenever the history has grown, until the workflow is closed."""
-        token = b""
-        closed = not found.is_open
         await self._fetch(tail, found)
-        while not closed:
-            request = GetWorkflowExecutionHistoryRequest(
-                namespace=self._temporal.namespace,
-                execution=WorkflowExecution(workflow_id=found.workflow_id, run_id=found.run_id),
-                wait_new_event=True,
-                next_page_token=token,
-            )
-            async with typed_errors("follow a run"):
-                answer = await self._temporal.workflow_service.get_workflow_execution_history(
-                    request, retry=True, timeout=_POLL_SECONDS
-                )
-            token = answer.next_page_token
-            closed = not token
-            if answer.history.events:
+        if found.is_open:
+            async for _ in follow_history(self._temporal, found):
                 await self._fetch(tail, found)
 
     async def _fetch(self, tail: _Tail, found: Found) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
+from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 
-from oris_temporal.graph.errors import CheckpointNotFoundError, OrisError, RunPausedError
+from oris_temporal.graph.errors import CheckpointNotFoundError, NotInterruptedError, OrisError, RunPausedError
 from oris_temporal.graph.interrupts import Interrupt
 from oris_temporal.workflows import protocol
 from oris_temporal.workflows.protocol import RunReport
@@ -15,8 +17,13 @@ from oris_temporal.workflows.protocol import RunReport
 from . import lookup
 from .failures import describe_failure, typed_errors
 from .lookup import Found
+from .waiting import has_pollers
 
-_QUERY_TIMEOUT = timedelta(seconds=10)
+_PATIENCE = timedelta(seconds=10)
+"""Longest wait for what only a worker can tell."""
+
+_LITTLE_PATIENCE = timedelta(seconds=2)
+"""Longest wait for a worker to add something to what the server tells."""
 
 
 class Threads:
@@ -51,6 +58,15 @@ class Threads:
         """
         return await lookup.describe(self.temporal, self.workflow_id(thread_id), thread_id)
 
+    async def ended(self, thread_id: str, so: str) -> NotInterruptedError:
+        """The error for something that only an open run can do.
+
+        Raises:
+            ThreadNotFoundError: The thread has no run at all.
+        """
+        found = await self.describe(thread_id)
+        return NotInterruptedError(f"The run of thread {thread_id!r} is {found.status}, so {so}.")
+
     async def find(self, thread_id: str) -> Found | None:
         """The latest run, if there is one."""
         return await lookup.find(self.temporal, self.workflow_id(thread_id), thread_id)
@@ -63,7 +79,7 @@ class Threads:
         """
         return await lookup.runs_of(self.temporal, self.workflow_id(thread_id), thread_id)
 
-    async def query(self, thread_id: str, run_id: str, name: str, *args: Any) -> Any:
+    async def query(self, thread_id: str, run_id: str, name: str, *args: Any, patience: timedelta = _PATIENCE) -> Any:
         """Ask a run.
 
         Raises:
@@ -71,7 +87,7 @@ class Threads:
         """
         async with typed_errors(f"read thread {thread_id!r}", thread_id):
             try:
-                return await self.handle(thread_id, run_id).query(name, args=args, rpc_timeout=_QUERY_TIMEOUT)
+                return await self.handle(thread_id, run_id).query(name, args=args, rpc_timeout=patience)
             except ValueError as error:  # how SDK 1.35 says that the server rejects queries of a paused workflow
                 raise RunPausedError(
                     f"The workflow of thread {thread_id!r} is paused by an operator and cannot be asked. Unpause it first."
@@ -100,14 +116,14 @@ class Threads:
 
     async def report(self, thread_id: str, found: Found) -> RunReport:
         """How far a run got: asked of the run or, if no worker can tell, read from its history."""
-        try:
-            if found.paused:
-                raise RunPausedError("a paused workflow cannot be asked")
-            report = RunReport.from_wire(await self.query(thread_id, found.run_id, protocol.QUERY_STATE))
-        except OrisError:
-            report = RunReport(found.status, interrupts=[item.to_wire() for item in found.pending])
-            if found.status == "completed":
-                report.values = await self.handle(thread_id, found.run_id).result()
+        report = RunReport(found.status, interrupts=[item.to_wire() for item in found.pending] or None)
+        patience = _LITTLE_PATIENCE if found.status in ("running", "completed") else _PATIENCE
+        with suppress(OrisError):
+            if await self._can_tell(found):
+                wire = await self.query(thread_id, found.run_id, protocol.QUERY_STATE, patience=patience)
+                report = RunReport.from_wire(wire)
+        if found.status == "completed" and report.values is None:
+            report.values = await self.handle(thread_id, found.run_id).result()
         if not found.is_open:
             report.status = found.status
             report.interrupts = report.next = None
@@ -136,6 +152,13 @@ class Threads:
             if seed is not None:
                 return found, seed
         raise no_checkpoint(thread_id, checkpoint_id)
+
+    async def _can_tell(self, found: Found) -> bool:
+        """Whether to ask the run itself. One that was never worked on has nothing to tell."""
+        if found.paused:
+            return False
+        kind = TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW
+        return found.status != "running" or await has_pollers(self.temporal, found.info.task_queue, kind)
 
     async def _failure(self, thread_id: str, found: Found) -> dict[str, Any] | None:
         try:

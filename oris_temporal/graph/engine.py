@@ -76,10 +76,11 @@ class Engine:
             GraphError: A router, reducer or destination is wrong.
         """
         while True:
-            while self.state.pause is not None:
-                await self._wait_at_breakpoint(*self.state.pause)
             if not self._prefetched:
                 await self.run.at_boundary(self)
+            if self.state.pause is not None:
+                await self._wait_at_breakpoint(*self.state.pause)
+                continue
             if not self.state.tasks:
                 return
             self._check_limit()
@@ -212,7 +213,9 @@ class Engine:
     def _chain(self, task: Task, node: Node) -> list[Node]:
         """The nodes that one activity can run from here on: a fused chain, when this is the only task of its step."""
         followers = self.graph.chains.get(node.name, ())
-        if len(self.state.tasks) > 1 or task.sent or task.journal or self.run.has_breakpoints:
+        if len(self.state.tasks) > 1 or task.sent or self.run.has_breakpoints:
+            return [node]
+        if task.journal or self.run.carried_ask(task) is not None:  # it has asked: only it goes on
             return [node]
         return [node, *(cast("Node", self.graph.nodes[name]) for name in followers)]
 

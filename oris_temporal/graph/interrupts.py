@@ -61,6 +61,11 @@ class Ask:
             wire["default"] = self.default
         return wire
 
+    @classmethod
+    def from_wire(cls, wire: Mapping[str, Any]) -> Ask:
+        """Read the JSON form."""
+        return cls(**wire)
+
 
 @dataclass(slots=True)
 class Interrupt:
@@ -103,19 +108,21 @@ class Interrupt:
     key: str = ""
 
     def to_wire(self) -> dict[str, Any]:
-        """JSON form."""
+        """JSON form, without what its id says or its run alone needs, and without fields at their default."""
         wire: dict[str, Any] = to_wire(self, f"interrupt {self.id}")
-        keep = ("id", "thread_id", "node", "value", "created_at")
+        del wire["thread_id"], wire["key"]
+        keep = ("id", "node", "value", "created_at")
         return {name: value for name, value in wire.items() if name in keep or value != _WIRE_DEFAULTS.get(name)}
 
     @classmethod
     def from_wire(cls, wire: Mapping[str, Any]) -> Interrupt:
         """Read an interrupt's JSON form."""
-        return _INTERRUPT.validate_python(dict(wire))
+        thread_id = str(wire["id"]).removeprefix("int-").rpartition("-")[0]
+        return _INTERRUPT.validate_python({**wire, "thread_id": thread_id})
 
 
 _INTERRUPT: TypeAdapter[Interrupt] = TypeAdapter(Interrupt)
-_WIRE_DEFAULTS = {"namespace": "", "kind": "interrupt", "escalated": False, "status": "pending", "key": ""}
+_WIRE_DEFAULTS = {"namespace": "", "kind": "interrupt", "escalated": False, "status": "pending"}
 
 
 @dataclass(slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from .control import END, START
@@ -13,6 +14,8 @@ from .subgraph import Subgraph
 if TYPE_CHECKING:
     from .compiled import CompiledGraph
 
+_SOLID = "-->"
+
 # What a quoted label may have as it is: letters and digits, spaces, and some punctuation between letters. All
 # else has a meaning to Mermaid, or to the Markdown and HTML that it makes of labels.
 _SPECIAL = re.compile(r"(?![^\W_]|[ =,()?]|(?<=[^\W_])[._-](?=[^\W_])).", re.DOTALL)
@@ -21,33 +24,46 @@ _SPECIAL = re.compile(r"(?![^\W_]|[ =,()?]|(?<=[^\W_])[._-](?=[^\W_])).", re.DOT
 def draw(graph: CompiledGraph) -> str:
     """Draw a graph: solid arrows for edges, dotted ones for what a router may choose.
 
-    Activity nodes are rectangular, workflow-side nodes rounded, subgraphs double-edged.
+    Activity nodes are rectangular, workflow-side nodes rounded, subgraphs double-edged. A node has its shape where it is
+    mentioned first, and edges that follow each other are one line.
     """
-    lines = ["flowchart TD", f'{_id(START)}(["start"])']
-    lines += [_node(node) for node in graph.nodes.values()]
-    lines.append(f'{_id(END)}(["end"])')
-    for edge in graph.edges:
-        lines += _fixed(edge) if isinstance(edge, Edge) else _chosen(edge, [*graph.nodes, END])
-    return "\n    ".join(lines)
+    shapes = {START: '(["start"])', END: '(["end"])', **{node.name: _shape(node) for node in graph.nodes.values()}}
+    lines: list[str] = []
+    last = ""
+    for source, arrow, target in _arrows(graph):
+        if source == last and arrow == _SOLID:
+            lines[-1] += f" {arrow} {_mention(target, shapes)}"
+        else:
+            lines.append(f"{_mention(source, shapes)} {arrow} {_mention(target, shapes)}")
+        last = target if arrow == _SOLID else ""
+    lines += [_mention(name, shapes) for name in graph.nodes if name in shapes]  # reached by Commands alone
+    return "\n    ".join(["flowchart TD", *lines])
 
 
-def _node(node: Node | Subgraph) -> str:
+def _mention(name: str, shapes: dict[str, str]) -> str:
+    return _id(name) + shapes.pop(name, "")
+
+
+def _shape(node: Node | Subgraph) -> str:
     label = _label(node.name)
     if isinstance(node, Subgraph):
-        return f"{_id(node.name)}[[{label}]]"
-    return f"{_id(node.name)}({label})" if node.side == "workflow" else f"{_id(node.name)}[{label}]"
+        return f"[[{label}]]"
+    return f"({label})" if node.side == "workflow" else f"[{label}]"
 
 
-def _fixed(edge: Edge) -> list[str]:
-    return [f"{_id(source)} --> {_id(edge.target)}" for source in edge.sources]
+def _arrows(graph: CompiledGraph) -> Iterator[tuple[str, str, str]]:
+    for edge in graph.edges:
+        if isinstance(edge, Edge):
+            yield from ((source, _SOLID, edge.target) for source in edge.sources)
+        else:
+            yield from _choices(edge, [*graph.nodes, END])
 
 
-def _chosen(edge: ConditionalEdge, anywhere: list[str]) -> list[str]:
-    source = _id(edge.source)
+def _choices(edge: ConditionalEdge, anywhere: list[str]) -> Iterator[tuple[str, str, str]]:
     if edge.mapping is not None:
-        return [f"{source} -. {_label(str(key))} .-> {_id(target)}" for key, target in edge.mapping.items()]
-    targets = anywhere if edge.targets is None else edge.targets
-    return [f"{source} -.-> {_id(target)}" for target in targets]
+        yield from ((edge.source, f"-. {_label(str(key))} .->", target) for key, target in edge.mapping.items())
+    else:
+        yield from ((edge.source, "-.->", target) for target in (anywhere if edge.targets is None else edge.targets))
 
 
 def _id(name: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -67,6 +69,12 @@ class StateSnapshot:
     def checkpoint_id(self) -> str:
         """Id of the checkpoint."""
         return str(self.config["checkpoint_id"])
+
+    @property
+    def state_hash(self) -> str:
+        """SHA-256 (hex) of `values` as JSON with sorted keys: the same for the same state, however it came about."""
+        canonical = json.dumps(self.values, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 @dataclass(slots=True)

@@ -124,7 +124,8 @@ class Run(ABC):
                     f"(it has {', '.join(graph.nodes)}).",
                     node=unknown[0],
                 )
-        self._carried: dict[str, dict[str, Any]] = {}
+        self._asks: dict[str, Ask] = {}
+        self._carried: dict[str, _Carried] = {}
         self._keep = keep
 
     # --- what a host provides ------------------------------------------------------------------------------------
@@ -297,9 +298,7 @@ class Run(ABC):
         namespace = engine.child_namespace(task) + (f"|{item.namespace}" if item.namespace else "")
         carried = self._carried.pop(key, None)
         interrupt = (
-            Interrupt.from_wire(carried)
-            if carried
-            else replace(item, id=self.desk.next_id(), thread_id=self.thread_id, key=key)
+            carried.interrupt if carried else replace(item, id=self.desk.next_id(), thread_id=self.thread_id, key=key)
         )
         interrupt.namespace = namespace
         return await self._wait_for_answer(engine, interrupt, (*engine.order, task.index, item.id), Ask(None))
@@ -310,10 +309,15 @@ class Run(ABC):
         interrupt = self._new_interrupt(engine, key, node, kind, Ask(None))
         await self._wait_for_answer(engine, interrupt, (*engine.order, -1), Ask(None))
 
+    def carried_ask(self, task: Task) -> Ask | None:
+        """What a task was asking when its run was carried over; it need not run again to ask the same."""
+        carried = self._carried.get(f"{task.id}#{len(task.journal)}")
+        return None if carried is None else carried.ask
+
     def _new_interrupt(self, engine: Engine, key: str, node: str, kind: Any, ask: Ask) -> Interrupt:
         carried = self._carried.pop(key, None)
         if carried is not None:
-            return Interrupt.from_wire(carried)
+            return carried.interrupt
         now = self.now()
         return Interrupt(
             id=self.desk.next_id(),
@@ -335,6 +339,7 @@ class Run(ABC):
         if not asked_before:
             data = {"id": interrupt.id, "value": interrupt.value, "kind": interrupt.kind}
             self.record("interrupt", engine, node=interrupt.node, data=data)
+        self._asks[interrupt.id] = ask
         self._waiting[interrupt.id] = leaf = interrupt.key.partition("#")[0]
         self.occupy(leaf, waits=1)
         try:
@@ -347,6 +352,7 @@ class Run(ABC):
         finally:
             self._stop_waiting(interrupt.id)
             self.desk.close(interrupt.id)
+            del self._asks[interrupt.id]
         if answered:
             return future.result()
         if ask.default is MISSING:
@@ -605,7 +611,10 @@ class Run(ABC):
             "interrupts": self.desk.count,
             "sequence": self.sequence,
             "root": engine_state_to_wire(self.graph, self.root.state),
-            "pending": {item.key: item.to_wire() for item in self.desk.pending},
+            "pending": {
+                item.key: {"interrupt": item.to_wire(), "ask": self._asks[item.id].to_wire()}
+                for item in self.desk.pending
+            },
             "asked": {item.id: item.to_wire() for item in self.desk.asked.values()},
             "signals": self.signals,
         }
@@ -618,9 +627,18 @@ class Run(ABC):
         self.desk.asked = {id: Interrupt.from_wire(wire) for id, wire in carried["asked"].items()}
         for name, values in carried["signals"].items():
             self.signals[name] = [*values, *self.signals.get(name, [])]  # some may have come already
-        self._carried = dict(carried["pending"])
+        self._carried = {
+            key: _Carried(replace(Interrupt.from_wire(wire["interrupt"]), key=key), Ask.from_wire(wire["ask"]))
+            for key, wire in carried["pending"].items()
+        }
         self.resumed_tasks = {key.partition("#")[0] for key in self._carried}
         return engine_state_from_wire(self.graph, carried["root"])
+
+
+@dataclass(frozen=True, slots=True)
+class _Carried:
+    interrupt: Interrupt
+    ask: Ask
 
 
 @dataclass(slots=True)

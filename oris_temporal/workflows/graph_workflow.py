@@ -231,12 +231,13 @@ class GraphWorkflow:
         size = sum(values.encoded(name).size for name in values.data)
         # A final state is the workflow's result as well: say it twice only where that is cheaper than asking for it.
         inline = size <= (INLINE_FINAL_LIMIT if run.status == "completed" else INLINE_RESULT_LIMIT)
+        interrupts = self._pending(run, _PAGE_BYTES // max(1, len(run.desk.pending)))
         return RunReport(
             status="interrupted" if waiting else ("running" if run.status == "interrupted" else run.status),
             checkpoint_id=run.root.state.checkpoint_id,
             values=values.wire() if whole or inline else None,
-            next=run.next_nodes(),
-            interrupts=self._pending(run, _PAGE_BYTES // max(1, len(run.desk.pending))),
+            next=run.next_nodes() if whole else run.next_nodes() or None,
+            interrupts=interrupts if whole else interrupts or None,
             error=error,
         ).to_wire()
 

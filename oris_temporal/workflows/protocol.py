@@ -133,8 +133,8 @@ class RunReport(Wire):
         status: ``running``, ``interrupted``, ``completed``, ``failed`` or ``cancelled``.
         checkpoint_id: Latest checkpoint.
         values: The state, unless it is large (see `INLINE_RESULT_LIMIT` and `INLINE_FINAL_LIMIT`).
-        next: Nodes that run next, or are running.
-        interrupts: What the run waits for.
+        next: Nodes that run next, or are running, if there are any.
+        interrupts: What the run waits for, if it waits.
         error: For a failed run: ``code``, ``message``, ``details``.
         continued: The run continued as new; ask its successor.
     """

@@ -21,7 +21,6 @@ from temporalio.exceptions import (
 )
 from temporalio.exceptions import TimeoutError as TemporalTimeoutError
 
-from oris_temporal.graph.control import MISSING
 from oris_temporal.graph.duration import to_timedelta, to_timedelta_or_none
 from oris_temporal.graph.engine import Engine, maybe_await
 from oris_temporal.graph.errors import (
@@ -168,12 +167,12 @@ class TemporalRun(Run):
                 done.set_exception(error)
 
         self._edits.append(apply)
-        await workflow.wait_condition(lambda: done.done() or self.settled or self.continuing)
+        await workflow.wait_condition(lambda: done.done() or self.settled or self.parked)
         if not done.done():
             self._edits.remove(apply)
-            if self.continuing or self.status not in ("running", "interrupted"):
+            if self.status not in ("running", "interrupted"):
                 raise NotInterruptedError(
-                    f"The run of thread {self.thread_id!r} went on before its state could be edited. Try again."
+                    f"The run of thread {self.thread_id!r} ended before its state could be edited. Use fork(..., update=...)."
                 )
             await apply()
         return done.result()
@@ -183,11 +182,14 @@ class TemporalRun(Run):
     async def call(self, engine: Engine, task: Task, node: Node) -> Outcome:
         """See `Run.call`."""
         while True:
-            output = NodeOutput.from_wire(await self._run_activity(engine, task, [node], node.full_name))
-            self._record_custom(engine, task, output)
-            if output.ask is None:
-                return _outcome(output)
-            await self._ask_for(engine, task, output)
+            ask = self.carried_ask(task)
+            if ask is None:
+                output = NodeOutput.from_wire(await self._run_activity(engine, task, [node], node.full_name))
+                self._record_custom(engine, task, output)
+                if output.ask is None:
+                    return _outcome(output)
+                ask = Ask.from_wire(output.ask)
+            await self._ask_for(engine, task, ask)
 
     async def call_chain(self, engine: Engine, task: Task, chain: Sequence[Node]) -> list[Outcome]:
         """See `Run.call_chain`."""
@@ -195,22 +197,14 @@ class TemporalRun(Run):
         output = NodeOutput.from_wire(await self._run_activity(engine, task, chain, name))
         self._record_custom(engine, task, output)
         if output.ask is not None:
-            await self._ask_for(engine, task, output)
+            await self._ask_for(engine, task, Ask.from_wire(output.ask))
             return [await self.call(engine, task, chain[0])]
         later = [NodeOutput.from_wire(wire) for wire in output.later or ()]
         return [_outcome(output), *map(_outcome, later)]
 
-    async def _ask_for(self, engine: Engine, task: Task, output: NodeOutput) -> None:
+    async def _ask_for(self, engine: Engine, task: Task, ask: Ask) -> None:
         """Ask what an activity-side node asks, and note the answer for its next attempt."""
-        asked = cast("dict[str, Any]", output.ask)
         number = len(task.journal)
-        ask = Ask(
-            value=asked["value"],
-            timeout=asked.get("timeout"),
-            default=asked.get("default", MISSING),
-            escalate_after=asked.get("escalate_after"),
-            answer_type=asked.get("answer_type"),
-        )
         task.journal[number] = await self.ask(engine, task, number, ask)
 
     async def _run_activity(self, engine: Engine, task: Task, chain: Sequence[Node], name: str) -> dict[str, Any]:

@@ -40,19 +40,25 @@ def test_drawing() -> None:
     assert graph.compile(name="shapes").to_mermaid() == "\n    ".join(
         [
             "flowchart TD",
-            'start_(["start"])',
-            'n_fetch__all["fetch_all"]',
-            'n_wait("wait")',
-            'n_sub_2d_graph[["sub-graph"]]',
-            'end_(["end"])',
-            "start_ --> n_fetch__all",
-            "start_ --> n_wait",
-            "n_fetch__all --> n_sub_2d_graph",
+            'start_(["start"]) --> n_fetch__all["fetch_all"]',
+            'start_ --> n_wait("wait")',
+            'n_fetch__all --> n_sub_2d_graph[["sub-graph"]]',
             "n_wait --> n_sub_2d_graph",
-            'n_sub_2d_graph -. "True" .-> end_',
+            'n_sub_2d_graph -. "True" .-> end_(["end"])',
             'n_sub_2d_graph -. "False" .-> n_wait',
         ]
     )
+
+
+def test_edges_that_follow_each_other_are_one_line() -> None:
+    graph = StateGraph(State).add_node("a", work).add_node("b", work).add_node("c", wait)
+    graph.add_edge(START, "a").add_edge("a", "b").add_edge(START, "c").add_edge(["b", "c"], END)
+    assert graph.compile(name="lines").to_mermaid().splitlines()[1:] == [
+        '    start_(["start"]) --> n_a["a"] --> n_b["b"]',
+        '    start_ --> n_c("c")',
+        '    n_b --> end_(["end"])',
+        "    n_c --> end_",
+    ]
 
 
 def test_a_router_without_mapping_may_lead_to_what_it_lists_or_anywhere() -> None:
@@ -60,10 +66,10 @@ def test_a_router_without_mapping_may_lead_to_what_it_lists_or_anywhere() -> Non
     graph.add_conditional_edges("a", lambda state: "b", ["b"]).add_conditional_edges("b", lambda state: END)
     arrows = graph.compile(name="routers").to_mermaid().splitlines()[-4:]
     assert [arrow.strip() for arrow in arrows] == [
-        "n_a -.-> n_b",
+        'n_a -.-> n_b["b"]',
         "n_b -.-> n_a",
         "n_b -.-> n_b",
-        "n_b -.-> end_",
+        'n_b -.-> end_(["end"])',
     ]
 
 
@@ -74,7 +80,7 @@ NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_.é-]{0,6}", fullmatch=True).filter(
 def test_ids_differ_whenever_names_do(names: list[str]) -> None:
     ids, labels = zip(*_nodes(_chain(names, {})), strict=True)
     assert len(set(ids)) == len(names) + 2
-    assert labels == ("start", *names, "end")
+    assert labels == ("start", *names, "end")  # each node has its label once
     assert "end" not in ids  # a keyword
 
 
@@ -125,9 +131,12 @@ def _chain(names: list[str], mapping: dict[Any, str]) -> CompiledGraph:
 
 
 def _nodes(graph: CompiledGraph) -> list[tuple[str, str]]:
-    lines = graph.to_mermaid().splitlines()[1:]
-    assert all(NODE.fullmatch(line.strip()) or ARROW.fullmatch(line.strip()) for line in lines)
-    return [(match[1], _decoded(match[2])) for line in lines if (match := NODE.fullmatch(line.strip()))]
+    drawn = graph.to_mermaid()
+    for line in drawn.splitlines()[1:]:
+        tokens = re.split(r"(-->|-\.->|-\. \"[^\"\n]+\" \.->)", NODE.sub(r"\1", line.strip()))
+        assert len(tokens) >= 3
+        assert all(re.fullmatch(r"[A-Za-z0-9_]+", name.strip()) for name in tokens[::2])
+    return [(match[1], _decoded(match[2])) for match in NODE.finditer(drawn)]
 
 
 def _choices(graph: CompiledGraph) -> list[str]:

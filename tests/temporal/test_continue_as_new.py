@@ -10,7 +10,7 @@ import pytest
 from questions import Answers, asking
 from temporal_support import Serve, event_counts, event_names, eventually
 
-from oris_temporal import END, START, Context, OrisClient, Send, StateGraph
+from oris_temporal import END, START, Context, OrisClient, Send, StateGraph, interrupt
 from oris_temporal.devserver import DevServer
 from oris_temporal.graph.errors import InterruptConflictError
 from oris_temporal.testing import ReplayingWorker
@@ -165,6 +165,33 @@ async def test_it_settles_in_its_new_history_instead_of_continuing_for_ever(
         assert (await client.resume(thread, "two")).status == "completed"
 
 
+async def test_an_activity_that_asked_does_not_run_again_before_it_is_answered(
+    client: OrisClient, serve: Serve, thread: str
+) -> None:
+    attempts: list[str] = []
+
+    async def remote(state: Answers) -> dict:
+        attempts.append("attempt")
+        first = await interrupt("first?")
+        second = await interrupt("second?", timeout="24h", default="nobody")
+        return {"answers": [first, second]}
+
+    graph = StateGraph(Answers).add_node("remote", remote).add_edge(START, "remote").add_edge("remote", END)
+    async with serve(graph.compile(name="remote")):
+        await client.run("remote", thread, {"answers": []}, continue_as_new_after=10)
+
+        async def continued() -> bool:
+            return len(await segments(client, thread)) >= 2
+
+        await eventually(continued)
+        assert len(attempts) == 1
+        asked = await client.resume(thread, "one")
+        assert [item.value for item in asked.interrupts] == ["second?"]
+        done = await client.resume(thread, "two")
+    assert done.values == {"answers": ["one", "two"]}
+    assert len(attempts) == 3  # once for each question, and once to the end
+
+
 class Fan(TypedDict):
     done: Annotated[list[int], operator.add]
 
@@ -249,7 +276,7 @@ async def test_wherever_it_continues_nothing_is_lost_and_nothing_is_done_twice(
 async def test_signals_that_came_early_are_carried_over(client: OrisClient, serve: Serve, thread: str) -> None:
     graph = StateGraph(Answers).add_node("node", wait_for_news).add_edge(START, "node").add_edge("node", END)
     async with serve(graph.compile(name="news")):
-        await client.run("news", thread, {"answers": []}, continue_as_new_after=14)
+        await client.run("news", thread, {"answers": []}, continue_as_new_after=11)
         for number in range(2):
             await client.signal(thread, "news", str(number))
 
