@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from typing import Any, Self
 
 from temporalio import activity
 
@@ -17,14 +15,16 @@ KEPT_PIECES = 200
 
 
 class Pulse:
-    """What the heartbeats of one attempt say.
+    """The heartbeats of one attempt, and what they say. It beats in the background inside its ``with`` block.
+
+    A node that ends before the first beat costs nothing.
 
     Attributes:
-        progress: What a later attempt may take over.
+        progress: What a later attempt may take over; at first, what an earlier one left.
     """
 
     def __init__(self) -> None:
-        self.progress: Any = None
+        self.progress: Any = last_progress()
         self._pieces: list[Any] = []
         self._sent = 0
         self._remote = not activity.info().is_local
@@ -47,28 +47,19 @@ class Pulse:
                 details["stream"] = {"sent": self._sent, "pieces": self._pieces[-KEPT_PIECES:]}
             activity.heartbeat(details) if details else activity.heartbeat()
 
+    def __enter__(self) -> Self:
+        self._timer = asyncio.get_running_loop().call_later(BEAT_SECONDS, self._beat_again)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+
+    def _beat_again(self) -> None:
+        self.beat()
+        self._timer = asyncio.get_running_loop().call_later(BEAT_SECONDS, self._beat_again)
+
 
 def last_progress() -> Any:
     """What an earlier attempt of this activity left as its progress."""
     details = activity.info().heartbeat_details
     return details[0].get("progress") if details and isinstance(details[0], dict) else None
-
-
-@contextmanager
-def beating() -> Iterator[Pulse]:
-    """Beat in the background for as long as the block runs. A node that ends before the first beat costs nothing."""
-    pulse = Pulse()
-    pulse.progress = last_progress()
-    loop = asyncio.get_running_loop()
-    timer: asyncio.TimerHandle
-
-    def beat() -> None:
-        nonlocal timer
-        pulse.beat()
-        timer = loop.call_later(BEAT_SECONDS, beat)
-
-    timer = loop.call_later(BEAT_SECONDS, beat)
-    try:
-        yield pulse
-    finally:
-        timer.cancel()

@@ -23,7 +23,7 @@ from oris_temporal.graph.wire import to_wire, wire_size
 from oris_temporal.workflows.protocol import PAYLOAD_LIMIT, NodeInput, NodeOutput
 
 from .fields import FieldCache
-from .heartbeat import Pulse, beating
+from .heartbeat import Pulse
 
 ActivityCallable = Callable[..., Awaitable[Any]]
 
@@ -57,7 +57,7 @@ class NodeActivities:
     def _node_activity(self, node: Node) -> ActivityCallable:
         @activity.defn(name=node.full_name)
         async def run_node(wire: dict[str, Any]) -> Any:
-            with beating() as pulse:
+            with Pulse() as pulse:
                 call = await self._read(NodeInput.from_wire(wire))
                 output = _output(await self._execute(node, call, pulse))
                 return self._checked(node.full_name, output)
@@ -69,7 +69,7 @@ class NodeActivities:
 
         @activity.defn(name=name)
         async def run_chain(wire: dict[str, Any]) -> Any:
-            with beating() as pulse:
+            with Pulse() as pulse:
                 outputs = await self._run_chain(chain, await self._read(NodeInput.from_wire(wire)), pulse)
                 first = NodeOutput.from_wire(outputs[0])
                 first.later = outputs[1:] or None
@@ -83,7 +83,7 @@ class NodeActivities:
 
         @activity.defn(name=name)
         async def run_function(*args: Any) -> Any:
-            with beating():
+            with Pulse():
                 try:
                     if is_async_callable(function.fn):
                         result = await function.fn(*args)

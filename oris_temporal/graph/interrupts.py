@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -339,15 +339,20 @@ class Asker(Protocol):
 _current_asker: ContextVar[Asker | None] = ContextVar("oris_current_asker", default=None)
 
 
-@contextmanager
-def asking_through(asker: Asker) -> Iterator[None]:
-    """Let `interrupt` ask through `asker` while the block runs."""
-    token = _current_asker.set(asker)
-    try:
-        yield
-    finally:
+class asking_through:  # noqa: N801 - it reads as what it does
+    """Lets `interrupt` ask through `asker` while the block runs."""
+
+    __slots__ = ("_asker", "_token")
+
+    def __init__(self, asker: Asker) -> None:
+        self._asker = asker
+
+    def __enter__(self) -> None:
+        self._token = _current_asker.set(self._asker)
+
+    def __exit__(self, *_: object) -> None:
         with suppress(ValueError):  # a coroutine that was dropped is closed in the context of another
-            _current_asker.reset(token)
+            _current_asker.reset(self._token)
 
 
 async def interrupt(

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from typing_extensions import is_typeddict
 
 from .config import RunnableConfig
@@ -19,7 +19,7 @@ from .control import END, MISSING, Command, Destination, Send
 from .errors import GraphCompileError, InvalidUpdateError
 from .options import NodeOptions
 from .records import Outcome
-from .state import StateSchema, Values, input_adapter
+from .state import Field, StateSchema, Values, input_adapter
 from .wire import to_wire
 
 Side = Literal["activity", "local", "workflow"]
@@ -54,10 +54,19 @@ class Node:
     own_schema: StateSchema | None
     annotation: Any
 
-    @property
+    @functools.cached_property
     def is_async(self) -> bool:
         """Whether calling it makes a coroutine."""
         return is_async_callable(self.fn)
+
+    @functools.cached_property
+    def _payload_adapter(self) -> TypeAdapter[Any] | None:
+        return input_adapter(self.annotation)
+
+    @functools.cached_property
+    def _payload_fields(self) -> Mapping[str, Field] | None:
+        """Fields of a payload that is a TypedDict."""
+        return (self.own_schema or self.schema).fields if is_typeddict(self.annotation) else None
 
     def state_for(self, values: Values) -> Any:
         """The state argument, made from field values."""
@@ -66,18 +75,17 @@ class Node:
 
     def payload_for(self, payload: Any) -> Any:
         """The state argument, made from the payload of a `Send`."""
-        adapter = input_adapter(self.annotation)
-        if adapter is not None:
+        if self._payload_adapter is not None:
             try:
-                return adapter.validate_python(payload)
+                return self._payload_adapter.validate_python(payload)
             except ValidationError as error:
                 first = error.errors(include_url=False)[0]
                 raise InvalidUpdateError(
                     f"{self.full_name}: the Send payload does not fit {self.annotation.__name__}: "
                     f"{'.'.join(map(str, first['loc']))}: {first['msg']}."
                 ) from None
-        if is_typeddict(self.annotation) and isinstance(payload, Mapping):
-            fields = (self.own_schema or self.schema).fields
+        fields = self._payload_fields
+        if fields is not None and isinstance(payload, Mapping):
             return {
                 name: fields[name].decode(value, f"{self.full_name}: Send payload") if name in fields else value
                 for name, value in payload.items()

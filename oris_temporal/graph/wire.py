@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-from pydantic_core import PydanticSerializationError, to_jsonable_python
+from pydantic_core import PydanticSerializationError, to_json, to_jsonable_python
 
 from .errors import SerializationError
 
@@ -31,5 +30,5 @@ def to_wire(value: Any, what: str) -> Any:
 
 
 def wire_size(wire: Any) -> int:
-    """Size in bytes of a wire value as Temporal will store it."""
-    return len(json.dumps(wire, separators=(",", ":"), ensure_ascii=False).encode())
+    """Size in bytes of a wire value as Temporal's JSON converter stores it: it escapes all that is not ASCII."""
+    return len(to_json(wire, ensure_ascii=True))

@@ -14,8 +14,8 @@ from __future__ import annotations
 import sys
 import threading
 import zoneinfo
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, suppress
 from contextvars import ContextVar
 from types import FrameType
 from typing import Any
@@ -115,23 +115,29 @@ def guarded(owner: str) -> AbstractContextManager[None]:
     Args:
         owner: Full name to report, ``graph.node``.
     """
-    return _marked(owner)
+    return _Marked(owner)
 
 
 def unguarded() -> AbstractContextManager[None]:
     """Lift the mark, for engine code that user code called into and for tasks that such code creates."""
-    return _marked(None)
+    return _Marked(None)
 
 
-@contextmanager
-def _marked(owner: str | None) -> Iterator[None]:
-    _install()
-    token = _owner.set(owner)
-    try:
-        yield
-    finally:
+class _Marked:
+    """The mark, as a context manager: a class, because every workflow-side call enters one."""
+
+    __slots__ = ("_owner", "_token")
+
+    def __init__(self, owner: str | None) -> None:
+        self._owner = owner
+
+    def __enter__(self) -> None:
+        _install()
+        self._token = _owner.set(self._owner)
+
+    def __exit__(self, *_: object) -> None:
         with suppress(ValueError):  # a coroutine that was dropped is closed in the context of another
-            _owner.reset(token)
+            _owner.reset(self._token)
 
 
 def _install() -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from functools import cache
 from typing import Any, Self
 
 RESUME = "resume"
@@ -59,14 +60,18 @@ class Wire:
 
     def to_wire(self) -> dict[str, Any]:
         """JSON form."""
-        items = ((field.name, getattr(self, field.name), field.default) for field in fields(self))  # type: ignore[arg-type]
-        return {name: value for name, value, default in items if value != default}
+        return {name: value for name, default in self._defaults().items() if (value := getattr(self, name)) != default}
 
     @classmethod
     def from_wire(cls, wire: Mapping[str, Any] | None) -> Self:
         """Read the JSON form; unknown keys, of a newer version, are left aside."""
-        known = {field.name for field in fields(cls)}  # type: ignore[arg-type]
+        known = cls._defaults()
         return cls(**{name: value for name, value in (wire or {}).items() if name in known})
+
+    @classmethod
+    @cache
+    def _defaults(cls) -> dict[str, Any]:
+        return {field.name: field.default for field in fields(cls)}  # type: ignore[arg-type]
 
 
 @dataclass(slots=True)
