@@ -22,7 +22,6 @@ from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 
-from oris_temporal import devserver
 from oris_temporal.devserver import (
     ChildProcess,
     DevServer,
@@ -30,6 +29,7 @@ from oris_temporal.devserver import (
     free_ports,
     time_skipping_server_path,
 )
+from oris_temporal.devserver import server as devserver
 from oris_temporal.graph.errors import ConfigurationError, ServerUnreachableError
 from oris_temporal.workflows.search_attributes import (
     GRAPH,
