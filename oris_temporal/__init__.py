@@ -1,15 +1,18 @@
 """Oris graphs as durable Temporal workflows."""
 
 from .client import OrisClient, RunResult
+from .graph import errors
 from .graph.builder import StateGraph
 from .graph.compiled import CompiledGraph
 from .graph.config import RunnableConfig
 from .graph.context import Context
 from .graph.control import END, START, Command, Send
 from .graph.interrupts import Interrupt, interrupt
+from .graph.load import load_graph
 from .graph.messages import Message, MessagesState, RemoveMessage, ToolCall, add_messages, append_messages
 from .graph.node import StreamWriter
 from .graph.options import NO_RETRY, RetryPolicy
+from .graph.plugins import NodePluginRegistry, node_plugin
 from .graph.results import InvokeResult, StateSnapshot, StreamChunk
 from .plugin import OrisPlugin
 from .worker import Worker
@@ -25,6 +28,7 @@ __all__ = [
     "InvokeResult",
     "Message",
     "MessagesState",
+    "NodePluginRegistry",
     "OrisClient",
     "OrisPlugin",
     "RemoveMessage",
@@ -40,5 +44,8 @@ __all__ = [
     "Worker",
     "add_messages",
     "append_messages",
+    "errors",
     "interrupt",
+    "load_graph",
+    "node_plugin",
 ]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import builtins
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 from .duration import Duration, to_timedelta
 from .errors import GraphCompileError, OrisError
@@ -49,20 +50,22 @@ class RetryPolicy:
         initial_interval: Wait before the second attempt.
         backoff_coefficient: Factor from one wait to the next, at least 1.
         maximum_interval: Longest wait.
-        retry_on: Error classes worth another attempt. ``None``: everything but programming mistakes
+        retry_on: Error classes worth another attempt; none of them means never. ``None``: everything but programming mistakes
             (`MISTAKES`: ``ValueError``, ``TypeError``, ``KeyError`` and the like) and errors of this package.
 
     Raises:
-        GraphCompileError: A number is out of range or an interval is not a duration.
+        GraphCompileError: A number is out of range, an interval is not a duration, or `retry_on` has something else than errors.
     """
 
     maximum_attempts: int = 3
     initial_interval: Duration = "1s"
     backoff_coefficient: float = 2.0
     maximum_interval: Duration = "1m"
-    retry_on: tuple[type[BaseException], ...] | None = None
+    retry_on: Sequence[type[BaseException]] | None = None
 
     def __post_init__(self) -> None:
+        if self.retry_on is not None:
+            object.__setattr__(self, "retry_on", _error_classes(self.retry_on))
         if self.maximum_attempts < 0 or self.backoff_coefficient < 1:
             raise GraphCompileError(
                 f"RetryPolicy: maximum_attempts={self.maximum_attempts} must not be negative and "
@@ -74,7 +77,7 @@ class RetryPolicy:
     def retries(self, error: BaseException) -> bool:
         """Whether `error` is worth another attempt."""
         if self.retry_on is not None:
-            return isinstance(error, self.retry_on)
+            return isinstance(error, cast("tuple[type[BaseException], ...]", self.retry_on))
         return isinstance(error, Exception) and not isinstance(error, MISTAKES)
 
     def wait_before(self, attempt: int) -> timedelta | None:
@@ -98,9 +101,17 @@ class RetryPolicy:
         if unknown := [name for name in data if name not in known]:
             raise GraphCompileError(f"retry has no option {unknown[0]!r}; there are {', '.join(known)}.")
         named = dict(data)
-        if names := named.pop("retry_on", None):
-            named["retry_on"] = tuple(_exception(name) for name in names)
+        if (names := named.pop("retry_on", None)) is not None:
+            named["retry_on"] = [_exception(name) for name in names]
         return cls(**named)
+
+
+def _error_classes(given: Any) -> tuple[type[BaseException], ...]:
+    classes = (given,) if isinstance(given, type) else tuple(given)
+    for item in classes:
+        if not (isinstance(item, type) and issubclass(item, BaseException)):
+            raise GraphCompileError(f"RetryPolicy: retry_on takes error classes, not {item!r}.")
+    return classes
 
 
 def _exception(name: str) -> type[BaseException]:

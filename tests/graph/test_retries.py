@@ -369,3 +369,20 @@ class TestFailingSupersteps:
         with pytest.raises(NodeError, match=r"shop\.work failed: Outage: x"):
             await single(work, run_as="workflow").invoke({"log": []})
         assert calls == [1]
+
+
+@pytest.mark.parametrize("given", [[ConnectionError], (ConnectionError,), ConnectionError])
+def test_what_is_worth_another_attempt_may_be_given_in_any_form(given: Any) -> None:
+    policy = RetryPolicy(retry_on=given)
+    assert policy.retries(ConnectionResetError())
+    assert not policy.retries(TimeoutError())
+
+
+def test_nothing_is_worth_another_attempt() -> None:
+    assert not RetryPolicy(retry_on=[]).retries(ConnectionError())
+    assert not RetryPolicy.from_dict({"retry_on": []}).retries(ConnectionError())
+
+
+def test_only_error_classes_can_be_retried_on() -> None:
+    with pytest.raises(GraphCompileError, match="error classes, not 'ConnectionError'"):
+        RetryPolicy(retry_on=["ConnectionError"])  # type: ignore[list-item]
