@@ -129,6 +129,10 @@ class Settings(BaseModel):
     metrics_addr: Annotated[AddressText | None, Variable("ORIS_METRICS_ADDR")] = None
     """``ORIS_METRICS_ADDR``: ``host:port`` on which Prometheus metrics are served; by default nowhere."""
 
+    deployment: Annotated[Word | None, Variable("ORIS_DEPLOYMENT")] = None
+    """``ORIS_DEPLOYMENT``: name of the worker deployment that workers belong to (Temporal's Worker Versioning);
+    by default workers are not versioned."""
+
     @classmethod
     def variables(cls) -> dict[str, str]:
         """The environment variables that are read.

@@ -7,8 +7,11 @@ from typing import Any
 
 import temporalio.client
 import temporalio.worker
+from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
+from temporalio.worker import WorkerDeploymentConfig
 
 from oris_temporal.client import OrisClient
+from oris_temporal.graph.build import build_id
 from oris_temporal.graph.compiled import CompiledGraph
 from oris_temporal.plugin import OrisPlugin
 
@@ -22,6 +25,8 @@ class Worker(temporalio.worker.Worker):
         client: An `OrisClient` or a `temporalio` client.
         graphs: Compiled graphs to serve.
         task_queue: Task queue to poll. Default: the `OrisClient`'s, else ``oris``.
+        deployment: Name of a worker deployment (Temporal's Worker Versioning). Its build id is `build_id` of the graphs; runs stay
+            on the build they began on, and move to the current one where they continue as new.
         plugins: Plugins of your own.
         options: Any option of `temporalio.worker.Worker`.
 
@@ -35,10 +40,17 @@ class Worker(temporalio.worker.Worker):
         graphs: Sequence[CompiledGraph],
         *,
         task_queue: str | None = None,
+        deployment: str | None = None,
         plugins: Sequence[temporalio.worker.Plugin] = (),
         **options: Any,
     ) -> None:
         if isinstance(client, OrisClient):
             task_queue = task_queue or client.task_queue
             client = client.temporal
+        if deployment is not None:
+            options["deployment_config"] = WorkerDeploymentConfig(
+                version=WorkerDeploymentVersion(deployment, build_id(graphs)),
+                use_worker_versioning=True,
+                default_versioning_behavior=VersioningBehavior.PINNED,
+            )
         super().__init__(client, task_queue=task_queue or "oris", plugins=[OrisPlugin(graphs), *plugins], **options)

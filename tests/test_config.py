@@ -25,6 +25,7 @@ def test_defaults() -> None:
         default_graph=None,
         ui_url=None,
         metrics_addr=None,
+        deployment=None,
     )
 
 
@@ -37,6 +38,7 @@ def test_every_setting_has_a_variable() -> None:
         "ORIS_DEFAULT_GRAPH": "default_graph",
         "ORIS_TEMPORAL_UI": "ui_url",
         "ORIS_METRICS_ADDR": "metrics_addr",
+        "ORIS_DEPLOYMENT": "deployment",
     }
 
 
@@ -55,6 +57,7 @@ def test_all_variables_are_read() -> None:
             "ORIS_DEFAULT_GRAPH": "review",
             "ORIS_TEMPORAL_UI": "https://temporal.example.com/ui/",
             "ORIS_METRICS_ADDR": "0.0.0.0:9464",
+            "ORIS_DEPLOYMENT": "reviews",
             "PATH": "/bin",
         }
     )
@@ -66,6 +69,7 @@ def test_all_variables_are_read() -> None:
         default_graph="review",
         ui_url="https://temporal.example.com/ui",
         metrics_addr="0.0.0.0:9464",
+        deployment="reviews",
     )
 
 

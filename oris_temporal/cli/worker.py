@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from oris_temporal.client import OrisClient
+from oris_temporal.graph.build import build_id
 from oris_temporal.graph.compiled import CompiledGraph
 from oris_temporal.graph.errors import UnavailableError
 from oris_temporal.worker import Worker
@@ -37,6 +38,11 @@ def add_commands(commands: Commands) -> None:
 def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--metrics-addr", metavar="HOST:PORT", help="serve Prometheus metrics there (ORIS_METRICS_ADDR, else nowhere)"
+    )
+    parser.add_argument(
+        "--deployment",
+        metavar="NAME",
+        help="worker deployment to belong to; the build id follows from the graphs (ORIS_DEPLOYMENT, else not versioned)",
     )
     parser.add_argument(
         "--grace",
@@ -72,6 +78,7 @@ class Serving:
         namespace: The namespace.
         address: The Temporal server.
         metrics: Where Prometheus metrics are served, or ``None``.
+        deployment: Worker deployment and build, ``name.build_id``, or ``None``.
     """
 
     graphs: list[str]
@@ -79,6 +86,7 @@ class Serving:
     namespace: str
     address: str
     metrics: str | None
+    deployment: str | None
 
 
 def serve(call: Call) -> int:
@@ -110,6 +118,7 @@ async def _serve(call: Call, graphs: list[CompiledGraph], metrics: str | None) -
 
 def _make_worker(call: Call, client: OrisClient, graphs: list[CompiledGraph]) -> Worker:
     given: dict[str, Any] = {
+        "deployment": _deployment(call),
         "graceful_shutdown_timeout": call.args.grace,
         "max_concurrent_activities": call.args.max_nodes,
         "sticky_queue_schedule_to_start_timeout": call.args.takeover,
@@ -117,13 +126,28 @@ def _make_worker(call: Call, client: OrisClient, graphs: list[CompiledGraph]) ->
     return Worker(client, graphs, **{name: value for name, value in given.items() if value is not None})
 
 
+def _deployment(call: Call) -> str | None:
+    name: str | None = call.args.deployment or call.settings.deployment
+    return name
+
+
 def _announce(call: Call, client: OrisClient, graphs: list[CompiledGraph], metrics: str | None) -> None:
     address = client.temporal.service_client.config.target_host
-    serving = Serving([graph.name for graph in graphs], client.task_queue, client.temporal.namespace, address, metrics)
+    name = _deployment(call)
+    serving = Serving(
+        graphs=[graph.name for graph in graphs],
+        task_queue=client.task_queue,
+        namespace=client.temporal.namespace,
+        address=address,
+        metrics=metrics,
+        deployment=name and f"{name}.{build_id(graphs)}",
+    )
     text = (
         f"Serving {', '.join(serving.graphs)} on task queue '{serving.task_queue}' of {address} "
         f"(namespace {serving.namespace}). Ctrl-C stops."
     )
+    if serving.deployment:
+        text += f"\nWorker deployment version: {serving.deployment}"
     if metrics:
         text += f"\nMetrics: http://{metrics}/metrics"
     if not call.out.quiet:

@@ -14,7 +14,7 @@ from .control import END, START
 from .duration import Duration
 from .edges import ConditionalEdge, Edge
 from .errors import DeterminismError, GraphCompileError
-from .lint import Finding, lint_function
+from .lint import lint_function
 from .node import Node, make_node, place_of
 from .options import NodeOptions, RetryPolicy, RunAs
 from .state import StateSchema
@@ -350,20 +350,7 @@ def lint_graph(graph: CompiledGraph, *, strict: bool) -> None:
     Raises:
         DeterminismError: Something was found and `strict` is set; otherwise a warning is issued.
     """
-    findings: list[Finding] = []
-    for node in graph.nodes.values():
-        if isinstance(node, Node) and node.side == "workflow":
-            findings += lint_function(node.fn, owner=node.full_name)
-        elif isinstance(node, Subgraph):
-            for what, mapper in (("input", node.input), ("output", node.output)):
-                if mapper is not None:
-                    findings += lint_function(mapper, owner=f"{node.full_name} ({what} mapping)")
-    for edge in graph.edges:
-        if isinstance(edge, ConditionalEdge):
-            findings += lint_function(edge.router, owner=f"{graph.name}.{edge.source} (router)")
-    for field in graph.schema.fields.values():
-        if field.reducer is not None:
-            findings += lint_function(field.reducer, owner=f"{graph.name} (reducer of {field.name})")
+    findings = [item for owner, fn in graph.workflow_side() for item in lint_function(fn, owner=owner)]
     if not findings:
         return
     text = "\n".join(str(finding) for finding in findings)

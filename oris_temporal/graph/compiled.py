@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -79,7 +79,7 @@ class CompiledGraph:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 (hex) over the graph's shape: nodes, where they run, edges and state fields."""
+        """SHA-256 (hex) over the graph's shape: nodes, where they run, edges with their mappings, and state fields."""
         shape = {
             "name": self.name,
             "nodes": [
@@ -87,12 +87,35 @@ class CompiledGraph:
                 for name, node in self.nodes.items()
             ],
             "edges": [
-                [edge.sources, edge.target] if isinstance(edge, Edge) else [edge.source, edge.name, edge.targets]
+                [edge.sources, edge.target]
+                if isinstance(edge, Edge)
+                else [
+                    edge.source,
+                    edge.name,
+                    edge.targets,
+                    [[str(key), to] for key, to in (edge.mapping or {}).items()],
+                ]
                 for edge in self.edges
             ],
             "state": self.schema.json_schema(),
         }
         return hashlib.sha256(json.dumps(shape, sort_keys=True, default=str).encode()).hexdigest()
+
+    def workflow_side(self) -> Iterator[tuple[str, Callable[..., Any]]]:
+        """Every function of this graph that runs inside the workflow, with what to call it."""
+        for node in self.nodes.values():
+            if isinstance(node, Node) and node.side == "workflow":
+                yield node.full_name, node.fn
+            elif isinstance(node, Subgraph):
+                for what, mapper in (("input", node.input), ("output", node.output)):
+                    if mapper is not None:
+                        yield f"{node.full_name} ({what} mapping)", mapper
+        for edge in self.edges:
+            if isinstance(edge, ConditionalEdge):
+                yield f"{self.name}.{edge.source} (router)", edge.router
+        for item in self.schema.fields.values():
+            if item.reducer is not None:
+                yield f"{self.name} (reducer of {item.name})", item.reducer
 
     def subgraphs(self) -> list[CompiledGraph]:
         """All graphs used as nodes, at any depth, each once."""

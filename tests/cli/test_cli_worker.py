@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cli_graphs import make_review
 from cli_harness import Answer, Start, eventually
 from temporalio.api.enums.v1 import EventType
 
 from oris_temporal.client import OrisClient
 from oris_temporal.devserver import free_ports
+from oris_temporal.graph.build import build_id
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -53,9 +55,17 @@ def test_metrics_are_served(launch: Start, environment: dict[str, str], thread: 
         "namespace": "default",
         "address": environment["TEMPORAL_ADDRESS"],
         "metrics": address,
+        "deployment": None,
     }
     with urllib.request.urlopen(f"http://{address}/metrics", timeout=10) as answer:
         assert b"temporal_" in answer.read()
+    assert worker.stop(signal.SIGTERM).code == 0
+
+
+def test_a_versioned_worker_says_which_version_it_is(launch: Start, environment: dict[str, str], thread: str) -> None:
+    env = {**environment, "ORIS_DEPLOYMENT": thread}
+    worker = launch("worker", "--graphs", "cli_graphs:make_review", "--task-queue", thread, "--json", env=env)
+    assert json.loads(worker.line())["deployment"] == f"{thread}.{build_id([make_review()])}"
     assert worker.stop(signal.SIGTERM).code == 0
 
 

@@ -11,8 +11,9 @@ from temporal_support import WorkerProcess, eventually, lines
 from temporalio.api.workflowservice.v1 import SetWorkerDeploymentCurrentVersionRequest
 from temporalio.service import RPCError, RPCStatusCode
 
-from oris_temporal import OrisClient
+from oris_temporal import CompiledGraph, OrisClient
 from oris_temporal.devserver import DevServer
+from oris_temporal.graph.build import build_id
 from oris_temporal.graph.errors import DeterminismError, RunStuckError
 from oris_temporal.testing import check_replay
 
@@ -84,15 +85,14 @@ async def test_with_worker_versioning_a_run_moves_to_incompatible_code_only_as_a
             *(dev_server.address, client.task_queue, f"crash_graphs:{version}"),
             directory=tmp_path,
             ORIS_TEST_DEPLOYMENT=client.task_queue,
-            ORIS_TEST_BUILD=version,
         )
 
-    async def deploy(version: str) -> None:
+    async def deploy(version: CompiledGraph) -> None:
         """Send new runs to this build, once the server has seen a worker of it."""
 
         async def deployed() -> bool:
             request = SetWorkerDeploymentCurrentVersionRequest(
-                namespace=client.temporal.namespace, deployment_name=client.task_queue, build_id=version
+                namespace=client.temporal.namespace, deployment_name=client.task_queue, build_id=build_id([version])
             )
             try:
                 await client.temporal.workflow_service.set_worker_deployment_current_version(request)
@@ -105,10 +105,10 @@ async def test_with_worker_versioning_a_run_moves_to_incompatible_code_only_as_a
         await eventually(deployed, 60)
 
     async with worker("old"):
-        await deploy("old")
+        await deploy(old())
         await client.run("evolving", f"{thread}-1", {})
         async with worker("incompatible"):
-            await deploy("incompatible")
+            await deploy(incompatible())
             await client.run("evolving", f"{thread}-2", {})
             first = await client.resume(f"{thread}-1", "yes")
             second = await client.resume(f"{thread}-2", "yes")

@@ -8,9 +8,6 @@ import os
 import sys
 from datetime import timedelta
 
-from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
-from temporalio.worker import WorkerDeploymentConfig
-
 from oris_temporal import CompiledGraph, OrisClient, Worker
 
 
@@ -20,23 +17,13 @@ def load(spec: str) -> CompiledGraph:
     return found if isinstance(found, CompiledGraph) else found()
 
 
-def deployment() -> WorkerDeploymentConfig | None:
-    """``ORIS_TEST_BUILD``: the build of this worker's deployment; runs stay on the build they began on."""
-    build = os.environ.get("ORIS_TEST_BUILD")
-    return build and WorkerDeploymentConfig(
-        version=WorkerDeploymentVersion(os.environ["ORIS_TEST_DEPLOYMENT"], build),
-        use_worker_versioning=True,
-        default_versioning_behavior=VersioningBehavior.PINNED,
-    )
-
-
 async def main(address: str, task_queue: str, *specs: str) -> None:
     client = await OrisClient.connect(address, task_queue=task_queue)
     worker = Worker(
         client,
         [load(spec) for spec in specs],
         max_concurrent_activities=int(os.environ.get("ORIS_TEST_SLOTS", "100")),
-        deployment_config=deployment(),
+        deployment=os.environ.get("ORIS_TEST_DEPLOYMENT"),
         # How long the server waits for a worker that has the run in memory, before any other gets it: 10 s by default.
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=1),
     )
