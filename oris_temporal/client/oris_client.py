@@ -264,14 +264,13 @@ class OrisClient:
         found = await self._threads.describe(thread_id)
         if not found.is_open:
             return await self._runs.settled(thread_id, wait=wait, graph=None)
+        why = reason or "cancelled by client"
         async with typed_errors(f"cancel thread {thread_id!r}", thread_id):
-            await self._threads.handle(thread_id).cancel(reason=reason or "cancelled by client")
+            await self._threads.handle(thread_id).cancel(reason=why)
         try:
             return await self._runs.closed(thread_id, wait)
         except GraphNotFoundError:  # nobody can run its cancellation
-            await self._threads.handle(thread_id).terminate(
-                reason=reason or "cancelled by client; no worker has its graph"
-            )
+            await self._threads.handle(thread_id).terminate(reason=f"{why}; no worker has its graph")
             return await self._runs.closed(thread_id, wait)
 
     async def update_state(self, thread_id: str, values: Any, *, as_node: str | None = None) -> str:
@@ -392,7 +391,7 @@ class OrisClient:
         source, seed = await self._threads.seed(thread_id, runs, checkpoint_id)
         edit = None
         if update is not None or as_node is not None:
-            edit = {"update": to_wire(update or {}, "state update"), "as_node": as_node}
+            edit = {"update": self._wire(update or {}, "state update"), "as_node": as_node}
         number = 1
         while True:
             fork_id = new_thread_id or f"{thread_id}/fork/{number}"
@@ -629,6 +628,7 @@ class OrisClient:
             options,
             summary=summary,
             tenant=tenant,
+            priority=priority,
             task_queue=task_queue,
         )
         launch.graph = own
@@ -637,8 +637,6 @@ class OrisClient:
         if own is not None:
             launch.arguments["static_details"] = static_details(own)
         launch.arguments["execution_timeout"] = to_timedelta_or_none(execution_timeout)
-        if priority is not None:
-            launch.arguments["priority"] = Priority(priority_key=priority, fairness_key=_fairness_key(tenant))
         if from_last_state and (found := await self._threads.find(launch.thread_id)) is not None:
             launch.after(found)
             launch.options.values = (await self._threads.report(launch.thread_id, found)).values
@@ -653,6 +651,7 @@ class OrisClient:
         *,
         summary: str | None = None,
         tenant: str | None = None,
+        priority: int | None = None,
         parent: str | None = None,
         task_queue: str | None = None,
     ) -> Launch:
@@ -668,8 +667,8 @@ class OrisClient:
             "search_attributes": TypedSearchAttributes(pairs),
             "static_summary": static_summary(graph, input if summary is None else summary),
         }
-        if tenant is not None:
-            arguments["priority"] = Priority(fairness_key=_fairness_key(tenant))
+        if tenant is not None or priority is not None:
+            arguments["priority"] = Priority(priority_key=priority, fairness_key=_fairness_key(tenant))
         return Launch(graph, thread_id, input, options, arguments, payload_limit=self._payload_limit)
 
     @property

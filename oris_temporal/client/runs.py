@@ -60,6 +60,7 @@ class Runs:
         while True:
             await self._make_room(launch)
             operation = launch.operation()
+            final = None if launch.follows else asyncio.create_task(self._state_of_new(launch.thread_id))
             update = self._temporal.start_update_with_start_workflow(
                 protocol.WAIT,
                 start_workflow_operation=operation,
@@ -69,7 +70,7 @@ class Runs:
             )
             try:
                 async with typed_errors(f"run thread {launch.thread_id!r}", launch.thread_id):
-                    report, run_id = await self._settle(update, launch.thread_id, wait)
+                    report, run_id = await self._settle(update, launch.thread_id, wait, final)
             except OrisError:
                 _take_note(operation)
                 raise
@@ -79,6 +80,9 @@ class Runs:
                     return await self.settled(launch.thread_id, wait=wait, graph=launch.graph)
             else:
                 return await self._result(launch.thread_id, report, launch.graph, run_id)
+            finally:
+                if final is not None:
+                    final.cancel()
 
     async def start(self, launch: Launch) -> RunHandle:
         """Start a run and return at once."""
@@ -222,9 +226,20 @@ class Runs:
         return await self._result(thread_id, None, None)
 
     async def _settle(
-        self, update: Awaitable[WorkflowUpdateHandle[Any]], thread_id: str, wait: Duration | None
+        self,
+        update: Awaitable[WorkflowUpdateHandle[Any]],
+        thread_id: str,
+        wait: Duration | None,
+        final: Awaitable[Wire | None] | None = None,
     ) -> tuple[RunReport | None, str]:
-        """Report of an update that returns when the run settles (``None`` if the wait ended first), and the run's id."""
+        """Report of an update that returns when the run settles (``None`` if the wait ended first), and the run's id.
+
+        Args:
+            update: The update.
+            thread_id: The thread.
+            wait: Longest wait.
+            final: The run's final state, if it was asked for already.
+        """
         run_id = ""
 
         async def settled() -> RunReport | None:
@@ -234,6 +249,9 @@ class Runs:
             if report.continued:
                 return await self._settlement(thread_id)
             run_id = handle.workflow_run_id or ""
+            if report.status == "completed" and report.values is None:
+                early = await final if final is not None else None
+                report.values = early if early is not None else await self._final_state(thread_id, run_id)
             return report
 
         return await self._watch(settled(), thread_id, wait), run_id
@@ -251,12 +269,22 @@ class Runs:
         except WorkflowFailureError:
             return None  # it failed, or was cancelled, at the last moment
 
+    async def _state_of_new(self, thread_id: str) -> Wire | None:
+        """The final state of a thread that is just being started: asked for now, it is there with the report of its end."""
+        pause = 0.005
+        while True:
+            await asyncio.sleep(pause)
+            try:
+                return await self._final_state(thread_id, "")
+            except RPCError as error:
+                if error.status != RPCStatusCode.NOT_FOUND:
+                    return None
+            pause = min(2 * pause, 1.0)
+
     async def _result(
         self, thread_id: str, report: RunReport | None, graph: CompiledGraph | None, run_id: str = ""
     ) -> RunResult:
         """The result of a run, from its report as far as that goes, else by looking."""
-        if report is not None and run_id and report.status == "completed" and report.values is None:
-            report.values = await self._final_state(thread_id, run_id)
         if report is None or not run_id or (report.values is None and report.status != "running"):
             found = await self._threads.describe(thread_id)
             run_id = found.run_id
