@@ -1,0 +1,67 @@
+"""The README's code runs as it stands, and its tables name what is there."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from oris_temporal.cli.parser import build_parser
+from oris_temporal.config import Settings
+from oris_temporal.devserver import DevServer
+from oris_temporal.testing import dev_server
+
+__all__ = ["dev_server"]
+
+README = (Path(__file__).parent.parent / "README.md").read_text()
+PYTHON = re.findall(r"^```python\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+
+
+async def run(code: str, names: dict[str, Any]) -> None:
+    compiled = compile(code, "README.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    if (waiting := eval(compiled, names)) is not None:
+        await waiting
+
+
+async def test_the_first_graph_runs_in_this_process_and_on_a_cluster(
+    dev_server: DevServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graph, here, cluster = PYTHON[:3]
+    monkeypatch.setenv("TEMPORAL_ADDRESS", dev_server.address)
+    names: dict[str, Any] = {"__name__": "readme"}
+    await run(graph, names)
+    await run(here, names)
+    assert names["result"].status == "completed"
+    printed: list[tuple[str, Any]] = []
+    names["print"] = lambda mode, data: printed.append((mode, data))
+    await run(cluster.replace("t-1", f"t-{uuid4().hex[:8]}"), names)
+    assert names["result"].status == "completed"
+    assert [message["content"] for message in names["result"].values["messages"]][1:] == [
+        "findings ...",
+        "approved=True",
+    ]
+    assert {mode for mode, _ in printed} == {"values", "updates"}
+
+
+def test_every_command_of_the_table_exists_and_every_command_is_in_it() -> None:
+    section = README.partition("## Command line")[2].partition("\n## ")[0]
+    named = set(re.findall(r"`([a-z]+)`", "\n".join(re.findall(r"^\| (`.*?) \|", section, re.MULTILINE))))
+    listed = re.findall(r"^ {4}(\w+)(?: |$)", build_parser().format_help(), re.MULTILINE)
+    assert named == set(listed)
+
+
+def test_every_variable_of_the_configuration_is_in_its_table() -> None:
+    section = README.partition("## Configuration")[2].partition("\n## ")[0]
+    assert set(re.findall(r"^\| `(ORIS_\w+)`", section, re.MULTILINE)) == set(Settings.variables())
+
+
+def test_every_folder_of_the_layout_exists() -> None:
+    section = README.partition("## Layout")[2].partition("```\n")[2].partition("```")[0]
+    root = Path(__file__).parent.parent
+    named = re.findall(r"[\w/.-]+/|\w+\.py", section)
+    package = [name for name in named if (root / "oris_temporal" / name).exists() or (root / name).exists()]
+    assert named == package
