@@ -82,6 +82,46 @@ class NodeTimeoutError(NodeError):
     """A node did not finish, or stopped sending heartbeats, within its time limits."""
 
 
+class ModelError(GraphError):
+    """A model call failed.
+
+    Attributes:
+        kind: ``credentials`` (none on the worker), ``configuration``, ``authentication`` (401), ``permission`` (403), ``not_found``
+            (404), ``invalid_request`` (400, 422), ``context_length``, ``refused`` (by a content filter); and, worth another
+            attempt: ``rate_limit`` (429), ``overloaded`` (503, 529), ``server`` (other 5xx), ``timeout`` (408 and the clock),
+            ``conflict`` (409), ``connection``, ``malformed`` (an answer that breaks the protocol).
+        provider: Name of the provider.
+        status: HTTP status, if there was an answer.
+        retry_after: Seconds the provider asks to wait, if it does.
+    """
+
+    RETRYABLE: ClassVar[frozenset[str]] = frozenset(
+        {"rate_limit", "overloaded", "server", "timeout", "conflict", "connection", "malformed"}
+    )
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        kind: str,
+        provider: str,
+        status: int | None = None,
+        retry_after: float | None = None,
+        **details: Any,
+    ) -> None:
+        known = {"kind": kind, "provider": provider, "status": status, "retry_after": retry_after, **details}
+        super().__init__(message, **{name: value for name, value in known.items() if value is not None})
+        self.kind = kind
+        self.provider = provider
+        self.status = status
+        self.retry_after = retry_after
+
+    @property
+    def is_retryable(self) -> bool:
+        """Whether another attempt may succeed."""
+        return self.kind in self.RETRYABLE
+
+
 class GraphRecursionError(GraphError):
     """A run took more supersteps than its `recursion_limit`."""
 

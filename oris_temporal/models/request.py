@@ -1,0 +1,130 @@
+"""What is asked of a model, and what it answers; the same for every provider."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypedDict
+
+from oris_temporal.graph.messages import Message
+
+from .chat_model import ChatModel
+from .usage import Usage
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSpec:
+    """A tool as a model sees it.
+
+    Attributes:
+        name: Its name.
+        description: What it does, and when to use it.
+        parameters: JSON schema of its arguments, an object.
+        strict: Whether the provider is to make sure that arguments fit the schema, where it can.
+    """
+
+    name: str
+    description: str
+    parameters: dict[str, Any]
+    strict: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseFormat:
+    """The JSON an answer must be.
+
+    Attributes:
+        name: Name of the schema.
+        schema: JSON schema of the answer.
+        strict: Whether the provider is to make sure that it fits, where it can.
+    """
+
+    name: str
+    schema: dict[str, Any]
+    strict: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRequest:
+    """One model call.
+
+    Attributes:
+        model: The model, with its options.
+        messages: The conversation, oldest first. AI messages carry their tool calls in `Message.tool_calls`, and what their
+            provider said about its reasoning in ``extra["reasoning"]``; tool messages answer the call in `Message.id`.
+        tools: Tools it may call.
+        response_format: The JSON it must answer, or ``None`` for text.
+    """
+
+    model: ChatModel
+    messages: Sequence[Message]
+    tools: Sequence[ToolSpec] = ()
+    response_format: ResponseFormat | None = None
+
+
+class Piece(TypedDict, total=False):
+    """A part of an answer, as it arrives.
+
+    Attributes:
+        type: ``text``, ``reasoning`` or ``tool_call``.
+        text: Text to append, of ``text`` and ``reasoning``.
+        index: Which tool call of the answer, from 0.
+        id: Id of the tool call, with its first piece.
+        name: Name of the tool, with its first piece.
+        arguments: Text to append to the tool call's JSON arguments.
+    """
+
+    type: Literal["text", "reasoning", "tool_call"]
+    text: str
+    index: int
+    id: str
+    name: str
+    arguments: str
+
+
+StopReason = Literal["stop", "tool_calls", "length", "content_filter", "refusal"] | str
+"""Why a model stopped: it was done, it calls tools, `max_tokens` or the context was used up, the provider filtered it, the model
+refused; or the provider's own word."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelReply:
+    """A whole answer.
+
+    Attributes:
+        text: What it says.
+        tool_calls: Its tool calls in OpenAI's shape, arguments as the model wrote them.
+        stop_reason: Why it ended.
+        usage: What it used.
+        model: The model that answered, as the provider names it.
+        id: The provider's id of the answer.
+        reasoning: What the provider must be given back with the next call, ``{"provider": ..., "blocks": [...]}``, with a
+            ``text`` to show if there is one.
+        refusal: Why the model refused, if it did.
+    """
+
+    text: str
+    tool_calls: Sequence[dict[str, Any]] = ()
+    stop_reason: StopReason = "stop"
+    usage: Usage = field(default_factory=Usage)
+    model: str = ""
+    id: str | None = None
+    reasoning: Mapping[str, Any] | None = None
+    refusal: str | None = None
+
+    def message(self, provider: str) -> Message:
+        """The answer as an AI message; what Oris's wire form has no place for is in ``extra``."""
+        extra: dict[str, Any] = {
+            "provider": provider,
+            "model": self.model,
+            "stop_reason": self.stop_reason,
+            "usage": self.usage.to_wire(),
+            "reasoning": self.reasoning and dict(self.reasoning),
+            "refusal": self.refusal,
+        }
+        return Message.ai(
+            self.text,
+            list(self.tool_calls),
+            id=self.id,
+            extra={name: value for name, value in extra.items() if value},
+        )

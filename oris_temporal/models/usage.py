@@ -1,0 +1,45 @@
+"""What model calls used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one model call, or of several.
+
+    Attributes:
+        prompt: Tokens read, those from a cache included.
+        completion: Tokens written, reasoning included.
+        cached: Of the tokens read, those that came from the provider's cache.
+        cache_writes: Of the tokens read, those that the provider put into its cache.
+        reasoning: Of the tokens written, those that nobody is shown.
+        calls: Model calls.
+    """
+
+    prompt: int = 0
+    completion: int = 0
+    cached: int = 0
+    cache_writes: int = 0
+    reasoning: int = 0
+    calls: int = 0
+
+    @property
+    def total(self) -> int:
+        """Tokens read and written."""
+        return self.prompt + self.completion
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(*(getattr(self, item.name) + getattr(other, item.name) for item in fields(self)))
+
+    def to_wire(self) -> dict[str, int]:
+        """JSON form: the counts that are not zero."""
+        return {item.name: count for item in fields(self) if (count := getattr(self, item.name))}
+
+    @classmethod
+    def from_wire(cls, wire: Any) -> Self:
+        """Read the JSON form; what it does not have is zero."""
+        known = wire if isinstance(wire, dict) else {}
+        return cls(**{item.name: int(known.get(item.name) or 0) for item in fields(cls)})
