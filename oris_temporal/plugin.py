@@ -9,6 +9,7 @@ from typing import Any
 from temporalio.plugin import SimplePlugin
 from temporalio.worker import ReplayerConfig, WorkerConfig
 
+from oris_temporal.activities.models import ModelActivities
 from oris_temporal.activities.nodes import NodeActivities
 from oris_temporal.graph.compiled import CompiledGraph
 from oris_temporal.graph.errors import ConfigurationError
@@ -32,6 +33,8 @@ class OrisPlugin(SimplePlugin):
     Args:
         graphs: Compiled graphs. Their subgraphs come along.
         threads: Most plain (not async) node functions that run at the same time on a worker.
+        model_task_queue: Task queue of the workers that call models, to give those their own concurrency and rate limits; by default
+            every worker calls its own. A worker on that queue needs this plugin too.
 
     Raises:
         ConfigurationError: Two different graphs have the same name.
@@ -41,23 +44,24 @@ class OrisPlugin(SimplePlugin):
         >>> worker = Worker(client, task_queue="oris", workflows=[MyOwnWorkflow])
     """
 
-    def __init__(self, graphs: Sequence[CompiledGraph], *, threads: int = 100) -> None:
+    def __init__(
+        self, graphs: Sequence[CompiledGraph], *, threads: int = 100, model_task_queue: str | None = None
+    ) -> None:
         super().__init__("oris_temporal.OrisPlugin")
         self.graphs = _with_subgraphs(graphs)
         self._threads = threads
+        self._model_queue = model_task_queue
 
     def configure_worker(self, config: WorkerConfig) -> WorkerConfig:
         """Add the graphs' workflows and activities, and settings under which they run well."""
         config = super().configure_worker(config)
         limit = _payload_limit(getattr(config.get("client"), "data_converter", None))
         activities = NodeActivities(threads=self._threads, payload_limit=limit)
-        config["workflows"] = [
-            *config.get("workflows", ()),
-            *(workflow_type(graph, payload_limit=limit) for graph in self.graphs),
-        ]
+        config["workflows"] = [*config.get("workflows", ()), *self._workflows(limit)]
         config["activities"] = [
             *config.get("activities", ()),
             *(made for graph in self.graphs for made in activities.of(graph)),
+            ModelActivities(payload_limit=limit).llm,
         ]
         if config.get("max_eager_activity_reservations_per_workflow_task", _EAGER_DEFAULT) == _EAGER_DEFAULT:
             config["max_eager_activity_reservations_per_workflow_task"] = EAGER_SLOTS
@@ -69,11 +73,11 @@ class OrisPlugin(SimplePlugin):
         """Add the graphs' workflows."""
         config = super().configure_replayer(config)
         limit = _payload_limit(config.get("data_converter"))
-        config["workflows"] = [
-            *config.get("workflows", ()),
-            *(workflow_type(graph, payload_limit=limit) for graph in self.graphs),
-        ]
+        config["workflows"] = [*config.get("workflows", ()), *self._workflows(limit)]
         return config
+
+    def _workflows(self, limit: int | None) -> list[type]:
+        return [workflow_type(graph, payload_limit=limit, model_queue=self._model_queue) for graph in self.graphs]
 
 
 def _with_subgraphs(graphs: Sequence[CompiledGraph]) -> list[CompiledGraph]:

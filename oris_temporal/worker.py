@@ -27,6 +27,7 @@ class Worker(temporalio.worker.Worker):
         task_queue: Task queue to poll. Default: the `OrisClient`'s, else ``oris``.
         deployment: Name of a worker deployment (Temporal's Worker Versioning). Its build id is `build_id` of the graphs; runs stay
             on the build they began on, and move to the current one where they continue as new.
+        model_task_queue: See `OrisPlugin`.
         plugins: Plugins of your own.
         options: Any option of `temporalio.worker.Worker`.
 
@@ -41,6 +42,7 @@ class Worker(temporalio.worker.Worker):
         *,
         task_queue: str | None = None,
         deployment: str | None = None,
+        model_task_queue: str | None = None,
         plugins: Sequence[temporalio.worker.Plugin] = (),
         **options: Any,
     ) -> None:
@@ -53,4 +55,5 @@ class Worker(temporalio.worker.Worker):
                 use_worker_versioning=True,
                 default_versioning_behavior=VersioningBehavior.PINNED,
             )
-        super().__init__(client, task_queue=task_queue or "oris", plugins=[OrisPlugin(graphs), *plugins], **options)
+        plugin = OrisPlugin(graphs, model_task_queue=model_task_queue)
+        super().__init__(client, task_queue=task_queue or "oris", plugins=[plugin, *plugins], **options)

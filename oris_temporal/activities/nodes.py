@@ -92,7 +92,7 @@ class NodeActivities:
                             self._pool, partial(function.fn, *args)
                         )
                     wire = to_wire(result, f"result of {name}")
-                    self._check_size(name, wire)
+                    check_result(name, wire, self._limit)
                     return wire
                 except Exception as error:
                     raise failure_of(error, name, retry) from error
@@ -161,19 +161,25 @@ class NodeActivities:
 
     def _checked(self, name: str, output: NodeOutput) -> dict[str, Any]:
         wire = output.to_wire()
-        self._check_size(name, wire)
+        check_result(name, wire, self._limit)
         return wire
 
-    def _check_size(self, name: str, wire: Any) -> None:
-        if self._limit is None or (size := wire_size(wire)) <= self._limit:
-            return
-        error = PayloadTooLargeError(
-            f"{name} returned {size:,} bytes of JSON; Temporal takes at most {self._limit:,} in one payload. Return a reference to "
-            "the data, or configure external storage on the client's data converter.",
-            node=name,
-            size=size,
-        )
-        raise failure_of(error, name, RetryPolicy())
+
+def check_result(name: str, wire: Any, limit: int | None) -> None:
+    """Refuse a result that Temporal would refuse.
+
+    Raises:
+        ApplicationError: It has more bytes than the limit (a `PayloadTooLargeError`).
+    """
+    if limit is None or (size := wire_size(wire)) <= limit:
+        return
+    error = PayloadTooLargeError(
+        f"{name} returned {size:,} bytes of JSON; Temporal takes at most {limit:,} in one payload. Return a reference to "
+        "the data, or configure external storage on the client's data converter.",
+        node=name,
+        size=size,
+    )
+    raise failure_of(error, name, RetryPolicy())
 
 
 def chain_name(chain: Sequence[Node]) -> str:

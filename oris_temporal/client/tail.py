@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from temporalio.client import Client
 
+from oris_temporal.graph.errors import OrisError
 from oris_temporal.graph.records import Event
 from oris_temporal.graph.results import StreamChunk
 from oris_temporal.graph.streaming import is_visible, project, read_cursor, read_modes
@@ -20,6 +22,7 @@ from oris_temporal.workflows.protocol import QUERY_EVENTS
 
 from .failures import typed_errors
 from .history import follow_history
+from .live import LIVE_MODES, LOOK_SECONDS, Beat, LiveView, beats_of
 from .lookup import Found, describe, runs_of
 from .snapshots import read_event
 
@@ -42,8 +45,16 @@ class _Tail:
     settled: bool = False
     error: BaseException | None = None
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+    beats: dict[tuple[str, int], Beat] = field(default_factory=dict)
     watchers: int = 0
+    live_watchers: int = 0
     task: asyncio.Task[None] | None = None
+    looking: asyncio.Task[None] | None = None
+
+    @property
+    def latest(self) -> int:
+        """Number of the latest event."""
+        return self.events[-1].event.seq if self.events else 0
 
     def wake(self) -> None:
         """Let every watcher look again."""
@@ -70,7 +81,8 @@ class Tails:
         ordinal, after = read_cursor(cursor)
         if ordinal != found.ordinal:
             after = 0
-        tail = self._join(found)
+        live = LiveView() if LIVE_MODES.intersection(modes) else None
+        tail = self._join(found, live is not None)
         try:
             position = 0
             while True:
@@ -78,8 +90,14 @@ class Tails:
                 while position < len(tail.events):
                     seen = tail.events[position]
                     position += 1
+                    if live is not None and live.had(seen.event):
+                        continue
                     if seen.event.seq > after and is_visible(seen.event, subgraphs=subgraphs):
                         for chunk in project(seen.event, modes, ordinal=tail.run, values=seen.values):
+                            yield chunk
+                for event in live.fresh(tail.beats.values(), tail.latest) if live is not None else ():
+                    if is_visible(event, subgraphs=subgraphs):
+                        for chunk in project(event, modes, ordinal=tail.run, values=None):
                             yield chunk
                 if tail.error is not None:
                     raise tail.error
@@ -87,22 +105,44 @@ class Tails:
                     return
                 await changed.wait()
         finally:
-            self._leave(found.run_id, tail)
+            self._leave(found.run_id, tail, live is not None)
 
-    def _join(self, found: Found) -> _Tail:
+    def _join(self, found: Found, live: bool) -> _Tail:
         tail = self._tails.get(found.run_id)
         if tail is None:
             tail = self._tails[found.run_id] = _Tail()
             tail.task = asyncio.create_task(self._follow(tail, found))
         tail.watchers += 1
+        tail.live_watchers += live
+        if live and tail.looking is None:
+            tail.looking = asyncio.create_task(self._look(tail, found))
         return tail
 
-    def _leave(self, key: str, tail: _Tail) -> None:
+    def _leave(self, key: str, tail: _Tail, live: bool) -> None:
         tail.watchers -= 1
+        tail.live_watchers -= live
+        if tail.looking is not None and not tail.live_watchers:
+            tail.looking.cancel()
+            tail.looking = None
         if not tail.watchers:
             self._tails.pop(key, None)
             if tail.task is not None:
                 tail.task.cancel()
+
+    async def _look(self, tail: _Tail, found: Found) -> None:
+        """Look at what running activities send, for as long as somebody watches that."""
+        while not tail.over:
+            changed = tail.changed
+            with suppress(OrisError):  # the tail itself says what is wrong
+                latest = await describe(self._temporal, found.workflow_id, found.workflow_id)
+                beats = {(beat.activity_id, beat.attempt): beat for beat in await beats_of(self._temporal, latest)}
+                if beats != tail.beats:
+                    tail.beats = beats
+                    tail.wake()
+                if latest.description is not None and latest.description.pending_activities:
+                    await asyncio.sleep(LOOK_SECONDS)
+                    continue
+            await changed.wait()
 
     async def _follow(self, tail: _Tail, found: Found) -> None:
         try:
@@ -139,11 +179,14 @@ class Tails:
         handle = self._temporal.get_workflow_handle(found.workflow_id, run_id=found.run_id)
         more = True
         while more:
-            after = tail.events[-1].event.seq if tail.events else 0
+            after = tail.latest
             async with typed_errors("read the events of a run", found.workflow_id):
                 page = await handle.query(QUERY_EVENTS, after)
             tail.run, more = page["run"] or found.ordinal, page["more"]
-            tail.events += [_Seen(read_event(wire), wire.get("values")) for wire in page["items"]]
+            fresh = [_Seen(read_event(wire), wire.get("values")) for wire in page["items"]]
+            tail.events += fresh
+            ended = {seen.event.task_id for seen in fresh}  # what they sent is recorded now, or was in vain
+            tail.beats = {key: beat for key, beat in tail.beats.items() if beat.task_id not in ended}
         tail.settled = page["settled"] and not found.continued
         tail.over = bool(tail.events) and tail.events[-1].event.kind in _ENDS
         tail.wake()

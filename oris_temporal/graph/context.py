@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from .config import RunnableConfig
 from .control import MISSING
 from .duration import Duration
 from .options import RetryPolicy
+
+if TYPE_CHECKING:
+    from oris_temporal.models import ChatModel, ResponseFormat, ToolSpec
+
+    from .messages import Message
 
 
 class Context(ABC):
@@ -74,6 +79,38 @@ class Context(ABC):
 
         Raises:
             NodeError: The activity failed for good.
+        """
+
+    @abstractmethod
+    async def llm(
+        self,
+        model: str | ChatModel,
+        messages: Sequence[Any],
+        *,
+        tools: Sequence[ToolSpec] = (),
+        response_format: ResponseFormat | None = None,
+        task_queue: str | None = None,
+        summary: str | None = None,
+        **options: Any,
+    ) -> Message:
+        """Call a model as a Temporal activity (type ``llm``) and return its answer.
+
+        The conversation is passed by reference: history keeps every message once. What the model writes reaches watchers of the
+        stream mode ``messages`` as it is written.
+
+        Args:
+            model: ``provider:model``, a model's name alone, or a `ChatModel`; see `init_chat_model`.
+            messages: The conversation, oldest first; anything `Message` understands.
+            tools: Tools it may call.
+            response_format: The JSON it must answer.
+            task_queue: Task queue of the workers that call models; default the worker's ``model_task_queue``, else the run's own.
+            summary: Text for the Web UI; default ``provider:model - n messages``.
+            options: Options of this call, see `ModelOptions`.
+
+        Raises:
+            ConfigurationError: The model's name or an option is wrong.
+            InvalidUpdateError: One of the messages is none.
+            ModelError: The provider refused, or failed until the attempts were used up.
         """
 
     @abstractmethod

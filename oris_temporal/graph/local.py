@@ -8,10 +8,14 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
+from oris_temporal.models.caller import ModelCaller
+from oris_temporal.models.request import RESTART, ModelRequest, Piece, chunk_of
+from oris_temporal.models.retries import model_retry
+
 from .clock import current_clock
 from .duration import Duration, to_timedelta_or_none
 from .engine import Engine
-from .errors import GraphError, NodeError, NodeTimeoutError, OrisError
+from .errors import GraphError, ModelError, NodeError, NodeTimeoutError, OrisError
 from .execution import NodeCall, NodeResult, execute_node
 from .interrupts import Ask, Interrupt
 from .node import Node, is_async_callable
@@ -39,6 +43,7 @@ class LocalRun(Run):
         self.loop = asyncio.get_running_loop()
         self.change = asyncio.Event()
         self.clock = current_clock.get()
+        self.models = ModelCaller()
         self._main: asyncio.Task[None] | None = None
 
     # --- from outside --------------------------------------------------------------------------------------------
@@ -47,8 +52,14 @@ class LocalRun(Run):
         self, input_wire: dict[str, Any] | None, seed: EngineState | None = None, edit: Edit | None = None
     ) -> None:
         """Begin to execute in the background."""
-        self._main = self.loop.create_task(self.execute(input_wire, seed, edit))
+        self._main = self.loop.create_task(self._execute(input_wire, seed, edit))
         self._main.add_done_callback(lambda _: self.changed())
+
+    async def _execute(self, input_wire: dict[str, Any] | None, seed: EngineState | None, edit: Edit | None) -> None:
+        try:
+            await self.execute(input_wire, seed, edit)
+        finally:
+            await self.models.close()
 
     def stop(self) -> None:
         """Give the run up, if its event loop still is this one."""
@@ -181,6 +192,38 @@ class LocalRun(Run):
 
         retry = options.get("retry") or RetryPolicy()
         return to_wire(await self._attempts(name, retry, options.get("timeout"), None, attempt), f"result of {name}")
+
+    async def call_model(
+        self, engine: Engine, task: Task, number: int, request: ModelRequest, task_queue: str | None, summary: str
+    ) -> dict[str, Any]:
+        """See `Run.call_model`."""
+        model, options = request.model, request.model.options
+        retry = model_retry(options.max_retries)
+        limit = to_timedelta_or_none(options.timeout)
+        attempt = 1
+
+        def emit(piece: Piece) -> None:
+            self.record("token", engine, task=task, data=chunk_of(piece))
+
+        while True:
+            try:
+                async with asyncio.timeout(None if limit is None else limit.total_seconds()):
+                    reply = await self.models.call(request, emit)
+                return self.answered(engine, task, model.name, to_wire(reply.message(model.provider), "answer"))
+            except TimeoutError:
+                error = ModelError(
+                    f"{model.name} did not answer within {limit}.",
+                    kind="timeout",
+                    provider=model.provider,
+                )
+            except ModelError as refused:
+                error = refused
+            attempt += 1
+            wait = retry.wait_before(attempt) if error.is_retryable else None
+            if wait is None:
+                raise error
+            self.record("token", engine, task=task, data=RESTART)
+            await self.clock.sleep(wait.total_seconds() if error.retry_after is None else error.retry_after)
 
     async def _attempts(
         self,

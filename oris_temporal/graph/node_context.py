@@ -6,18 +6,21 @@ has to start again - after continue-as-new, in a fork - gets the results instead
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from random import Random
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from oris_temporal.models import ChatModel, ModelRequest, ResponseFormat, ToolSpec, init_chat_model
+
 from .context import Context
 from .control import MISSING
 from .duration import Duration, to_timedelta
-from .errors import GraphError, NodeError, SignalTimeoutError, error_class
+from .errors import GraphError, ModelError, NodeError, SignalTimeoutError, error_class
 from .execution import make_ask
 from .interrupts import check_answer
+from .messages import Message
 from .options import RetryPolicy
 from .records import Task
 from .wire import to_wire
@@ -93,6 +96,34 @@ class NodeContext(Context):
                 return await self._run.call_function(self._task, position, name, fn, wire, options)
 
         return await self._journaled(call)
+
+    async def llm(
+        self,
+        model: str | ChatModel,
+        messages: Sequence[Any],
+        *,
+        tools: Sequence[ToolSpec] = (),
+        response_format: ResponseFormat | None = None,
+        task_queue: str | None = None,
+        summary: str | None = None,
+        **options: Any,
+    ) -> Message:
+        """See `Context.llm`."""
+        conversation = [Message.parse(message) for message in messages]
+        request = ModelRequest(init_chat_model(model, **options), conversation, tools, response_format)
+        count = f"{len(conversation)} message{'' if len(conversation) == 1 else 's'}"
+        where = summary or f"{request.model.name} - {count}"
+
+        async def call(position: int) -> Any:
+            async with self._run.operating(self._task):
+                return await self._run.call_model(self._engine, self._task, position, request, task_queue, where)
+
+        try:
+            answer = Message.parse(await self._journaled(call))
+        except ModelError as error:
+            details = {**error.details, "node": f"{self.graph}.{self.node}"}
+            raise ModelError(f"{self.graph}.{self.node}: {error.message}", **details) from error
+        return answer
 
     async def sleep(self, duration: Duration, *, summary: str | None = None) -> None:
         """See `Context.sleep`."""

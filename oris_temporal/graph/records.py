@@ -124,6 +124,7 @@ EventKind = Literal[
     "ignored",
     "signal",
     "custom",
+    "token",
     "message",
     "state_edited",
     "continued",

@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
+from oris_temporal.models.usage import Usage
+
 from .config import RunnableConfig
 from .control import MISSING, Command
 from .engine import Engine, maybe_await
@@ -44,6 +46,8 @@ from .snapshot import engine_state_from_wire, engine_state_to_wire
 
 if TYPE_CHECKING:
     import asyncio
+
+    from oris_temporal.models import ModelRequest
 
     from .compiled import CompiledGraph
     from .subgraph import Subgraph
@@ -113,6 +117,7 @@ class Run(ABC):
         self._waiting: dict[str, str] = {}
         self.sequence = 0
         self.parent_checkpoint: str | None = None
+        self.usage: dict[str, Usage] = {}
         self._breakpoints: dict[BreakpointKind, Collection[str] | None] = {
             "before": interrupt_before,
             "after": interrupt_after,
@@ -157,6 +162,12 @@ class Run(ABC):
         options: Mapping[str, Any],
     ) -> Any:
         """Run a function as an activity for a `Context`; returns its JSON result."""
+
+    @abstractmethod
+    async def call_model(
+        self, engine: Engine, task: Task, number: int, request: ModelRequest, task_queue: str | None, summary: str
+    ) -> dict[str, Any]:
+        """Call a model for a `Context`; returns its answer, a message as JSON data."""
 
     @abstractmethod
     async def sleep(self, duration: timedelta, summary: str) -> None:
@@ -262,6 +273,13 @@ class Run(ABC):
         except Exception as error:
             raise node_error(node.full_name, error) from error
         return node.outcome(returned)
+
+    def answered(self, engine: Engine, task: Task, model: str, message: dict[str, Any]) -> dict[str, Any]:
+        """Account for a model's answer, and show it."""
+        used = Usage.from_wire(message.get("extra", {}).get("usage"))
+        self.usage[model] = self.usage.get(model, Usage()) + used
+        self.record("message", engine, task=task, data=message)
+        return message
 
     # --- interrupts ----------------------------------------------------------------------------------------------
 
@@ -617,6 +635,7 @@ class Run(ABC):
             },
             "asked": {item.id: item.to_wire() for item in self.desk.asked.values()},
             "signals": self.signals,
+            "usage": {model: used.to_wire() for model, used in self.usage.items()},
         }
 
     def restore(self, carried: Mapping[str, Any]) -> EngineState:
@@ -627,6 +646,7 @@ class Run(ABC):
         self.desk.asked = {id: Interrupt.from_wire(wire) for id, wire in carried["asked"].items()}
         for name, values in carried["signals"].items():
             self.signals[name] = [*values, *self.signals.get(name, [])]  # some may have come already
+        self.usage = {model: Usage.from_wire(wire) for model, wire in carried["usage"].items()}
         self._carried = {
             key: _Carried(replace(Interrupt.from_wire(wire["interrupt"]), key=key), Ask.from_wire(wire["ask"]))
             for key, wire in carried["pending"].items()

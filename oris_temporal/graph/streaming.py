@@ -77,14 +77,14 @@ def _data(event: Event, mode: str, values: Mapping[str, Any] | None) -> Iterator
             yield {event.node: event.data}
         case "updates", "interrupt":
             yield {"__interrupt__": [{"id": event.data["id"], "value": event.data["value"]}]}
-        case "messages", "message":
+        case "messages", "token" | "message":
             yield [event.data, _metadata(event)]
         case "messages", "updates":
             for message in _messages(event.data):
                 yield [message, _metadata(event)]
         case "custom", "custom":
             yield event.data
-        case "debug", _:
+        case "debug", kind if kind != "token":
             yield debug_info(event)
 
 
@@ -115,12 +115,14 @@ def trace_of(events: Sequence[Event]) -> list[dict[str, Any]]:
 
 
 def _metadata(event: Event) -> dict[str, Any]:
-    return {"graph_node": event.node, "step": event.step, "namespace": event.namespace, "tags": []}
+    place: dict[str, Any] = {"graph_node": event.node, "step": event.step, "namespace": event.namespace, "tags": []}
+    return {**place, "task_id": event.task_id} if event.task_id else place
 
 
 def _messages(update: Mapping[str, Any]) -> Iterator[Any]:
-    """Complete messages among the values of an update."""
+    """Complete messages among the values of an update, without those of models, which were shown when they were written."""
     for value in update.values():
         for item in value if isinstance(value, list) else [value]:
-            if isinstance(item, dict) and "message_type" in item and "content" in item:
+            is_message = isinstance(item, dict) and "message_type" in item and "content" in item
+            if is_message and "provider" not in (item.get("extra") or {}):
                 yield item

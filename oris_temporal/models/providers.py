@@ -10,7 +10,7 @@ import importlib
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from oris_temporal.graph.errors import ConfigurationError, ModelError
@@ -53,7 +53,7 @@ class AdapterSettings:
 
     provider: str
     base_url: str | None
-    api_key: str | None
+    api_key: str | None = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, TypedDict
 
 from oris_temporal.graph.messages import Message
@@ -28,6 +28,10 @@ class ToolSpec:
     parameters: dict[str, Any]
     strict: bool = False
 
+    def to_wire(self) -> dict[str, Any]:
+        """JSON form."""
+        return asdict(self)
+
 
 @dataclass(frozen=True, slots=True)
 class ResponseFormat:
@@ -42,6 +46,10 @@ class ResponseFormat:
     name: str
     schema: dict[str, Any]
     strict: bool = True
+
+    def to_wire(self) -> dict[str, Any]:
+        """JSON form."""
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +68,27 @@ class ModelRequest:
     messages: Sequence[Message]
     tools: Sequence[ToolSpec] = ()
     response_format: ResponseFormat | None = None
+
+    @property
+    def form(self) -> dict[str, Any]:
+        """Tools and response format as JSON data; empty if there are none."""
+        form: dict[str, Any] = {}
+        if self.tools:
+            form["tools"] = [tool.to_wire() for tool in self.tools]
+        if self.response_format is not None:
+            form["response_format"] = self.response_format.to_wire()
+        return form
+
+    @classmethod
+    def from_wire(cls, model: Mapping[str, Any], messages: Sequence[Any], form: Mapping[str, Any]) -> ModelRequest:
+        """Read a request from the JSON forms of its parts."""
+        answer = form.get("response_format")
+        return cls(
+            model=ChatModel.from_wire(model),
+            messages=[Message.parse(message) for message in messages],
+            tools=[ToolSpec(**tool) for tool in form.get("tools", ())],
+            response_format=None if answer is None else ResponseFormat(**answer),
+        )
 
 
 class Piece(TypedDict, total=False):
@@ -128,3 +157,20 @@ class ModelReply:
             id=self.id,
             extra={name: value for name, value in extra.items() if value},
         )
+
+
+def chunk_of(piece: Piece) -> dict[str, Any]:
+    """A piece as watchers of the stream mode ``messages`` get it: a part of an AI message, marked as such."""
+    chunk: dict[str, Any] = {"content": "", "message_type": "ai", "chunk": True}
+    match piece.get("type"):
+        case "text":
+            chunk["content"] = piece.get("text", "")
+        case "reasoning":
+            chunk["reasoning"] = piece.get("text", "")
+        case "tool_call":
+            chunk["tool_call"] = {name: value for name, value in piece.items() if name != "type"}
+    return chunk
+
+
+RESTART: dict[str, Any] = {"content": "", "message_type": "ai", "chunk": True, "restart": True}
+"""Says to watchers that the answer begins again: what was written of it so far does not count."""

@@ -22,6 +22,7 @@ from oris_temporal.graph.wire import to_wire, wire_size
 
 from . import protocol
 from .details import current_details
+from .message_log import FORMS, LOGS
 from .protocol import INLINE_FINAL_LIMIT, INLINE_RESULT_LIMIT, PAYLOAD_LIMIT, ResumeOptions, RunOptions, RunReport
 from .search_attributes import GRAPH, INTERRUPTS, STATUS, UPDATED_AT
 from .temporal_run import TemporalRun, tell_parent
@@ -35,6 +36,7 @@ class GraphWorkflow:
 
     graph: ClassVar[CompiledGraph]
     payload_limit: ClassVar[int | None] = PAYLOAD_LIMIT
+    model_queue: ClassVar[str | None] = None
 
     def __init__(self) -> None:
         self._run: TemporalRun | None = None
@@ -51,7 +53,9 @@ class GraphWorkflow:
         try:
             with self._graph_errors():
                 read = self._options = RunOptions.from_wire(options)
-                run = self._run = TemporalRun(self.graph, read, self.payload_limit)
+                run = self._run = TemporalRun(
+                    self.graph, read, payload_limit=self.payload_limit, model_queue=self.model_queue
+                )
             for name, value in self._early_signals:
                 run.receive_signal(name, value)
             self._main = asyncio.create_task(self._start(run, input, read))
@@ -449,10 +453,15 @@ class GraphWorkflow:
         wires = ({**to_wire(event, "event"), "values": run.values_at(event)} for event in fresh)
         return {"run": run.ordinal, "settled": run.settled, **_page(wires, len(fresh))}
 
-    @workflow.query(name=protocol.QUERY_FIELD, description="A state field for a node that got it by reference.")
+    @workflow.query(
+        name=protocol.QUERY_FIELD, description="What an activity got by reference: a state field, a conversation."
+    )
     def _query_field(self, namespace: str, name: str, start: int = 0) -> dict[str, Any]:
         run = cast("TemporalRun", self._run)
-        wire = run.engines[namespace].values.encoded(name).wire
+        if namespace in (LOGS, FORMS):
+            wire: Any = run.logs.items(namespace, name)
+        else:
+            wire = run.engines[namespace].values.encoded(name).wire
         if not isinstance(wire, list):
             return {"value": wire}
         end, size = start, 0
@@ -482,12 +491,15 @@ def _page(wires: Iterator[dict[str, Any]], total: int) -> dict[str, Any]:
     return {"items": page, "more": len(page) < total}
 
 
-def workflow_type(graph: CompiledGraph, *, payload_limit: int | None = PAYLOAD_LIMIT) -> type:
+def workflow_type(
+    graph: CompiledGraph, *, payload_limit: int | None = PAYLOAD_LIMIT, model_queue: str | None = None
+) -> type:
     """The workflow class of a graph, for a worker or replayer.
 
     Args:
         graph: The graph.
         payload_limit: Bytes of JSON accepted as the final state; ``None`` is no limit, for clusters with external storage.
+        model_queue: Task queue of model calls; ``None`` is the run's own.
     """
 
     async def run(self: GraphWorkflow, input: Any = None, options: Any = None) -> Any:
@@ -497,9 +509,13 @@ def workflow_type(graph: CompiledGraph, *, payload_limit: int | None = PAYLOAD_L
         "".join(part.capitalize() for part in graph.name.replace(".", "_").replace("-", "_").split("_")) + "Workflow"
     )
     run.__qualname__ = f"{class_name}.run"  # the SDK finds a workflow by the qualified name of its run method
-    made = type(
-        class_name, (GraphWorkflow,), {"run": workflow.run(run), "graph": graph, "payload_limit": payload_limit}
-    )
+    members = {
+        "run": workflow.run(run),
+        "graph": graph,
+        "payload_limit": payload_limit,
+        "model_queue": model_queue,
+    }
+    made = type(class_name, (GraphWorkflow,), members)
     return workflow.defn(name=graph.name, sandboxed=False, failure_exception_types=[GraphError])(made)
 
 

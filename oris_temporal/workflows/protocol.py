@@ -39,6 +39,9 @@ CHILD_WAITS = "oris_child_waits"
 MEMO = "oris"
 """Memo key under which a run keeps what listing needs: its ordinal, its interrupts and the run before it."""
 
+LLM = "llm"
+"""Activity type of model calls."""
+
 PAYLOAD_LIMIT = 2_000_000
 """Bytes of JSON accepted for one payload; Temporal's own limit is 2 MiB (docs: self-hosted defaults, ``limit.blobSize.error``)."""
 
@@ -171,6 +174,21 @@ class NodeInput(Wire):
     payload: list[Any] | None = None
     config: dict[str, Any] | None = None
     answers: list[Any] | None = None
+
+
+@dataclass(slots=True)
+class ModelInput(Wire):
+    """Argument of the activity ``llm``.
+
+    Attributes:
+        model: The model with its options (`ChatModel.to_wire`).
+        messages: The conversation: ``[log, length]``, or ``[log, length, tail]`` with its last messages.
+        form: Name of its tools and response format, where it has any.
+    """
+
+    model: dict[str, Any]
+    messages: list[Any]
+    form: str | None = None
 
 
 @dataclass(slots=True)

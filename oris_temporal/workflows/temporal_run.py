@@ -39,19 +39,35 @@ from oris_temporal.graph.relay import ChildRelay
 from oris_temporal.graph.run import Run
 from oris_temporal.graph.state import StateValues
 from oris_temporal.graph.wire import wire_size
+from oris_temporal.models.retries import model_retry
 
 from .guard import guarded
-from .protocol import CHILD_WAITS, INLINE_LIMIT, PAYLOAD_LIMIT, TAIL_LIMIT, NodeInput, NodeOutput, RunOptions
+from .message_log import MessageLogs
+from .protocol import (
+    CHILD_WAITS,
+    INLINE_LIMIT,
+    LLM,
+    PAYLOAD_LIMIT,
+    TAIL_LIMIT,
+    ModelInput,
+    NodeInput,
+    NodeOutput,
+    RunOptions,
+)
 
 if TYPE_CHECKING:
     from oris_temporal.graph.compiled import CompiledGraph
     from oris_temporal.graph.subgraph import Subgraph
+    from oris_temporal.models import ModelRequest
 
 TASK_BYTES = 3_000_000
 """Bytes of activity input scheduled in one workflow task, below Temporal's 4 MB for one transaction."""
 
 OPEN_ACTIVITIES = 1_000
 """Activities open at once, half of what the server takes (docs: 2,000 pending activities)."""
+
+MODEL_HEARTBEAT = timedelta(seconds=30)
+"""A worker silent for this long has lost its model calls, and others make them."""
 
 CONTINUE_AFTER_UPDATES = 1_500
 """Updates accepted before a run continues as new; the server refuses them beyond 2,000."""
@@ -64,9 +80,17 @@ class TemporalRun(Run):
         graph: The graph.
         options: The workflow's options.
         payload_limit: Bytes of JSON accepted for one payload; ``None`` is no limit, for clusters with external storage.
+        model_queue: Task queue of model calls; ``None`` is the run's own.
     """
 
-    def __init__(self, graph: CompiledGraph, options: RunOptions, payload_limit: int | None = PAYLOAD_LIMIT) -> None:
+    def __init__(
+        self,
+        graph: CompiledGraph,
+        options: RunOptions,
+        *,
+        payload_limit: int | None = PAYLOAD_LIMIT,
+        model_queue: str | None = None,
+    ) -> None:
         info = workflow.info()
         super().__init__(
             graph,
@@ -93,6 +117,8 @@ class TemporalRun(Run):
         self._open_activities = 0
         self._passed: dict[tuple[str, str], tuple[int, int]] = {}
         self._children: dict[str, ChildRelay] = {}
+        self._model_queue = model_queue
+        self.logs = MessageLogs()
 
     # --- time ----------------------------------------------------------------------------------------------------
 
@@ -322,6 +348,37 @@ class TemporalRun(Run):
             raise self._failure(name, error, options.get("task_queue")) from error
         finally:
             self._open_activities -= 1
+
+    async def call_model(
+        self, engine: Engine, task: Task, number: int, request: ModelRequest, task_queue: str | None, summary: str
+    ) -> dict[str, Any]:
+        """See `Run.call_model`."""
+        options = request.model.options
+        queue = task_queue or self._model_queue
+        given = ModelInput(
+            model=request.model.to_wire(),
+            messages=self.logs.reference(request.messages),
+            form=self.logs.form(request.form) if request.form else None,
+        ).to_wire()
+        await self._room_for(self._check_size("model call", f"{self.graph.name}.{task.node}", given))
+        self._open_activities += 1
+        try:
+            message = await workflow.execute_activity(
+                LLM,
+                given,
+                activity_id=f"{task.id}@{number}",
+                task_queue=queue,
+                start_to_close_timeout=to_timedelta(options.timeout or "10m"),
+                heartbeat_timeout=MODEL_HEARTBEAT,
+                retry_policy=temporal_retry(model_retry(options.max_retries)),
+                summary=summary,
+                cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+            )
+        except (ActivityError, ApplicationError, TemporalTimeoutError, CancelledError) as error:
+            raise self._failure(request.model.name, error, queue) from error
+        finally:
+            self._open_activities -= 1
+        return self.answered(engine, task, request.model.name, cast("dict[str, Any]", message))
 
     def _check_size(self, what: str, node: str, wire: Any) -> int:
         """Size of a payload.
