@@ -13,7 +13,7 @@ from temporalio.api.enums.v1 import EventType
 
 from oris_temporal import END, START, CompiledGraph, Context, Message, MessagesState, OrisClient, StateGraph
 from oris_temporal.graph.errors import ConfigurationError, ModelError
-from oris_temporal.models import ModelReply, ModelRequest, ToolSpec
+from oris_temporal.models import ModelReply, ModelRequest, ToolSpec, llm_node
 from oris_temporal.models.providers import Emit
 
 SEARCH = ToolSpec("search", "Search the library.", {"type": "object", "properties": {"query": {"type": "string"}}})
@@ -207,6 +207,19 @@ async def test_a_wrong_option_ends_the_run_at_once(client: OrisClient, serve: Se
     with pytest.raises(Exception, match="temprature") as here:
         await graph_of(ask).invoke("hello")
     assert isinstance(here.value, ConfigurationError) or isinstance(here.value.__cause__, ConfigurationError)
+
+
+async def test_a_ready_node_puts_its_instructions_before_the_conversation(
+    client: OrisClient, serve: Serve, thread: str
+) -> None:
+    provider = ScriptedProvider(echo)
+    node = llm_node("scripted:one", system_prompt="Be brief.", temperature=0)
+    async with serve(graph_of(node)):
+        done = await client.run("talk", thread, "hello")
+    assert texts(done.values) == ["hello", "You said: hello"]
+    [request] = provider.requests
+    assert [message.content for message in request.messages] == ["Be brief.", "hello"]
+    assert request.model.options.temperature == 0
 
 
 async def test_cancelling_the_run_ends_the_request(client: OrisClient, serve: Serve, thread: str) -> None:
