@@ -73,6 +73,7 @@ def result(run: RunResult, link: str) -> str:
                 ("thread", run.thread_id),
                 ("status", _status(run.status, run.next if run.status in ("running", "interrupted") else [])),
                 ("run", run.run_id),
+                *_used(run),
                 ("web ui", link),
             ]
         )
@@ -103,6 +104,7 @@ def info(run: RunInfo, link: str) -> str:
                 ("parent", run.parent or ""),
                 ("task queue", run.task_queue),
                 ("history", f"{run.history_events:,} events, {run.history_bytes:,} bytes"),
+                *_used(run),
                 ("web ui", link),
             ]
         )
@@ -115,6 +117,10 @@ def info(run: RunInfo, link: str) -> str:
     if run.interrupts:
         parts.append(how_to_answer(run.thread_id, run.interrupts))
     return "\n\n".join(parts)
+
+
+def _used(run: RunResult | RunInfo) -> list[tuple[str, str]]:
+    return [("used", f"{model}: {used}") for model, used in run.usage.items()]
 
 
 def failure(error: dict[str, Any]) -> str:

@@ -31,7 +31,7 @@ from .launch import Launch, OnConflict, check_size
 from .lookup import Found, search
 from .records import RunHandle, RunInfo, RunResult, RunSummary, TimelineEvent
 from .runs import Runs
-from .snapshots import read_snapshot, read_timeline
+from .snapshots import read_snapshot, read_timeline, read_usage
 from .tail import Tails
 from .threads import Threads, no_checkpoint
 
@@ -440,6 +440,7 @@ class OrisClient:
             history_events=info.history_length,
             history_bytes=info.history_size_bytes,
             paused=found.paused,
+            usage=read_usage(report.usage),
         )
 
     async def list(

@@ -9,6 +9,7 @@ from typing import Any
 from oris_temporal.graph.errors import RunFailedError
 from oris_temporal.graph.interrupts import Interrupt
 from oris_temporal.graph.records import RunStatus
+from oris_temporal.models import Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class RunResult:
         next: Nodes that run next, or are running.
         checkpoint_id: Latest checkpoint.
         error: For a failed run: ``code``, ``message``, ``details``.
+        usage: What its model calls used, by model.
     """
 
     thread_id: str
@@ -49,6 +51,7 @@ class RunResult:
     next: list[str] = field(default_factory=list)
     checkpoint_id: str | None = None
     error: dict[str, Any] | None = None
+    usage: dict[str, Usage] = field(default_factory=dict)
 
     def raise_for_status(self) -> RunResult:
         """This result, unless the run failed.
@@ -106,6 +109,7 @@ class RunInfo(RunSummary):
         history_events: Events in the run's history.
         history_bytes: Bytes of the run's history.
         paused: Whether an operator paused the workflow.
+        usage: What its model calls used, by model.
     """
 
     run: int = 1
@@ -117,6 +121,7 @@ class RunInfo(RunSummary):
     history_events: int = 0
     history_bytes: int = 0
     paused: bool = False
+    usage: dict[str, Usage] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

@@ -36,6 +36,7 @@ from .history import follow_history
 from .launch import Launch
 from .lookup import Found
 from .records import RunHandle, RunResult
+from .snapshots import read_usage
 from .threads import Threads
 from .waiting import wait_watching
 
@@ -301,6 +302,7 @@ class Runs:
             next=report.next or [],
             checkpoint_id=report.checkpoint_id,
             error=report.error,
+            usage=read_usage(report.usage),
         )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from oris_temporal.graph.interrupts import Interrupt
 from oris_temporal.graph.records import Event
 from oris_temporal.graph.results import StateSnapshot
+from oris_temporal.models import Usage
 
 from .records import TimelineEvent
 
@@ -40,6 +41,11 @@ def read_timeline(wires: Sequence[Mapping[str, Any]]) -> list[TimelineEvent]:
         )
         for wire in wires
     ]
+
+
+def read_usage(wire: Mapping[str, Any] | None) -> dict[str, Usage]:
+    """What model calls used, by model."""
+    return {model: Usage.from_wire(used) for model, used in (wire or {}).items()}
 
 
 def read_event(wire: Mapping[str, Any]) -> Event:

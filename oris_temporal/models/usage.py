@@ -34,6 +34,10 @@ class Usage:
     def __add__(self, other: Usage) -> Usage:
         return Usage(*(getattr(self, item.name) + getattr(other, item.name) for item in fields(self)))
 
+    def __str__(self) -> str:
+        calls = f"{self.calls:,} call{'' if self.calls == 1 else 's'}"
+        return f"{calls}, {self.prompt:,} tokens read, {self.completion:,} written"
+
     def to_wire(self) -> dict[str, int]:
         """JSON form: the counts that are not zero."""
         return {item.name: count for item in fields(self) if (count := getattr(self, item.name))}

@@ -36,6 +36,7 @@ def current_details(run: Run) -> str:
         lines.append(f"\n`{interrupt.id}` asks at **{interrupt.node}**{until}: `{_preview(interrupt.value)}`")
     if run.error is not None:
         lines.append(f"\n{run.error.message}")
+    lines += [f"\n{model}: {used}" for model, used in run.usage.items()]
     lines += ["", "| node | state | runs |", "|---|---|---|"]
     for name in run.graph.nodes:
         state = (

@@ -243,6 +243,7 @@ class GraphWorkflow:
             next=run.next_nodes() if whole else run.next_nodes() or None,
             interrupts=interrupts if whole else interrupts or None,
             error=error,
+            usage={model: used.to_wire() for model, used in run.usage.items()} or None,
         ).to_wire()
 
     # --- signals and updates -------------------------------------------------------------------------------------

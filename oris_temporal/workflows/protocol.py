@@ -145,6 +145,7 @@ class RunReport(Wire):
         interrupts: What the run waits for, if it waits.
         error: For a failed run: ``code``, ``message``, ``details``.
         continued: The run continued as new; ask its successor.
+        usage: What its model calls used, by model (`Usage.to_wire`), if it made any.
     """
 
     status: str
@@ -154,6 +155,7 @@ class RunReport(Wire):
     interrupts: list[dict[str, Any]] | None = None
     error: dict[str, Any] | None = None
     continued: bool = False
+    usage: dict[str, dict[str, Any]] | None = None
 
 
 @dataclass(slots=True)

@@ -13,7 +13,7 @@ from temporalio.api.enums.v1 import EventType
 
 from oris_temporal import END, START, CompiledGraph, Context, Message, MessagesState, OrisClient, StateGraph
 from oris_temporal.graph.errors import ConfigurationError, ModelError
-from oris_temporal.models import ModelReply, ModelRequest, ToolSpec, llm_node
+from oris_temporal.models import ModelReply, ModelRequest, ToolSpec, Usage, llm_node
 from oris_temporal.models.providers import Emit
 
 SEARCH = ToolSpec("search", "Search the library.", {"type": "object", "properties": {"query": {"type": "string"}}})
@@ -253,7 +253,10 @@ async def test_usage_and_conversation_survive_continue_as_new(client: OrisClient
     provider = ScriptedProvider(lambda request, emit, call: say(f"answer {len(request.messages)}", emit))
     async with serve(graph_of(again, router=router), max_cached_workflows=10):
         done = await client.run("talk", thread, "hello", continue_as_new_after=30)
+        info = await client.inspect(thread)
     assert texts(done.values) == ["hello", *(f"answer {number}" for number in range(1, 13))]
+    used = {"scripted:one": Usage(prompt=120, completion=24, calls=12)}
+    assert done.usage == used == info.usage
     assert [len(request.messages) for request in provider.requests] == list(range(1, 13))
 
 
