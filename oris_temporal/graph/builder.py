@@ -13,7 +13,8 @@ from .compiled import ActivityFunction, CompiledGraph
 from .control import END, START
 from .duration import Duration
 from .edges import ConditionalEdge, Edge
-from .errors import DeterminismError, GraphCompileError
+from .errors import DeterminismError, GraphCompileError, InvalidUpdateError
+from .limits import Limits
 from .lint import lint_function
 from .node import Node, make_node, place_of
 from .options import NodeOptions, RetryPolicy, RunAs
@@ -256,6 +257,7 @@ class StateGraph:
         interrupt_before: Collection[str] = (),
         interrupt_after: Collection[str] = (),
         recursion_limit: int = 1000,
+        limits: Limits | Mapping[str, Any] | None = None,
         lint: Literal["error", "warn", "off"] = "error",
     ) -> CompiledGraph:
         """Check the graph and make it ready to run.
@@ -265,6 +267,7 @@ class StateGraph:
             interrupt_before: Nodes to stop before until somebody resumes.
             interrupt_after: Nodes to stop after until somebody resumes.
             recursion_limit: Most supersteps of a run; the default is Oris's.
+            limits: What a run may use: tokens, cost, model calls, time. See `Limits`. A run's configuration may say otherwise.
             lint: What to do about workflow-side code that a replay could not repeat.
 
         Raises:
@@ -283,6 +286,7 @@ class StateGraph:
             interrupt_before=frozenset(interrupt_before),
             interrupt_after=frozenset(interrupt_after),
             recursion_limit=recursion_limit,
+            limits=_limits(limits, name),
             chains=find_chains(nodes, self._edges, {*interrupt_before, *interrupt_after}),
             functions=dict(self._functions),
         )
@@ -364,6 +368,13 @@ def _check_name(what: str, name: str) -> None:
         raise GraphCompileError(
             f"{name!r} is no {what} name: it must start with a letter and have only letters, digits, '_', '-' and '.'."
         )
+
+
+def _limits(given: Limits | Mapping[str, Any] | None, graph: str) -> Limits:
+    try:
+        return Limits.read(given or {}, f"Graph {graph}: limits")
+    except InvalidUpdateError as error:
+        raise GraphCompileError(error.message) from None
 
 
 def _literal_targets(router: Callable[[Any], Any]) -> tuple[str, ...] | None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from .edges import ConditionalEdge, Edge
 from .errors import EmptyInputError, InvalidUpdateError
+from .limits import Limits
 from .mermaid import draw
 from .messages import Message
 from .node import Node
@@ -51,6 +52,7 @@ class CompiledGraph:
         interrupt_before: Nodes to stop before.
         interrupt_after: Nodes to stop after.
         recursion_limit: Most supersteps of a run.
+        limits: What a run may use.
         chains: For the first node of each fused chain, the nodes that follow it in the same activity.
         functions: Functions for ``ctx.activity``, by name.
     """
@@ -62,6 +64,7 @@ class CompiledGraph:
     interrupt_before: frozenset[str] = frozenset()
     interrupt_after: frozenset[str] = frozenset()
     recursion_limit: int = 1000
+    limits: Limits = field(default_factory=Limits)
     chains: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     functions: Mapping[str, ActivityFunction] = field(default_factory=dict)
 

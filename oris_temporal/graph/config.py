@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, TypedDict
 
 from .errors import InvalidUpdateError
+from .limits import Limits
 from .wire import to_wire
 
 
@@ -15,12 +16,14 @@ class RunnableConfig(TypedDict, total=False):
     Attributes:
         configurable: ``thread_id``, ``checkpoint_id``, ``checkpoint_ns``, ``user_id`` and any keys of your own.
         recursion_limit: Most supersteps the run may take.
+        limits: What the run may use (`Limits`): ``max_tokens``, ``max_cost``, ``max_turns``, ``max_time``.
         tags: Labels of your own.
         metadata: Data of your own.
     """
 
     configurable: dict[str, Any]
     recursion_limit: int
+    limits: dict[str, Any]
     tags: list[str]
     metadata: dict[str, Any]
 
@@ -39,4 +42,6 @@ def read_config(config: Mapping[str, Any] | None) -> RunnableConfig:
         )
     if not isinstance(read.setdefault("configurable", {}), dict):
         raise InvalidUpdateError("Run configuration: 'configurable' must be an object.")
+    if (limits := read.get("limits")) is not None:
+        read["limits"] = Limits.read(limits, "Run configuration").to_wire()
     return read  # type: ignore[no-any-return]

@@ -84,6 +84,7 @@ class Engine:
             if not self.state.tasks:
                 return
             self._check_limit()
+            self.run.check_limits()
             if self._stop_before():
                 continue
             await self._superstep()

@@ -122,6 +122,10 @@ class ModelError(GraphError):
         return self.kind in self.RETRYABLE
 
 
+class BudgetExceededError(GraphError):
+    """A run used up one of its limits: tokens, cost, model calls or time."""
+
+
 class GraphRecursionError(GraphError):
     """A run took more supersteps than its `recursion_limit`."""
 

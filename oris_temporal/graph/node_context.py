@@ -115,6 +115,7 @@ class NodeContext(Context):
         where = summary or f"{request.model.name} - {count}"
 
         async def call(position: int) -> Any:
+            self._run.check_limits()
             async with self._run.operating(self._task):
                 return await self._run.call_model(self._engine, self._task, position, request, task_queue, where)
 

@@ -28,6 +28,7 @@ from .errors import (
     NotInterruptedError,
 )
 from .interrupts import Ask, Interrupt, InterruptDesk, answer_adapter, asking_through
+from .limits import Limits
 from .node import Node
 from .node_context import NodeContext
 from .records import (
@@ -118,6 +119,10 @@ class Run(ABC):
         self.sequence = 0
         self.parent_checkpoint: str | None = None
         self.usage: dict[str, Usage] = {}
+        self.began: datetime | None = None
+        given = self.config.get("limits")
+        limits = graph.limits if given is None else Limits.read(given, "Run configuration")
+        self.limits = None if limits == Limits() else limits
         self._breakpoints: dict[BreakpointKind, Collection[str] | None] = {
             "before": interrupt_before,
             "after": interrupt_after,
@@ -215,6 +220,16 @@ class Run(ABC):
         """Limit given for this run."""
         return self.config.get("recursion_limit")
 
+    def check_limits(self) -> None:
+        """Refuse to go on where the run has used up its budget.
+
+        Raises:
+            BudgetExceededError: It has.
+        """
+        if self.limits is not None and self.began is not None:
+            used = sum(self.usage.values(), Usage())
+            self.limits.check(self.graph.name, used, self.began, self.now())
+
     async def execute(
         self, input_wire: dict[str, Any] | None, seed: EngineState | None = None, edit: Edit | None = None
     ) -> None:
@@ -227,6 +242,7 @@ class Run(ABC):
         """
         engine = Engine(self.graph, self, seed or EngineState(values=self.graph.schema.initial()))
         self.engines[""] = engine
+        self.began = self.began or self.now()
         try:
             if not self.sequence:  # else it is carried over
                 self.record("run_started", engine, data=input_wire)
@@ -635,6 +651,7 @@ class Run(ABC):
             },
             "asked": {item.id: item.to_wire() for item in self.desk.asked.values()},
             "signals": self.signals,
+            "began": None if self.began is None else self.began.isoformat(),
             "usage": {model: used.to_wire() for model, used in self.usage.items()},
         }
 
@@ -646,6 +663,7 @@ class Run(ABC):
         self.desk.asked = {id: Interrupt.from_wire(wire) for id, wire in carried["asked"].items()}
         for name, values in carried["signals"].items():
             self.signals[name] = [*values, *self.signals.get(name, [])]  # some may have come already
+        self.began = datetime.fromisoformat(carried["began"]) if carried["began"] else None
         self.usage = {model: Usage.from_wire(wire) for model, wire in carried["usage"].items()}
         self._carried = {
             key: _Carried(replace(Interrupt.from_wire(wire["interrupt"]), key=key), Ask.from_wire(wire["ask"]))

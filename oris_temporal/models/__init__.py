@@ -1,7 +1,6 @@
 """Chat models: their names, options and providers, and what is asked of them. Plain data; no provider SDK is imported."""
 
 from .chat_model import ChatModel, ModelOptions, init_chat_model
-from .node import llm_node
 from .providers import Provider, register_provider
 from .request import ModelReply, ModelRequest, Piece, ResponseFormat, ToolSpec
 from .usage import Usage
@@ -17,6 +16,5 @@ __all__ = [
     "ToolSpec",
     "Usage",
     "init_chat_model",
-    "llm_node",
     "register_provider",
 ]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from oris_temporal.graph.errors import ConfigurationError, ModelError
 
+from .prices import priced
 from .providers import AdapterSettings, Emit, ModelAdapter, find_provider
 from .request import ModelReply, ModelRequest
 
@@ -37,7 +40,8 @@ class ModelCaller:
         adapter = self._adapters.get(settings)
         if adapter is None:
             adapter = self._adapters[settings] = provider.make(settings)
-        return await adapter.generate(request, emit)
+        reply = await adapter.generate(request, emit)
+        return replace(reply, usage=priced(reply.usage, provider.name, reply.model or model.model))
 
     async def close(self) -> None:
         """Give back all connections."""

@@ -17,6 +17,8 @@ class Usage:
         cache_writes: Of the tokens read, those that the provider put into its cache.
         reasoning: Of the tokens written, those that nobody is shown.
         calls: Model calls.
+        cost: US dollars, where the price is known.
+        unpriced: Of the calls, those whose price is not known.
     """
 
     prompt: int = 0
@@ -25,6 +27,8 @@ class Usage:
     cache_writes: int = 0
     reasoning: int = 0
     calls: int = 0
+    cost: float = 0.0
+    unpriced: int = 0
 
     @property
     def total(self) -> int:
@@ -36,14 +40,15 @@ class Usage:
 
     def __str__(self) -> str:
         calls = f"{self.calls:,} call{'' if self.calls == 1 else 's'}"
-        return f"{calls}, {self.prompt:,} tokens read, {self.completion:,} written"
+        cost = f", ${self.cost:.4f}" if self.cost else ""
+        return f"{calls}, {self.prompt:,} tokens read, {self.completion:,} written{cost}"
 
-    def to_wire(self) -> dict[str, int]:
-        """JSON form: the counts that are not zero."""
+    def to_wire(self) -> dict[str, int | float]:
+        """JSON form: what is not zero."""
         return {item.name: count for item in fields(self) if (count := getattr(self, item.name))}
 
     @classmethod
     def from_wire(cls, wire: Any) -> Self:
         """Read the JSON form; what it does not have is zero."""
         known = wire if isinstance(wire, dict) else {}
-        return cls(**{item.name: int(known.get(item.name) or 0) for item in fields(cls)})
+        return cls(**{item.name: known[item.name] for item in fields(cls) if known.get(item.name)})

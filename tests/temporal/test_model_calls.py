@@ -12,8 +12,9 @@ from temporal_support import Serve, event_counts, events, eventually
 from temporalio.api.enums.v1 import EventType
 
 from oris_temporal import END, START, CompiledGraph, Context, Message, MessagesState, OrisClient, StateGraph
+from oris_temporal.agents import llm_node
 from oris_temporal.graph.errors import ConfigurationError, ModelError
-from oris_temporal.models import ModelReply, ModelRequest, ToolSpec, Usage, llm_node
+from oris_temporal.models import ModelReply, ModelRequest, ToolSpec, Usage
 from oris_temporal.models.providers import Emit
 
 SEARCH = ToolSpec("search", "Search the library.", {"type": "object", "properties": {"query": {"type": "string"}}})
@@ -49,7 +50,7 @@ async def test_a_call_is_one_activity_and_answers_with_a_message(client: OrisCli
         "provider": "scripted",
         "model": "scripted-1",
         "stop_reason": "stop",
-        "usage": {"prompt": 10, "completion": 3, "calls": 1},
+        "usage": {"prompt": 10, "completion": 3, "calls": 1, "unpriced": 1},
     }
     [request] = provider.requests
     assert (request.model.name, request.model.options.temperature) == ("scripted:one", 0.5)
@@ -255,7 +256,7 @@ async def test_usage_and_conversation_survive_continue_as_new(client: OrisClient
         done = await client.run("talk", thread, "hello", continue_as_new_after=30)
         info = await client.inspect(thread)
     assert texts(done.values) == ["hello", *(f"answer {number}" for number in range(1, 13))]
-    used = {"scripted:one": Usage(prompt=120, completion=24, calls=12)}
+    used = {"scripted:one": Usage(prompt=120, completion=24, calls=12, unpriced=12)}
     assert done.usage == used == info.usage
     assert [len(request.messages) for request in provider.requests] == list(range(1, 13))
 

@@ -7,9 +7,7 @@ from typing import Any
 
 from oris_temporal.graph.context import Context
 from oris_temporal.graph.messages import Message
-
-from .chat_model import ChatModel, init_chat_model
-from .request import ResponseFormat, ToolSpec
+from oris_temporal.models import ChatModel, ResponseFormat, ToolSpec, init_chat_model
 
 
 def llm_node(
