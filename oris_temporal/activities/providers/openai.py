@@ -1,0 +1,162 @@
+"""OpenAI and the many servers that speak its protocol, through OpenAI's SDK."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncGenerator, Awaitable
+from contextlib import aclosing
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from openai import AsyncOpenAI, AsyncStream, Omit, OpenAIError, Timeout, omit
+
+from oris_temporal.graph.errors import ModelError
+from oris_temporal.models.providers import AdapterSettings, Emit
+from oris_temporal.models.request import ModelReply, ModelRequest
+
+from .openai_chat import ChatAnswer, chat_body, chat_extra
+from .openai_errors import Failures
+from .openai_request import extra_fields
+from .openai_responses import ResponsesAnswer, responses_body
+
+_ADDRESS = "https://api.openai.com/v1"  # named, so that the SDK does not look for another in the environment
+_OLLAMA_ADDRESS = "http://localhost:11434"
+_OLLAMA_PORT = 11434
+_TIMEOUT = Timeout(connect=10, read=900, write=120, pool=60)
+_Event = TypeVar("_Event")
+
+
+def adapter(settings: AdapterSettings) -> OpenAIAdapter:
+    """OpenAI, or a server that speaks its protocol.
+
+    Raises:
+        ModelError: The address is none (kind ``configuration``), or the key cannot be one (kind ``credentials``).
+    """
+    return OpenAIAdapter(settings)
+
+
+def ollama_adapter(settings: AdapterSettings) -> OpenAIAdapter:
+    """Ollama, whose address may be written as in its own ``OLLAMA_HOST``: without a scheme, or without a port.
+
+    Raises:
+        ModelError: See `adapter`.
+    """
+    return OpenAIAdapter(AdapterSettings(settings.provider, _ollama_url(settings.base_url), settings.api_key))
+
+
+class OpenAIAdapter:
+    """Speaks Chat Completions and the Responses API. See `ModelAdapter`."""
+
+    def __init__(self, settings: AdapterSettings) -> None:
+        key = (settings.api_key or "").strip()
+        base_url = (settings.base_url or _ADDRESS).strip()
+        settings = AdapterSettings(settings.provider, base_url, key or None)
+        _check(settings)
+        self._provider = settings.provider
+        self._failures = Failures(settings)
+        self._headers = _headers(settings)
+        # without a key the SDK takes another provider's from the environment; `_headers` keeps this one from being sent
+        self._client = AsyncOpenAI(api_key=key or "none", base_url=base_url, max_retries=0, timeout=_TIMEOUT)
+
+    async def generate(self, request: ModelRequest, emit: Emit) -> ModelReply:
+        """Call the model, streaming. See `ModelAdapter.generate`."""
+        if request.model.options.api == "responses":
+            return await self._respond(request, emit)
+        return await self._chat(request, emit)
+
+    async def close(self) -> None:
+        """Give back connections."""
+        await self._client.close()
+
+    async def _chat(self, request: ModelRequest, emit: Emit) -> ModelReply:
+        body = chat_body(request, self._provider, self._failures)
+        extra = {**chat_extra(request, self._provider), **(extra_fields(request, body) or {})}
+        opening = self._client.chat.completions.create(
+            **body, stream=True, extra_body=extra or None, extra_headers=self._headers
+        )
+        return await self._read(opening, ChatAnswer(self._provider, emit, self._failures))
+
+    async def _respond(self, request: ModelRequest, emit: Emit) -> ModelReply:
+        body = responses_body(request, self._provider, self._failures)
+        opening = self._client.responses.create(
+            **body, stream=True, extra_body=extra_fields(request, body), extra_headers=self._headers
+        )
+        return await self._read(opening, ResponsesAnswer(self._provider, emit, self._failures))
+
+    async def _read(self, opening: Awaitable[AsyncStream[Any]], answer: ChatAnswer | ResponsesAnswer) -> ModelReply:
+        async with aclosing(self._events(opening)) as events:
+            async for event in events:
+                answer.add(event)
+        return answer.reply()
+
+    async def _events(self, opening: Awaitable[AsyncStream[_Event]]) -> AsyncGenerator[_Event, None]:
+        """The events of an answer. The connection is closed with the generator."""
+        streaming = silent = False
+        try:
+            async with await opening as stream:
+                streaming = silent = True
+                kind = stream.response.headers.get("content-type", "nothing")
+                async for event in stream:
+                    silent = False
+                    yield event
+            if not silent:
+                return
+            failure = self._failures.malformed(f"it is {kind} without events, not a stream. Check the address.")
+        except OpenAIError as error:
+            failure = self._failures.of_sdk(error, streaming=streaming)
+        except (ValueError, TypeError, RecursionError) as error:
+            failure = self._unreadable(error, streaming)
+        # raised out here, so that it drags no exception along that quotes the provider or the key
+        raise failure
+
+    def _unreadable(self, error: Exception, streaming: bool) -> ModelError:
+        if streaming:
+            return self._failures.malformed(f"a part of it cannot be read ({error}).")
+        return self._failures.invalid_request(f"the request cannot be written as JSON ({error}).")
+
+
+def _check(settings: AdapterSettings) -> None:
+    """Find out now what would look like a failure of the network later."""
+    if not _is_address(settings.base_url or ""):
+        raise ModelError(
+            f"Provider {settings.provider}: its address must start with http:// or https://. Set it where the worker runs.",
+            kind="configuration",
+            provider=settings.provider,
+        )
+    if settings.api_key and not (settings.api_key.isascii() and settings.api_key.isprintable()):
+        raise ModelError(
+            f"Provider {settings.provider}: its key has characters that no key has. Set it anew where the worker runs.",
+            kind="credentials",
+            provider=settings.provider,
+        )
+
+
+def _is_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # the port is no number, or brackets do not match
+        return False
+
+
+def _headers(settings: AdapterSettings) -> dict[str, str | Omit]:
+    """Headers that keep what the environment says of OpenAI from other providers, who would learn secrets."""
+    authorization = {"Authorization": f"Bearer {settings.api_key}" if settings.api_key else omit}
+    if settings.provider == "openai":
+        return {} if settings.api_key else authorization
+    foreign = [line.partition(":")[0].strip() for line in os.environ.get("OPENAI_CUSTOM_HEADERS", "").split("\n")]
+    names = {name for name in ("OpenAI-Organization", "OpenAI-Project", *foreign) if name.lower() != "authorization"}
+    return {**{name: omit for name in names if name}, **authorization}
+
+
+def _ollama_url(address: str | None) -> str:
+    text = (address or _OLLAMA_ADDRESS).strip().rstrip("/")
+    has_scheme = "://" in text
+    parts = urlsplit(text if has_scheme else f"http://{text}")
+    host = f"127.0.0.1{parts.netloc}" if parts.netloc.startswith(":") else parts.netloc
+    if host.rpartition("@")[2].startswith("0.0.0.0"):
+        host = host.replace("0.0.0.0", "127.0.0.1", 1)  # where Ollama listens on all interfaces
+    if not has_scheme and ":" not in host.rpartition("]")[2]:
+        host = f"{host}:{_OLLAMA_PORT}"
+    path = parts.path.rstrip("/")
+    return f"{parts.scheme}://{host}{path if path.endswith('/v1') else f'{path}/v1'}"

@@ -1,0 +1,338 @@
+"""Chat Completions: the request of a model call, and the answer that its chunks add up to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+from openai.types import CompletionUsage
+from openai.types.chat import ChatCompletionChunk
+from openai.types.chat.chat_completion_chunk import ChoiceDelta, ChoiceDeltaToolCall
+
+from oris_temporal.graph.messages import Image, Message
+from oris_temporal.models.providers import Emit
+from oris_temporal.models.request import ModelReply, ModelRequest, Piece
+from oris_temporal.models.usage import Usage
+
+from .openai_errors import Failures
+from .openai_request import (
+    about_images,
+    answered_call,
+    check_options,
+    has_tools,
+    named_tool,
+    own_reasoning,
+    spoken,
+    stored_calls,
+)
+
+_STOP_REASONS = {
+    "function_call": "tool_calls",
+    "model_length": "length",
+    "max_tokens": "length",
+    "eos_token": "stop",
+    "stop_sequence": "stop",
+}
+_BROKEN_OFF = {"error": "server", "insufficient_system_resource": "overloaded_error"}
+_REASONING_FIELDS = ("reasoning_content", "reasoning")
+
+# --- the request ----------------------------------------------------------------------------------------------------------
+
+
+def chat_body(request: ModelRequest, provider: str, failures: Failures) -> dict[str, Any]:
+    """The request's body, without `extra`.
+
+    Raises:
+        ModelError: The interface cannot say what is asked for (kind ``invalid_request``).
+    """
+    options = request.model.options
+    check_options(request, "Chat Completions", ("top_k",), failures)
+    tool = named_tool(request, failures)
+    body: dict[str, Any] = {
+        "model": request.model.model,
+        "messages": _messages(request.messages, provider, failures),
+        "temperature": options.temperature,
+        "max_completion_tokens" if provider == "openai" else "max_tokens": options.max_tokens,
+        "top_p": options.top_p,
+        "stop": list(options.stop) if options.stop else None,
+        "frequency_penalty": options.frequency_penalty,
+        "presence_penalty": options.presence_penalty,
+        "reasoning_effort": options.reasoning_effort,
+    }
+    if provider != "mistral":
+        body["seed"] = options.seed
+        body["stream_options"] = {"include_usage": True}  # Mistral sends usage unasked, and refuses the question
+    if request.tools:
+        body["tools"] = [_tool(spec.name, spec.description, spec.parameters, spec.strict) for spec in request.tools]
+    if has_tools(request):
+        body["tool_choice"] = {"type": "function", "function": {"name": tool}} if tool else options.tool_choice
+        body["parallel_tool_calls"] = options.parallel_tool_calls
+    if wanted := request.response_format:
+        schema = {"name": wanted.name, "schema": wanted.schema, "strict": wanted.strict}
+        body["response_format"] = {"type": "json_schema", "json_schema": schema}
+    return {name: value for name, value in body.items() if value is not None}
+
+
+def chat_extra(request: ModelRequest, provider: str) -> dict[str, Any]:
+    """Fields that only one provider's Chat Completions have."""
+    seed = request.model.options.seed
+    return {"random_seed": seed} if provider == "mistral" and seed is not None else {}
+
+
+def _tool(name: str, description: str, parameters: dict[str, Any], strict: bool) -> dict[str, Any]:
+    function: dict[str, Any] = {"name": name, "description": description, "parameters": parameters}
+    if strict:
+        function["strict"] = True
+    return {"type": "function", "function": function}
+
+
+def _messages(messages: Sequence[Message], provider: str, failures: Failures) -> list[dict[str, Any]]:
+    """The conversation. Images that only the user can show follow when all calls before them are answered."""
+    written: list[dict[str, Any]] = []
+    to_show: list[dict[str, Any]] = []
+    for message in messages:
+        if message.message_type != "tool" and to_show:
+            written.append({"role": "user", "content": to_show})
+            to_show = []
+        written.append(_message(message, provider, failures))
+        if message.images and message.message_type != "human":
+            to_show += [{"type": "text", "text": about_images(message)}, *map(_image, message.images)]
+    return [*written, {"role": "user", "content": to_show}] if to_show else written
+
+
+def _message(message: Message, provider: str, failures: Failures) -> dict[str, Any]:
+    match message.message_type:
+        case "tool":
+            return {"role": "tool", "tool_call_id": answered_call(message, failures), "content": message.content}
+        case "ai":
+            written = _assistant(message, provider)
+        case "human":
+            written = {"role": "user", "content": _content(message)}
+        case "system":
+            written = {"role": "system", "content": message.content}
+    name = (message.extra or {}).get("name")
+    return {**written, "name": name} if isinstance(name, str) and name else written
+
+
+def _content(message: Message) -> str | list[dict[str, Any]]:
+    if not message.images:
+        return message.content
+    text = [{"type": "text", "text": message.content}] if message.content else []
+    return [*text, *map(_image, message.images)]
+
+
+def _image(image: Image) -> dict[str, Any]:
+    shown = {"url": image.image_url}
+    return {"type": "image_url", "image_url": {**shown, "detail": image.detail} if image.detail else shown}
+
+
+def _assistant(message: Message, provider: str) -> dict[str, Any]:
+    text, calls = spoken(message), stored_calls(message)
+    written: dict[str, Any] = {"role": "assistant", "content": None if calls and not text else text}
+    # thinking models of DeepSeek and others refuse a conversation in which their own reasoning is missing
+    for block in own_reasoning(message, provider, "chat").get("blocks") or ():
+        if block.get("type") in _REASONING_FIELDS:
+            written[block["type"]] = block["text"]
+    if calls:
+        is_own = (message.extra or {}).get("provider") == provider
+        written["tool_calls"] = [
+            {
+                # Gemini signs its calls and wants the signature back; nobody else would take it
+                **(more if is_own else {}),
+                "id": call_id,
+                "type": "function",
+                "function": {"name": name, "arguments": arguments},
+            }
+            for call_id, name, arguments, more in calls
+        ]
+    return written
+
+
+# --- the answer -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Call:
+    """A tool call as far as it has arrived."""
+
+    index: int
+    id: str
+    name: str = ""
+    arguments: list[str] = field(default_factory=list)
+    more: dict[str, Any] = field(default_factory=dict)
+
+    def to_wire(self) -> dict[str, Any]:
+        function = {"name": self.name, "arguments": "".join(self.arguments)}
+        return {"id": self.id, "type": "function", "function": function, **self.more}
+
+
+class ChatAnswer:
+    """Adds up the chunks of one answer, and passes on what is new in each."""
+
+    def __init__(self, provider: str, emit: Emit, failures: Failures) -> None:
+        self._provider = provider
+        self._emit = emit
+        self._failures = failures
+        self._text: list[str] = []
+        self._refusal: list[str] = []
+        self._reasoning: list[str] = []
+        self._reasoning_field = ""
+        self._calls: list[_Call] = []
+        self._by_index: dict[int, _Call] = {}
+        self._finish_reason = ""
+        self._usage = Usage(calls=1)
+        self._id: str | None = None
+        self._model = ""
+
+    def add(self, chunk: object) -> None:
+        """Take the next chunk.
+
+        Raises:
+            ModelError: It is none (kind ``malformed``), or says that the provider broke off.
+        """
+        if not isinstance(chunk, ChatCompletionChunk):
+            raise self._failures.malformed("a chunk is not an object.")
+        self._id = self._id or chunk.id or None
+        self._model = chunk.model or self._model
+        if isinstance(chunk.usage, CompletionUsage):
+            self._usage = _usage(chunk.usage)
+        for choice in chunk.choices or ():
+            if getattr(choice, "index", None):
+                continue  # more than one answer was asked for; there is room for one
+            if isinstance(delta := getattr(choice, "delta", None), ChoiceDelta):
+                self._add_delta(delta)
+            if reason := getattr(choice, "finish_reason", None):
+                self._finish(str(reason))
+
+    def reply(self) -> ModelReply:
+        """The whole answer.
+
+        Raises:
+            ModelError: It is not complete (kind ``malformed``).
+        """
+        if not self._finish_reason:
+            raise self._failures.malformed("it ended without a finish_reason.")
+        if nameless := next((call for call in self._calls if not call.name), None):
+            raise self._failures.malformed(f"tool call {nameless.index} has no name.")
+        refusal = "".join(self._refusal) or None
+        return ModelReply(
+            text="".join(self._text),
+            tool_calls=[call.to_wire() for call in self._calls],
+            stop_reason=self._stop_reason(refusal),
+            usage=self._usage,
+            model=self._model,
+            id=self._id,
+            reasoning=self._given_back(),
+            refusal=refusal,
+        )
+
+    def _finish(self, reason: str) -> None:
+        if reason in _BROKEN_OFF:
+            raise self._failures.in_stream({"code": _BROKEN_OFF[reason]}, f"it broke off its answer ({reason}).")
+        self._finish_reason = reason
+
+    def _stop_reason(self, refusal: str | None) -> str:
+        reason = _STOP_REASONS.get(self._finish_reason, self._finish_reason)
+        if reason != "stop":
+            return reason
+        if refusal:
+            return "refusal"
+        return "tool_calls" if self._calls else "stop"  # "stop" is said of calls that were demanded, too
+
+    def _given_back(self) -> dict[str, Any] | None:
+        if not self._reasoning:
+            return None
+        text = "".join(self._reasoning)
+        blocks = [{"type": self._reasoning_field, "text": text}] if self._reasoning_field else []
+        return {"provider": self._provider, "api": "chat", "blocks": blocks, "text": text}
+
+    def _add_delta(self, delta: ChoiceDelta) -> None:
+        self._add_reasoning(delta)
+        for kind, text in _texts(delta.content):
+            self._write(kind, text)
+        if isinstance(delta.refusal, str):
+            self._refusal.append(delta.refusal)
+        for part in delta.tool_calls or ():
+            if not isinstance(part, ChoiceDeltaToolCall):
+                raise self._failures.malformed("a tool call is not an object.")
+            self._add_call(part)
+
+    def _add_reasoning(self, delta: ChoiceDelta) -> None:
+        more = delta.model_extra or {}
+        for name in _REASONING_FIELDS:
+            if (text := more.get(name)) and isinstance(text, str):
+                self._reasoning_field = name
+                self._write("reasoning", text)
+                return
+
+    def _write(self, kind: str, text: str) -> None:
+        if not text:
+            return
+        if kind == "reasoning":
+            self._reasoning.append(text)
+            self._emit({"type": "reasoning", "text": text})
+        else:
+            self._text.append(text)
+            self._emit({"type": "text", "text": text})
+
+    def _add_call(self, part: ChoiceDeltaToolCall) -> None:
+        name = part.function.name if part.function else None
+        arguments = part.function.arguments if part.function else None
+        call = self._call(part, name)
+        piece: Piece = {"type": "tool_call", "index": call.index}
+        if not call.name and name:
+            piece["id"], piece["name"] = call.id, name
+            call.name = name
+        if fragment := _json_text(arguments):
+            call.arguments.append(fragment)
+            piece["arguments"] = fragment
+        call.more.update(part.model_extra or {})
+        if len(piece) > 2:
+            self._emit(piece)
+
+    def _call(self, part: ChoiceDeltaToolCall, name: str | None) -> _Call:
+        """The call that a part belongs to. Some servers number every call 0, or none; those send a call's name with each part."""
+        known = self._by_index.get(part.index) if isinstance(part.index, int) else (self._calls or [None])[-1]
+        is_other = known is not None and bool(name and part.id and known.name and part.id != known.id)
+        if known is not None and not is_other:
+            return known
+        call = _Call(len(self._calls), part.id or f"call_{uuid4().hex[:24]}")
+        self._calls.append(call)
+        if isinstance(part.index, int):
+            self._by_index[part.index] = call
+        return call
+
+
+def _texts(content: object) -> Iterator[tuple[str, str]]:
+    """Text and thinking of a delta; Mistral's thinking models send both as a list of parts."""
+    if isinstance(content, str):
+        yield "text", content
+    for part in content if isinstance(content, list) else ():
+        match part:
+            case {"type": "text", "text": str(text)}:
+                yield "text", text
+            case {"type": "thinking", "thinking": list(inner)}:
+                yield from (("reasoning", text) for _, text in _texts(inner))
+
+
+def _json_text(value: object) -> str:
+    """Arguments are text, but some servers send the object itself."""
+    return (
+        value if isinstance(value, str) else json.dumps(value, ensure_ascii=False) if isinstance(value, Mapping) else ""
+    )
+
+
+def _usage(usage: CompletionUsage) -> Usage:
+    read, written = usage.prompt_tokens_details, usage.completion_tokens_details
+    hits = (usage.model_extra or {}).get("prompt_cache_hit_tokens")  # DeepSeek's name for it
+    return Usage(
+        prompt=usage.prompt_tokens or 0,
+        completion=usage.completion_tokens or 0,
+        cached=(read.cached_tokens if read else None) or (hits if isinstance(hits, int) else 0),
+        cache_writes=(read.cache_write_tokens if read else None) or 0,
+        reasoning=(written.reasoning_tokens if written else None) or 0,
+        calls=1,
+    )

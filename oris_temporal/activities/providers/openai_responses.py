@@ -1,0 +1,319 @@
+"""The Responses API: the request of a model call, and the answer that its events add up to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from openai.types.responses import (
+    Response,
+    ResponseFunctionToolCall,
+    ResponseOutputItem,
+    ResponseOutputMessage,
+    ResponseReasoningItem,
+    ResponseUsage,
+)
+
+from oris_temporal.graph.messages import Image, Message
+from oris_temporal.models.providers import Emit
+from oris_temporal.models.request import ModelReply, ModelRequest, Piece
+from oris_temporal.models.usage import Usage
+
+from .openai_errors import Failures
+from .openai_request import (
+    about_images,
+    answered_call,
+    check_options,
+    has_tools,
+    named_tool,
+    own_reasoning,
+    spoken,
+    stored_calls,
+)
+
+_ABSENT = ("top_k", "stop", "seed", "frequency_penalty", "presence_penalty")
+_DO_NOT_REASON = re.compile(r"(ft:)?(gpt-[34]|chatgpt-|gpt-5-chat)")
+
+# --- the request ----------------------------------------------------------------------------------------------------------
+
+
+def responses_body(request: ModelRequest, provider: str, failures: Failures) -> dict[str, Any]:
+    """The request's body, without `extra`.
+
+    Raises:
+        ModelError: The interface cannot say what is asked for (kind ``invalid_request``).
+    """
+    options = request.model.options
+    check_options(request, "The Responses API", _ABSENT, failures)
+    tool = named_tool(request, failures)
+    body: dict[str, Any] = {
+        "model": request.model.model,
+        "input": _input(request.messages, provider, failures),
+        "store": False,
+        "temperature": options.temperature,
+        "max_output_tokens": options.max_tokens,
+        "top_p": options.top_p,
+        "reasoning": {"effort": options.reasoning_effort} if options.reasoning_effort else None,
+    }
+    if not _DO_NOT_REASON.match(request.model.model):  # those answer 400 to the question for what they do not have
+        body["include"] = ["reasoning.encrypted_content"]
+    if request.tools:
+        body["tools"] = [
+            {
+                "type": "function",
+                "name": spec.name,
+                "description": spec.description,
+                "parameters": spec.parameters,
+                "strict": spec.strict,  # always: the default here is True
+            }
+            for spec in request.tools
+        ]
+    if has_tools(request):
+        body["tool_choice"] = {"type": "function", "name": tool} if tool else options.tool_choice
+        body["parallel_tool_calls"] = options.parallel_tool_calls
+    if wanted := request.response_format:
+        form = {"type": "json_schema", "name": wanted.name, "schema": wanted.schema, "strict": wanted.strict}
+        body["text"] = {"format": form}
+    return {name: value for name, value in body.items() if value is not None}
+
+
+def _input(messages: Sequence[Message], provider: str, failures: Failures) -> list[dict[str, Any]]:
+    """The conversation as input items. Images that only the user can show follow the message that has them."""
+    items: list[dict[str, Any]] = []
+    for message in messages:
+        match message.message_type:
+            case "system":
+                items.append(_said("system", [_text(message.content)]))
+            case "human":
+                items.append(_said("user", _content(message)))
+            case "tool":
+                output = _content(message) if message.images else message.content
+                call_id = answered_call(message, failures)
+                items.append({"type": "function_call_output", "call_id": call_id, "output": output})
+            case "ai":
+                items.extend(_assistant(message, provider))
+        if message.images and message.message_type in ("system", "ai"):
+            items.append(_said("user", [_text(about_images(message)), *map(_image, message.images)]))
+    return items
+
+
+def _assistant(message: Message, provider: str) -> list[dict[str, Any]]:
+    own = own_reasoning(message, provider, "responses")
+    items: list[dict[str, Any]] = []
+    if text := spoken(message):
+        said = _said("assistant", [{"type": "output_text", "text": text}])
+        items.append({**said, "phase": own["phase"]} if own.get("phase") else said)
+    for call_id, name, arguments, _ in stored_calls(message):
+        items.append({"type": "function_call", "call_id": call_id, "name": name, "arguments": arguments})
+    return _interleaved(items, own)
+
+
+def _interleaved(items: list[dict[str, Any]], own: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Reasoning where it was among what the model wrote: each must come right before what it led to."""
+    blocks = own.get("blocks") or []
+    places = own.get("places") or [0] * len(blocks)
+    written: list[dict[str, Any]] = []
+    for place, item in enumerate(items):
+        written += [block for block, at in zip(blocks, places, strict=False) if at == place]
+        written.append(item)
+    return written
+
+
+def _said(role: str, content: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"type": "message", "role": role, "content": content}
+
+
+def _content(message: Message) -> list[dict[str, Any]]:
+    shown = [_image(image) for image in message.images or ()]
+    return [_text(message.content), *shown] if message.content or not shown else shown
+
+
+def _text(text: str) -> dict[str, Any]:
+    return {"type": "input_text", "text": text}
+
+
+def _image(image: Image) -> dict[str, Any]:
+    return {"type": "input_image", "image_url": image.image_url, "detail": image.detail or "auto"}
+
+
+# --- the answer -----------------------------------------------------------------------------------------------------------
+
+
+class ResponsesAnswer:
+    """Adds up the events of one answer, and passes on what is new in each."""
+
+    def __init__(self, provider: str, emit: Emit, failures: Failures) -> None:
+        self._provider = provider
+        self._emit = emit
+        self._failures = failures
+        self._items: dict[int, ResponseOutputItem] = {}
+        self._calls: dict[int, int] = {}  # number of a tool call by the place of its item
+        self._argued: set[int] = set()  # places whose arguments came in pieces
+        self._reasoning: list[str] = []
+        self._response: Response | None = None
+
+    def add(self, event: object) -> None:
+        """Take the next event.
+
+        Raises:
+            ModelError: It breaks the protocol (kind ``malformed``), or says that the provider failed.
+        """
+        kind = getattr(event, "type", None)
+        if not isinstance(kind, str):
+            raise self._failures.malformed("an event is not an object with a type.")
+        match kind:
+            case "response.output_text.delta":
+                self._write("text", event)
+            case "response.reasoning_summary_text.delta" | "response.reasoning_text.delta":
+                self._write("reasoning", event)
+            case "response.reasoning_summary_part.added" if self._reasoning:
+                self._think("\n\n")
+            case "response.output_item.added":
+                self._begin(event)
+            case "response.function_call_arguments.delta":
+                self._argue(event)
+            case "response.output_item.done":
+                self._finish_item(event)
+            case "response.completed" | "response.incomplete":
+                self._finish(event)
+            case "response.failed":
+                raise self._failed(getattr(event, "response", None))
+            case "error":
+                raise self._failures.in_stream(_as_dict(event))
+
+    def reply(self) -> ModelReply:
+        """The whole answer.
+
+        Raises:
+            ModelError: It is not complete (kind ``malformed``).
+        """
+        response = self._response
+        if response is None:
+            raise self._failures.malformed("it ended without response.completed.")
+        # what was streamed is more exact than the summary at the end, in which some servers leave it out
+        items = [self._items[place] for place in sorted(self._items)] or list(response.output or ())
+        calls = [_call(item) for item in items if isinstance(item, ResponseFunctionToolCall)]
+        refusal = "".join(_parts(items, "refusal", "refusal")) or None
+        return ModelReply(
+            text="".join(_parts(items, "output_text", "text")),
+            tool_calls=calls,
+            stop_reason=_stop_reason(response, bool(calls), refusal),
+            usage=_usage(response.usage),
+            model=response.model or "",
+            id=response.id or None,
+            reasoning=self._given_back(items),
+            refusal=refusal,
+        )
+
+    def _write(self, kind: str, event: object) -> None:
+        if not isinstance(text := getattr(event, "delta", None), str):
+            raise self._failures.malformed("a delta is not a text.")
+        if text and kind == "text":
+            self._emit({"type": "text", "text": text})
+        elif text:
+            self._think(text)
+
+    def _think(self, text: str) -> None:
+        self._reasoning.append(text)
+        self._emit({"type": "reasoning", "text": text})
+
+    def _begin(self, event: object) -> None:
+        place, item = getattr(event, "output_index", None), getattr(event, "item", None)
+        if isinstance(place, int) and isinstance(item, ResponseFunctionToolCall) and place not in self._calls:
+            index = self._calls[place] = len(self._calls)
+            self._emit({"type": "tool_call", "index": index, "id": item.call_id, "name": item.name})
+
+    def _argue(self, event: object) -> None:
+        place, text = getattr(event, "output_index", None), getattr(event, "delta", None)
+        if not isinstance(place, int) or place not in self._calls or not isinstance(text, str):
+            raise self._failures.malformed("arguments belong to no tool call.")
+        if text:
+            self._argued.add(place)
+            self._emit({"type": "tool_call", "index": self._calls[place], "arguments": text})
+
+    def _finish_item(self, event: object) -> None:
+        place, item = getattr(event, "output_index", None), getattr(event, "item", None)
+        if not isinstance(place, int) or item is None:
+            raise self._failures.malformed("an item has no place.")
+        self._begin(event)
+        if isinstance(item, ResponseFunctionToolCall):
+            if not (item.call_id and item.name):
+                raise self._failures.malformed("a tool call has no id or no name.")
+            if item.arguments and place not in self._argued:
+                piece: Piece = {"type": "tool_call", "index": self._calls[place], "arguments": item.arguments}
+                self._emit(piece)
+        self._items[place] = item
+
+    def _finish(self, event: object) -> None:
+        response = getattr(event, "response", None)
+        if not isinstance(response, Response):
+            raise self._failures.malformed("its last event has no response.")
+        self._response = response
+
+    def _failed(self, response: object) -> Exception:
+        error = getattr(response, "error", None)
+        return self._failures.in_stream(_as_dict(error), "it failed without saying why.")
+
+    def _given_back(self, items: Sequence[ResponseOutputItem]) -> dict[str, Any] | None:
+        blocks: list[dict[str, Any]] = []
+        places: list[int] = []
+        phase: str | None = None
+        others = said = 0
+        for item in items:
+            if isinstance(item, ResponseReasoningItem):
+                blocks.append(_as_dict(item))
+                places.append(others + said)
+            elif isinstance(item, ResponseOutputMessage):
+                said, phase = 1, item.phase or phase  # all that it says becomes one message
+            elif isinstance(item, ResponseFunctionToolCall):
+                others += 1
+        if not blocks and not phase:
+            return None
+        given: dict[str, Any] = {"provider": self._provider, "api": "responses", "blocks": blocks}
+        if any(places):
+            given["places"] = places
+        if phase:
+            given["phase"] = phase
+        if text := "".join(self._reasoning):
+            given["text"] = text
+        return given
+
+
+def _as_dict(item: object) -> dict[str, Any]:
+    """An object as the provider wrote it."""
+    return item.to_dict(mode="json") if hasattr(item, "to_dict") else {}
+
+
+def _call(item: ResponseFunctionToolCall) -> dict[str, Any]:
+    return {"id": item.call_id, "type": "function", "function": {"name": item.name, "arguments": item.arguments or ""}}
+
+
+def _parts(items: Sequence[ResponseOutputItem], kind: str, name: str) -> Iterator[str]:
+    for item in items:
+        for part in (item.content or ()) if isinstance(item, ResponseOutputMessage) else ():
+            if getattr(part, "type", None) == kind:
+                yield getattr(part, name, None) or ""
+
+
+def _stop_reason(response: Response, has_calls: bool, refusal: str | None) -> str:
+    if response.status == "incomplete" or response.incomplete_details:
+        reason = response.incomplete_details.reason if response.incomplete_details else None
+        return "length" if reason == "max_output_tokens" else reason or "incomplete"
+    if refusal:
+        return "refusal"
+    return "tool_calls" if has_calls else "stop"
+
+
+def _usage(usage: ResponseUsage | None) -> Usage:
+    if not isinstance(usage, ResponseUsage):
+        return Usage(calls=1)
+    read, written = usage.input_tokens_details, usage.output_tokens_details
+    return Usage(
+        prompt=usage.input_tokens or 0,
+        completion=usage.output_tokens or 0,
+        cached=(read.cached_tokens if read else None) or 0,
+        cache_writes=(read.cache_write_tokens if read else None) or 0,
+        reasoning=(written.reasoning_tokens if written else None) or 0,
+        calls=1,
+    )
