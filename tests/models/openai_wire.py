@@ -33,7 +33,11 @@ class Called:
 
 
 def request(
-    *messages: Message, provider: str = "openai", model: str = "gpt-test", options: dict[str, Any] | None = None, **more: Any
+    *messages: Message,
+    provider: str = "openai",
+    model: str = "gpt-test",
+    options: dict[str, Any] | None = None,
+    **more: Any,
 ) -> ModelRequest:
     chat_model = ChatModel(provider, model, ModelOptions(**(options or {})))
     return ModelRequest(chat_model, messages or (Message.human("Hi"),), **more)
@@ -78,7 +82,11 @@ def chunk(delta: dict[str, Any] | None = None, finish: str | None = None, **more
 
 
 def text(*parts: str, finish: str = "stop") -> list[dict[str, Any]]:
-    return [chunk({"role": "assistant", "content": ""}), *(chunk({"content": part}) for part in parts), chunk({}, finish)]
+    return [
+        chunk({"role": "assistant", "content": ""}),
+        *(chunk({"content": part}) for part in parts),
+        chunk({}, finish),
+    ]
 
 
 def tool(index: int | None, arguments: str | None = None, **more: Any) -> dict[str, Any]:

@@ -14,7 +14,9 @@ from oris_temporal.models.providers import AdapterSettings, find_provider
 async def ask(server: ProviderServer, address: str, **options):
     adapter = ollama_adapter(AdapterSettings("ollama", address, None))
     try:
-        return await adapter.generate(request(provider="ollama", model="llama3:8b", options=options), lambda piece: None)
+        return await adapter.generate(
+            request(provider="ollama", model="llama3:8b", options=options), lambda piece: None
+        )
     finally:
         await adapter.close()
 

@@ -555,7 +555,9 @@ async def test_reply_as_a_message_is_told_again_as_it_was():
 
 @pytest.mark.parametrize("name", ["reasoning_content", "reasoning"])
 async def test_reasoning_arrives_in_pieces(name):
-    called = await call(chat(chunk({name: "Hm", "content": None}), chunk({name: "m."}), *text("Hi")), provider="deepseek")
+    called = await call(
+        chat(chunk({name: "Hm", "content": None}), chunk({name: "m."}), *text("Hi")), provider="deepseek"
+    )
     assert called.pieces == [
         {"type": "reasoning", "text": "Hm"},
         {"type": "reasoning", "text": "m."},

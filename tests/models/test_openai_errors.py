@@ -26,7 +26,9 @@ async def failure(answer: Answer, **more: Any) -> ModelError:
 
 def refusal(status: int, message: str = "It is so.", **more: Any) -> Answer:
     headers = more.pop("headers", {})
-    return Answer.json({"error": {"message": message, "type": "x", "param": None, "code": None, **more}}, status, **headers)
+    return Answer.json(
+        {"error": {"message": message, "type": "x", "param": None, "code": None, **more}}, status, **headers
+    )
 
 
 # --- kinds ----------------------------------------------------------------------------------------------------------------
@@ -94,7 +96,9 @@ async def test_kind_by_what_servers_without_codes_say(status, message, kind):
 
 async def test_gemini_answers_a_wrong_key_with_400():
     reason = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"}
-    body = [{"error": {"code": 400, "message": "API key not valid.", "status": "INVALID_ARGUMENT", "details": [reason]}}]
+    body = [
+        {"error": {"code": 400, "message": "API key not valid.", "status": "INVALID_ARGUMENT", "details": [reason]}}
+    ]
     error = await failure(Answer.json(body, 400), provider="gemini")
     assert (error.kind, "API key not valid." in str(error)) == ("authentication", True)
 
@@ -148,7 +152,9 @@ async def test_message_is_the_providers_with_what_to_do():
 
 
 async def test_details():
-    error = await failure(refusal(429, code="rate_limit_exceeded", headers={"x_request_id": "req_1", "retry_after": "3"}))
+    error = await failure(
+        refusal(429, code="rate_limit_exceeded", headers={"x_request_id": "req_1", "retry_after": "3"})
+    )
     assert error.details == {
         "kind": "rate_limit",
         "provider": "openai",
@@ -185,7 +191,12 @@ async def test_shapes_of_error_bodies(body, said):
 
 @pytest.mark.parametrize(
     ("body", "said"),
-    [(b"upstream gone", "upstream gone"), (b"<html><body>Bad gateway", "a web page"), (b"", "no message"), (b"\xff\xfe", "")],
+    [
+        (b"upstream gone", "upstream gone"),
+        (b"<html><body>Bad gateway", "a web page"),
+        (b"", "no message"),
+        (b"\xff\xfe", ""),
+    ],
 )
 async def test_error_bodies_that_are_no_json(body, said):
     error = await failure(Answer(502, {}, [body] if body else []))

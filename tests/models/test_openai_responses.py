@@ -105,7 +105,9 @@ async def test_conversation_with_tools():
 
 
 async def test_images_of_a_user():
-    called = await ask(hello(), Message.human("What?", [Image("https://x.test/a.png", "low"), "data:image/png;base64,AA"]))
+    called = await ask(
+        hello(), Message.human("What?", [Image("https://x.test/a.png", "low"), "data:image/png;base64,AA"])
+    )
     assert called.body["input"][0]["content"] == [
         {"type": "input_text", "text": "What?"},
         {"type": "input_image", "image_url": "https://x.test/a.png", "detail": "low"},
@@ -152,7 +154,13 @@ async def test_response_format():
 
 
 async def test_options():
-    set_options = {"temperature": 0.5, "max_tokens": 9, "top_p": 0.5, "parallel_tool_calls": False, "reasoning_effort": "low"}
+    set_options = {
+        "temperature": 0.5,
+        "max_tokens": 9,
+        "top_p": 0.5,
+        "parallel_tool_calls": False,
+        "reasoning_effort": "low",
+    }
     called = await ask(hello(), tools=[WEATHER], set_options=set_options)
     sent = {name: value for name, value in called.body.items() if name not in ("model", "input", "tools", "include")}
     assert sent == {
@@ -401,7 +409,9 @@ async def test_reasoning_is_not_given_to_chat_completions():
 
 
 async def test_reasoning_without_what_it_led_to_is_not_given_back():
-    last = event("response.incomplete", response=response("incomplete", incomplete_details={"reason": "max_output_tokens"}))
+    last = event(
+        "response.incomplete", response=response("incomplete", incomplete_details={"reason": "max_output_tokens"})
+    )
     again = await told_again(responses(done(0, thought(1)), end=last))
     assert again == []
 

@@ -15,8 +15,8 @@ from oris_temporal.models.providers import AdapterSettings, Emit
 from oris_temporal.models.request import ModelReply, ModelRequest
 
 from .openai_chat import ChatAnswer, chat_body, chat_extra
+from .openai_common import extra_fields
 from .openai_errors import Failures
-from .openai_request import extra_fields
 from .openai_responses import ResponsesAnswer, responses_body
 
 _ADDRESS = "https://api.openai.com/v1"  # named, so that the SDK does not look for another in the environment

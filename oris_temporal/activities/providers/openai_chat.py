@@ -10,24 +10,25 @@ from uuid import uuid4
 
 from openai.types import CompletionUsage
 from openai.types.chat import ChatCompletionChunk
-from openai.types.chat.chat_completion_chunk import ChoiceDelta, ChoiceDeltaToolCall
+from openai.types.chat.chat_completion_chunk import ChoiceDelta, ChoiceDeltaToolCall, ChoiceDeltaToolCallFunction
 
 from oris_temporal.graph.messages import Image, Message
 from oris_temporal.models.providers import Emit
 from oris_temporal.models.request import ModelReply, ModelRequest, Piece
 from oris_temporal.models.usage import Usage
 
-from .openai_errors import Failures
-from .openai_request import (
+from .openai_common import (
     about_images,
     answered_call,
     check_options,
+    count,
     has_tools,
     named_tool,
     own_reasoning,
     spoken,
     stored_calls,
 )
+from .openai_errors import Failures
 
 _STOP_REASONS = {
     "function_call": "tool_calls",
@@ -195,11 +196,11 @@ class ChatAnswer:
         """
         if not isinstance(chunk, ChatCompletionChunk):
             raise self._failures.malformed("a chunk is not an object.")
-        self._id = self._id or chunk.id or None
-        self._model = chunk.model or self._model
+        self._id = self._id or _text(chunk.id) or None
+        self._model = _text(chunk.model) or self._model
         if isinstance(chunk.usage, CompletionUsage):
             self._usage = _usage(chunk.usage)
-        for choice in chunk.choices or ():
+        for choice in self._list(chunk.choices):
             if getattr(choice, "index", None):
                 continue  # more than one answer was asked for; there is room for one
             if isinstance(delta := getattr(choice, "delta", None), ChoiceDelta):
@@ -253,9 +254,8 @@ class ChatAnswer:
         self._add_reasoning(delta)
         for kind, text in _texts(delta.content):
             self._write(kind, text)
-        if isinstance(delta.refusal, str):
-            self._refusal.append(delta.refusal)
-        for part in delta.tool_calls or ():
+        self._refusal.append(_text(delta.refusal))
+        for part in self._list(delta.tool_calls):
             if not isinstance(part, ChoiceDeltaToolCall):
                 raise self._failures.malformed("a tool call is not an object.")
             self._add_call(part)
@@ -279,31 +279,43 @@ class ChatAnswer:
             self._emit({"type": "text", "text": text})
 
     def _add_call(self, part: ChoiceDeltaToolCall) -> None:
-        name = part.function.name if part.function else None
-        arguments = part.function.arguments if part.function else None
+        function = part.function or ChoiceDeltaToolCallFunction()
+        if not isinstance(function, ChoiceDeltaToolCallFunction):
+            raise self._failures.malformed("the function of a tool call is not an object.")
+        name = _text(function.name)
         call = self._call(part, name)
         piece: Piece = {"type": "tool_call", "index": call.index}
         if not call.name and name:
             piece["id"], piece["name"] = call.id, name
             call.name = name
-        if fragment := _json_text(arguments):
+        if fragment := _json_text(function.arguments):
             call.arguments.append(fragment)
             piece["arguments"] = fragment
         call.more.update(part.model_extra or {})
         if len(piece) > 2:
             self._emit(piece)
 
-    def _call(self, part: ChoiceDeltaToolCall, name: str | None) -> _Call:
+    def _list(self, value: list[Any] | None) -> list[Any]:
+        if value is not None and not isinstance(value, list):
+            raise self._failures.malformed("there is something else where a list belongs.")
+        return value or []
+
+    def _call(self, part: ChoiceDeltaToolCall, name: str) -> _Call:
         """The call that a part belongs to. Some servers number every call 0, or none; those send a call's name with each part."""
         known = self._by_index.get(part.index) if isinstance(part.index, int) else (self._calls or [None])[-1]
-        is_other = known is not None and bool(name and part.id and known.name and part.id != known.id)
+        is_other = known is not None and bool(name and known.name and _text(part.id) not in ("", known.id))
         if known is not None and not is_other:
             return known
-        call = _Call(len(self._calls), part.id or f"call_{uuid4().hex[:24]}")
+        call = _Call(len(self._calls), _text(part.id) or f"call_{uuid4().hex[:24]}")
         self._calls.append(call)
         if isinstance(part.index, int):
             self._by_index[part.index] = call
         return call
+
+
+def _text(value: object) -> str:
+    """A text; the SDK does not check what servers write."""
+    return value if isinstance(value, str) else ""
 
 
 def _texts(content: object) -> Iterator[tuple[str, str]]:
@@ -327,12 +339,11 @@ def _json_text(value: object) -> str:
 
 def _usage(usage: CompletionUsage) -> Usage:
     read, written = usage.prompt_tokens_details, usage.completion_tokens_details
-    hits = (usage.model_extra or {}).get("prompt_cache_hit_tokens")  # DeepSeek's name for it
     return Usage(
-        prompt=usage.prompt_tokens or 0,
-        completion=usage.completion_tokens or 0,
-        cached=(read.cached_tokens if read else None) or (hits if isinstance(hits, int) else 0),
-        cache_writes=(read.cache_write_tokens if read else None) or 0,
-        reasoning=(written.reasoning_tokens if written else None) or 0,
+        prompt=count(usage, "prompt_tokens"),
+        completion=count(usage, "completion_tokens"),
+        cached=count(read, "cached_tokens") or count(usage, "prompt_cache_hit_tokens"),  # DeepSeek's name for it
+        cache_writes=count(read, "cache_write_tokens"),
+        reasoning=count(written, "reasoning_tokens"),
         calls=1,
     )

@@ -24,7 +24,7 @@ LONGEST_MESSAGE = 500
 """Characters that are kept of what a provider says."""
 
 _READ = 20_000  # characters of a provider's message that are looked at; bodies can be pages
-_DEPTH = 4  # levels of an error body in which its message is looked for
+_DEPTH = 6  # levels of an error body in which its message is looked for
 
 _BY_STATUS = {
     401: "authentication",

@@ -17,20 +17,21 @@ from openai.types.responses import (
 
 from oris_temporal.graph.messages import Image, Message
 from oris_temporal.models.providers import Emit
-from oris_temporal.models.request import ModelReply, ModelRequest, Piece
+from oris_temporal.models.request import ModelReply, ModelRequest
 from oris_temporal.models.usage import Usage
 
-from .openai_errors import Failures
-from .openai_request import (
+from .openai_common import (
     about_images,
     answered_call,
     check_options,
+    count,
     has_tools,
     named_tool,
     own_reasoning,
     spoken,
     stored_calls,
 )
+from .openai_errors import Failures
 
 _ABSENT = ("top_k", "stop", "seed", "frequency_penalty", "presence_penalty")
 _DO_NOT_REASON = re.compile(r"(ft:)?(gpt-[34]|chatgpt-|gpt-5-chat)")
@@ -192,16 +193,16 @@ class ResponsesAnswer:
         if response is None:
             raise self._failures.malformed("it ended without response.completed.")
         # what was streamed is more exact than the summary at the end, in which some servers leave it out
-        items = [self._items[place] for place in sorted(self._items)] or list(response.output or ())
-        calls = [_call(item) for item in items if isinstance(item, ResponseFunctionToolCall)]
+        items = [self._items[place] for place in sorted(self._items)] or _list(response.output)
+        calls = [self._call(item) for item in items if isinstance(item, ResponseFunctionToolCall)]
         refusal = "".join(_parts(items, "refusal", "refusal")) or None
         return ModelReply(
             text="".join(_parts(items, "output_text", "text")),
             tool_calls=calls,
             stop_reason=_stop_reason(response, bool(calls), refusal),
             usage=_usage(response.usage),
-            model=response.model or "",
-            id=response.id or None,
+            model=str(response.model or ""),
+            id=str(response.id) if response.id else None,
             reasoning=self._given_back(items),
             refusal=refusal,
         )
@@ -222,7 +223,8 @@ class ResponsesAnswer:
         place, item = getattr(event, "output_index", None), getattr(event, "item", None)
         if isinstance(place, int) and isinstance(item, ResponseFunctionToolCall) and place not in self._calls:
             index = self._calls[place] = len(self._calls)
-            self._emit({"type": "tool_call", "index": index, "id": item.call_id, "name": item.name})
+            call = self._call(item)
+            self._emit({"type": "tool_call", "index": index, "id": call["id"], "name": call["function"]["name"]})
 
     def _argue(self, event: object) -> None:
         place, text = getattr(event, "output_index", None), getattr(event, "delta", None)
@@ -238,12 +240,16 @@ class ResponsesAnswer:
             raise self._failures.malformed("an item has no place.")
         self._begin(event)
         if isinstance(item, ResponseFunctionToolCall):
-            if not (item.call_id and item.name):
-                raise self._failures.malformed("a tool call has no id or no name.")
-            if item.arguments and place not in self._argued:
-                piece: Piece = {"type": "tool_call", "index": self._calls[place], "arguments": item.arguments}
-                self._emit(piece)
+            arguments = self._call(item)["function"]["arguments"]
+            if arguments and place not in self._argued:
+                self._emit({"type": "tool_call", "index": self._calls[place], "arguments": arguments})
         self._items[place] = item
+
+    def _call(self, item: ResponseFunctionToolCall) -> dict[str, Any]:
+        call_id, name, arguments = item.call_id, item.name, item.arguments or ""
+        if not all(isinstance(text, str) for text in (call_id, name, arguments)) or not (call_id and name):
+            raise self._failures.malformed("a tool call has no id or no name.")
+        return {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}}
 
     def _finish(self, event: object) -> None:
         response = getattr(event, "response", None)
@@ -282,38 +288,38 @@ class ResponsesAnswer:
 
 def _as_dict(item: object) -> dict[str, Any]:
     """An object as the provider wrote it."""
-    return item.to_dict(mode="json") if hasattr(item, "to_dict") else {}
+    return item.to_dict(mode="json", warnings=False) if hasattr(item, "to_dict") else {}
 
 
-def _call(item: ResponseFunctionToolCall) -> dict[str, Any]:
-    return {"id": item.call_id, "type": "function", "function": {"name": item.name, "arguments": item.arguments or ""}}
+def _list(value: object) -> list[Any]:
+    """A list; the SDK does not check what servers write."""
+    return value if isinstance(value, list) else []
 
 
 def _parts(items: Sequence[ResponseOutputItem], kind: str, name: str) -> Iterator[str]:
     for item in items:
-        for part in (item.content or ()) if isinstance(item, ResponseOutputMessage) else ():
-            if getattr(part, "type", None) == kind:
-                yield getattr(part, name, None) or ""
+        for part in _list(item.content) if isinstance(item, ResponseOutputMessage) else ():
+            if getattr(part, "type", None) == kind and isinstance(text := getattr(part, name, None), str):
+                yield text
 
 
 def _stop_reason(response: Response, has_calls: bool, refusal: str | None) -> str:
     if response.status == "incomplete" or response.incomplete_details:
-        reason = response.incomplete_details.reason if response.incomplete_details else None
-        return "length" if reason == "max_output_tokens" else reason or "incomplete"
+        reason = getattr(response.incomplete_details, "reason", None)
+        return "length" if reason == "max_output_tokens" else str(reason or "incomplete")
     if refusal:
         return "refusal"
     return "tool_calls" if has_calls else "stop"
 
 
 def _usage(usage: ResponseUsage | None) -> Usage:
-    if not isinstance(usage, ResponseUsage):
-        return Usage(calls=1)
-    read, written = usage.input_tokens_details, usage.output_tokens_details
+    read = getattr(usage, "input_tokens_details", None)
+    written = getattr(usage, "output_tokens_details", None)
     return Usage(
-        prompt=usage.input_tokens or 0,
-        completion=usage.output_tokens or 0,
-        cached=(read.cached_tokens if read else None) or 0,
-        cache_writes=(read.cache_write_tokens if read else None) or 0,
-        reasoning=(written.reasoning_tokens if written else None) or 0,
+        prompt=count(usage, "input_tokens"),
+        completion=count(usage, "output_tokens"),
+        cached=count(read, "cached_tokens"),
+        cache_writes=count(read, "cache_write_tokens"),
+        reasoning=count(written, "reasoning_tokens"),
         calls=1,
     )

@@ -1,4 +1,4 @@
-"""What requests of Chat Completions and of the Responses API have in common."""
+"""What Chat Completions and the Responses API have in common."""
 
 from __future__ import annotations
 
@@ -122,3 +122,9 @@ def about_images(message: Message) -> str:
         case "ai":
             return f"The assistant's message above goes with {what}:"
     return f"The instructions above go with {what}:"
+
+
+def count(holder: object, name: str) -> int:
+    """A number of tokens; 0 where a server leaves it out, or writes what is no number."""
+    number = getattr(holder, name, None)
+    return number if isinstance(number, int) else 0
