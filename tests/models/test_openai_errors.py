@@ -147,7 +147,7 @@ async def test_retry_after_as_a_date():
 async def test_message_is_the_providers_with_what_to_do():
     error = await failure(refusal(404, "The model `gpt-9` does not exist"))
     assert str(error) == (
-        "Provider openai (404): The model `gpt-9` does not exist Check the name of the model and the address of the provider."
+        "Provider openai (404): The model `gpt-9` does not exist. Check the name of the model and the address of the provider."
     )
 
 
@@ -264,7 +264,7 @@ async def test_other_secrets_are_removed(said, secret):
 async def test_innocent_words_are_left():
     said = "A basic task-force may risk-taking; the bearer of this key is well known."
     error = await failure(refusal(400, said))
-    assert said.replace("bearer of", "bearer of") in str(error)
+    assert said in str(error)
 
 
 # --- streams that break ---------------------------------------------------------------------------------------------------

@@ -135,7 +135,7 @@ def _assistant(message: Message, provider: str) -> dict[str, Any]:
     written: dict[str, Any] = {"role": "assistant", "content": None if calls and not text else text}
     # thinking models of DeepSeek and others refuse a conversation in which their own reasoning is missing
     for block in own_reasoning(message, provider, "chat").get("blocks") or ():
-        if block.get("type") in _REASONING_FIELDS:
+        if isinstance(block, Mapping) and block.get("type") in _REASONING_FIELDS:
             written[block["type"]] = block["text"]
     if calls:
         is_own = (message.extra or {}).get("provider") == provider

@@ -203,6 +203,7 @@ class Failures:
         **details: Any,
     ) -> ModelError:
         text = self._shown(said)
+        text = text if text.endswith((".", "!", "?", "…")) else f"{text}."
         todo = _REMEDIES.get(kind, "") if remedy is None else remedy
         return ModelError(
             f"Provider {self._provider}{f' ({status})' if status else ''}: {text}{f' {todo}' if todo else ''}",
@@ -215,11 +216,11 @@ class Failures:
 
     def _shown(self, text: str) -> str:
         """A text of the provider's without secrets, on one line, shortened."""
-        text = text[:_READ]
         if self._key:
             # a short key, such as "test" of a local server, may be part of an innocent word
             whole = re.escape(self._key)
             text = re.sub(whole if len(self._key) >= 8 else rf"(?<!\w){whole}(?!\w)", "***", text)
+        text = text[:_READ]  # not before: half a key would be none to the line above
         for secret, shown in _SECRETS:
             text = secret.sub(shown, text)
         text = " ".join(text.split())
