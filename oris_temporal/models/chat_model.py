@@ -39,7 +39,8 @@ class ModelOptions(BaseModel):
             themselves are refused: options are written to history.
         timeout: Longest time for one attempt.
         max_retries: Attempts after the first.
-        extra: Further fields of the provider's request, as it names them.
+        extra: Further fields of the provider's request, as it names them; objects are merged into the request's own, all else
+            replaces it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

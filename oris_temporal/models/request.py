@@ -122,13 +122,14 @@ class ModelReply:
 
     Attributes:
         text: What it says.
-        tool_calls: Its tool calls in OpenAI's shape, arguments as the model wrote them.
+        tool_calls: Its tool calls in OpenAI's shape, arguments as the model wrote them. A call may have more fields of its provider,
+            which it wants back.
         stop_reason: Why it ended.
         usage: What it used.
         model: The model that answered, as the provider names it.
         id: The provider's id of the answer.
-        reasoning: What the provider must be given back with the next call, ``{"provider": ..., "blocks": [...]}``, with a
-            ``text`` to show if there is one.
+        reasoning: What the provider is given back with the next call, and no other provider: ``provider``, ``blocks`` as it wrote
+            them (there may be none), ``text`` to show if there is one, and what else its adapter needs (``api``, ``places``).
         refusal: Why the model refused, if it did.
     """
 

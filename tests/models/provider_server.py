@@ -103,6 +103,8 @@ class ProviderServer:
                     break
         except (ConnectionError, asyncio.IncompleteReadError):
             self.hung_up.set()
+        except asyncio.CancelledError:
+            pass  # the test is over
         finally:
             self.connections.discard(task)
             writer.close()
