@@ -9,8 +9,10 @@ from typing import Any
 from temporalio.plugin import SimplePlugin
 from temporalio.worker import ReplayerConfig, WorkerConfig
 
+from oris_temporal.activities.fields import FieldCache
 from oris_temporal.activities.models import ModelActivities
 from oris_temporal.activities.nodes import NodeActivities
+from oris_temporal.activities.tools import ToolActivities
 from oris_temporal.graph.compiled import CompiledGraph
 from oris_temporal.graph.errors import ConfigurationError
 from oris_temporal.workflows.graph_workflow import workflow_type
@@ -56,12 +58,15 @@ class OrisPlugin(SimplePlugin):
         """Add the graphs' workflows and activities, and settings under which they run well."""
         config = super().configure_worker(config)
         limit = _payload_limit(getattr(config.get("client"), "data_converter", None))
-        activities = NodeActivities(threads=self._threads, payload_limit=limit)
+        fields = FieldCache()
+        nodes = NodeActivities(fields, threads=self._threads, payload_limit=limit)
+        tools = ToolActivities(fields, nodes.pool, payload_limit=limit)
         config["workflows"] = [*config.get("workflows", ()), *self._workflows(limit)]
         config["activities"] = [
             *config.get("activities", ()),
-            *(made for graph in self.graphs for made in activities.of(graph)),
-            ModelActivities(payload_limit=limit).llm,
+            *(made for graph in self.graphs for made in nodes.of(graph)),
+            *tools.of(self.graphs),
+            ModelActivities(fields, payload_limit=limit).llm,
         ]
         if config.get("max_eager_activity_reservations_per_workflow_task", _EAGER_DEFAULT) == _EAGER_DEFAULT:
             config["max_eager_activity_reservations_per_workflow_task"] = EAGER_SLOTS

@@ -25,11 +25,12 @@ class ModelActivities:
     """Makes the model calls of one worker.
 
     Args:
+        fields: The worker's copies of conversations.
         payload_limit: Bytes of JSON an answer may have; ``None`` is no limit, for clusters with external payload storage.
     """
 
-    def __init__(self, *, payload_limit: int | None = PAYLOAD_LIMIT) -> None:
-        self._fields = FieldCache()
+    def __init__(self, fields: FieldCache, *, payload_limit: int | None = PAYLOAD_LIMIT) -> None:
+        self._fields = fields
         self._models = ModelCaller()
         self._limit = payload_limit
 

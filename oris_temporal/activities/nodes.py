@@ -32,12 +32,13 @@ class NodeActivities:
     """Makes the activities of graphs for one worker.
 
     Args:
+        fields: The worker's copies of large state fields.
         threads: Most plain (not async) node functions that run at the same time.
         payload_limit: Bytes of JSON a node may return; ``None`` is no limit, for clusters with external payload storage.
     """
 
-    def __init__(self, *, threads: int = 100, payload_limit: int | None = PAYLOAD_LIMIT) -> None:
-        self._fields = FieldCache()
+    def __init__(self, fields: FieldCache, *, threads: int = 100, payload_limit: int | None = PAYLOAD_LIMIT) -> None:
+        self._fields = fields
         self._limit = payload_limit
         self._threads = threads
         self._executor: Executor | None = None
@@ -89,7 +90,7 @@ class NodeActivities:
                         result = await function.fn(*args)
                     else:
                         result = await asyncio.get_running_loop().run_in_executor(
-                            self._pool, partial(function.fn, *args)
+                            self.pool(), partial(function.fn, *args)
                         )
                     wire = to_wire(result, f"result of {name}")
                     check_result(name, wire, self._limit)
@@ -102,10 +103,7 @@ class NodeActivities:
     # --- running -------------------------------------------------------------------------------------------------
 
     async def _read(self, given: NodeInput) -> NodeCall:
-        info = activity.info()
-        config = (
-            read_config(given.config) if given.config else RunnableConfig(configurable={"thread_id": info.workflow_id})
-        )
+        config = config_of(given.config)
         if given.payload is not None:
             return NodeCall(config=config, sent=True, payload=given.payload[0], answers=given.answers or [])
         state = dict(given.state or {})
@@ -115,7 +113,7 @@ class NodeActivities:
 
     async def _execute(self, node: Node, call: NodeCall, pulse: Pulse) -> NodeResult:
         try:
-            return await execute_node(node, call, writer=_thread_safe(pulse.write), executor=self._pool)
+            return await execute_node(node, call, writer=thread_safe(pulse.write), executor=self.pool())
         except Exception as error:
             raise failure_of(error, node.full_name, node.options.retry) from error
 
@@ -153,8 +151,8 @@ class NodeActivities:
             values = schema.apply(values, [Write(node.full_name, update) for update in result.outcome.updates])
         return done
 
-    @property
-    def _pool(self) -> Executor:
+    def pool(self) -> Executor:
+        """Threads for plain functions."""
         if self._executor is None:
             self._executor = ThreadPoolExecutor(self._threads, thread_name_prefix="oris-node")
         return self._executor
@@ -180,6 +178,11 @@ def check_result(name: str, wire: Any, limit: int | None) -> None:
         size=size,
     )
     raise failure_of(error, name, RetryPolicy())
+
+
+def config_of(wire: dict[str, Any] | None) -> RunnableConfig:
+    """The run's configuration, for an activity that was given only what is out of the ordinary."""
+    return read_config(wire) if wire else RunnableConfig(configurable={"thread_id": activity.info().workflow_id})
 
 
 def chain_name(chain: Sequence[Node]) -> str:
@@ -217,7 +220,7 @@ def _output(result: NodeResult) -> NodeOutput:
     return output
 
 
-def _thread_safe(write: Callable[[Any], None]) -> Callable[[Any], None]:
+def thread_safe(write: Callable[[Any], None]) -> Callable[[Any], None]:
     """Let plain node functions, which run in threads, write to the stream."""
     loop = asyncio.get_running_loop()
     return lambda piece: cast("None", loop.call_soon_threadsafe(write, piece))

@@ -1,5 +1,6 @@
 """Nodes and graphs that reason: built from graphs, models and tools, nothing else."""
 
 from .llm_node import llm_node
+from .tool_node import ToolNode
 
-__all__ = ["llm_node"]
+__all__ = ["ToolNode", "llm_node"]

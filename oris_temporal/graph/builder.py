@@ -22,6 +22,8 @@ from .state import StateSchema
 from .subgraph import Subgraph
 
 if TYPE_CHECKING:
+    from oris_temporal.tools import Tool
+
     from .plugins import NodePluginRegistry
 
 _NAME = re.compile(r"[A-Za-z_][\w.-]*")
@@ -49,6 +51,7 @@ class StateGraph:
         self._nodes: dict[str, _Declared] = {}
         self._edges: list[Edge | ConditionalEdge] = []
         self._functions: dict[str, ActivityFunction] = {}
+        self._tools: dict[str, Tool] = {}
 
     def add_node(
         self,
@@ -117,6 +120,7 @@ class StateGraph:
             self._declare(name, _DeclaredSubgraph(fn, None, None, "inline", options))
         else:
             self._declare(name, _DeclaredFunction(fn, options))
+            self.add_tools(*getattr(fn, "tools", ()))
         return self
 
     def add_subgraph(
@@ -168,6 +172,20 @@ class StateGraph:
         from .plugins import default_registry  # plugins build nodes, so they import this module
 
         return self.add_node(name, (registry or default_registry).create_node(type, config or {}))
+
+    def add_tools(self, *tools: Tool) -> StateGraph:
+        """Register tools that workflow-side nodes may call with ``ctx.tool(...)``. Tool nodes bring theirs along.
+
+        Args:
+            tools: What `tool` made.
+
+        Raises:
+            GraphCompileError: Two different tools have the same name.
+        """
+        for item in tools:
+            if self._tools.setdefault(item.name, item) is not item:
+                raise GraphCompileError(f"Two different tools are called {item.name!r}; pass name=... to one of them.")
+        return self
 
     def add_activity(
         self,
@@ -289,6 +307,7 @@ class StateGraph:
             limits=_limits(limits, name),
             chains=find_chains(nodes, self._edges, {*interrupt_before, *interrupt_after}),
             functions=dict(self._functions),
+            tools=dict(self._tools),
         )
         check_graph(graph)
         if lint != "off":

@@ -20,6 +20,8 @@ from .state import StateSchema, Write
 from .subgraph import Subgraph
 
 if TYPE_CHECKING:
+    from oris_temporal.tools import Tool
+
     from .threads import ThreadStore
 
 
@@ -55,6 +57,7 @@ class CompiledGraph:
         limits: What a run may use.
         chains: For the first node of each fused chain, the nodes that follow it in the same activity.
         functions: Functions for ``ctx.activity``, by name.
+        tools: Tools for ``ctx.tool``, by name.
     """
 
     name: str
@@ -67,6 +70,7 @@ class CompiledGraph:
     limits: Limits = field(default_factory=Limits)
     chains: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     functions: Mapping[str, ActivityFunction] = field(default_factory=dict)
+    tools: Mapping[str, Tool] = field(default_factory=dict)
 
     # --- shape ---------------------------------------------------------------------------------------------------
 
@@ -119,6 +123,9 @@ class CompiledGraph:
         for item in self.schema.fields.values():
             if item.reducer is not None:
                 yield f"{self.name} (reducer of {item.name})", item.reducer
+        for found in self.tools.values():
+            if found.run_as == "workflow":
+                yield f"{self.name} (tool {found.name})", found.fn
 
     def subgraphs(self) -> list[CompiledGraph]:
         """All graphs used as nodes, at any depth, each once."""
@@ -153,6 +160,21 @@ class CompiledGraph:
             f"ctx.activity({getattr(activity, '__name__', activity)}): graph {self.name} does not know this function. "
             "Register it with add_activity(...) before compile()."
         )
+
+    def tool(self, given: Tool | str) -> Tool:
+        """One of the graph's tools, for ``ctx.tool``.
+
+        Raises:
+            InvalidUpdateError: A tool that was not given to ``add_tools``.
+        """
+        name = given if isinstance(given, str) else given.name
+        found = self.tools.get(name)
+        if found is None or (not isinstance(given, str) and found is not given):
+            raise InvalidUpdateError(
+                f"ctx.tool({name!r}): graph {self.name} does not know this tool (it has {', '.join(self.tools) or 'none'}). "
+                "Register it with add_tools(...) before compile()."
+            )
+        return found
 
     def input_wire(self, given: Any) -> dict[str, Any]:
         """The JSON form of a run's input.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from .options import RetryPolicy
 
 if TYPE_CHECKING:
     from oris_temporal.models import ChatModel, ResponseFormat, ToolSpec
+    from oris_temporal.tools import Tool, ToolOutput
 
     from .messages import Message
 
@@ -111,6 +112,23 @@ class Context(ABC):
             ConfigurationError: The model's name or an option is wrong.
             InvalidUpdateError: One of the messages is none.
             ModelError: The provider refused, or failed until the attempts were used up.
+        """
+
+    @abstractmethod
+    async def tool(
+        self, tool: Tool | str, args: Mapping[str, Any], *, call_id: str = "", summary: str | None = None
+    ) -> ToolOutput:
+        """Call a tool, as a Temporal activity (type ``tool.<name>``) unless the tool says otherwise, and return its output.
+
+        Args:
+            tool: A tool given to ``StateGraph.add_tools``, or its name.
+            args: Its arguments; they are checked before anything is called.
+            call_id: Id of the model's call that asks for it.
+            summary: Text for the Web UI.
+
+        Raises:
+            InvalidUpdateError: The graph has no such tool.
+            ToolError: The arguments do not fit, or the tool failed for good.
         """
 
     @abstractmethod

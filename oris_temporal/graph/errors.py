@@ -29,6 +29,11 @@ class OrisError(Exception):
         self.message = message
         self.details = details
 
+    @property
+    def is_retryable(self) -> bool:
+        """Whether another attempt may succeed."""
+        return False
+
 
 # --- declaring a graph ---------------------------------------------------------------------------------------------
 
@@ -118,8 +123,32 @@ class ModelError(GraphError):
 
     @property
     def is_retryable(self) -> bool:
-        """Whether another attempt may succeed."""
+        """See `OrisError.is_retryable`."""
         return self.kind in self.RETRYABLE
+
+
+class ToolError(GraphError):
+    """A tool could not do what it was asked. Raise it in a tool to tell the model so; the message is for the model.
+
+    Attributes:
+        tool: Name of the tool; empty where the tool itself raises it.
+        kind: What went wrong: ``invalid_input``, ``not_found``, ``permission``, ``timeout``, ``rate_limit``, ``network``,
+            ``execution`` or a word of your own.
+        retryable: Whether another attempt may succeed; then the tool's retry policy applies first.
+    """
+
+    def __init__(
+        self, message: str, *, tool: str = "", kind: str = "execution", retryable: bool = False, **details: Any
+    ) -> None:
+        super().__init__(message, tool=tool, kind=kind, retryable=retryable, **details)
+        self.tool = tool
+        self.kind = kind
+        self.retryable = retryable
+
+    @property
+    def is_retryable(self) -> bool:
+        """See `OrisError.is_retryable`."""
+        return self.retryable
 
 
 class BudgetExceededError(GraphError):

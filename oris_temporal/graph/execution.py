@@ -125,7 +125,7 @@ async def execute_node(
             if node.is_async:
                 returned = await node.fn(*args, **kwargs)
             else:
-                returned = await _in_thread(executor, lambda: node.fn(*args, **kwargs))
+                returned = await in_thread(executor, lambda: node.fn(*args, **kwargs))
     except NodeInterrupt as interrupted:
         return NodeResult(ask=interrupted.ask, custom=custom)
     return NodeResult(outcome=node.outcome(returned), custom=custom)
@@ -137,7 +137,7 @@ def _state_argument(node: Node, call: NodeCall) -> Any:
     return node.state_for(node.schema.decode(call.state, node.full_name))
 
 
-async def _in_thread(executor: Executor | None, fn: Callable[[], Any]) -> Any:
+async def in_thread(executor: Executor | None, fn: Callable[[], Any]) -> Any:
     """Run a plain function in a thread, with the context variables of the caller."""
     context = contextvars.copy_context()
 

@@ -15,7 +15,7 @@ from oris_temporal.models.retries import model_retry
 from .clock import current_clock
 from .duration import Duration, to_timedelta_or_none
 from .engine import Engine
-from .errors import GraphError, ModelError, NodeError, NodeTimeoutError, OrisError
+from .errors import GraphError, ModelError, NodeError, NodeTimeoutError
 from .execution import NodeCall, NodeResult, execute_node
 from .interrupts import Ask, Interrupt
 from .node import Node, is_async_callable
@@ -27,6 +27,8 @@ from .subgraph import Subgraph
 from .wire import to_wire
 
 if TYPE_CHECKING:
+    from oris_temporal.tools import Tool
+
     from .compiled import CompiledGraph
 
 
@@ -225,6 +227,17 @@ class LocalRun(Run):
             self.record("token", engine, task=task, data=RESTART)
             await self.clock.sleep(wait.total_seconds() if error.retry_after is None else error.retry_after)
 
+    async def call_tool(
+        self, engine: Engine, task: Task, number: int, tool: Tool, args: dict[str, Any], call_id: str, summary: str
+    ) -> dict[str, Any]:
+        """See `Run.call_tool`."""
+
+        async def attempt() -> Any:
+            return await self.call_tool_here(engine, task, tool, args, call_id)
+
+        output: dict[str, Any] = await self._attempts(tool.activity_type, tool.retry, tool.timeout, None, attempt)
+        return output
+
     async def _attempts(
         self,
         name: str,
@@ -243,15 +256,18 @@ class LocalRun(Run):
         deadline = None if in_all is None else self.now() + in_all
         number = 1
         while True:
-            failure: NodeError
+            failure: GraphError
             try:
                 left = None if deadline is None else deadline - self.now()
                 shortest = min((item for item in (limit, left) if item is not None), default=None)
                 return await asyncio.wait_for(attempt(), None if shortest is None else shortest.total_seconds())
-            except GraphError:
-                raise
-            except TimeoutError as error:
+            except GraphError as error:
+                if not error.is_retryable:
+                    raise
                 cause: Exception = error
+                failure = error
+            except TimeoutError as error:
+                cause = error
                 failure = NodeTimeoutError(
                     f"Node {name} did not finish within {limit}.", node=name, cause_type="TimeoutError"
                 )
@@ -259,7 +275,7 @@ class LocalRun(Run):
                 cause = error
                 failure = node_error(name, error)
             number += 1
-            wait = retry.wait_before(number) if retry.retries(cause) and not isinstance(cause, OrisError) else None
+            wait = retry.wait_before(number) if retry.retries(cause) else None
             if wait is None or (deadline is not None and self.now() + wait >= deadline):
                 raise failure from cause
             await self.clock.sleep(wait.total_seconds())

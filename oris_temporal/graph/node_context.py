@@ -6,18 +6,19 @@ has to start again - after continue-as-new, in a fork - gets the results instead
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from random import Random
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from oris_temporal.models import ChatModel, ModelRequest, ResponseFormat, ToolSpec, init_chat_model
+from oris_temporal.tools.output import ToolOutput
 
 from .context import Context
 from .control import MISSING
 from .duration import Duration, to_timedelta
-from .errors import GraphError, ModelError, NodeError, SignalTimeoutError, error_class
+from .errors import GraphError, ModelError, NodeError, NodeTimeoutError, SignalTimeoutError, ToolError, error_class
 from .execution import make_ask
 from .interrupts import check_answer
 from .messages import Message
@@ -26,6 +27,8 @@ from .records import Task
 from .wire import to_wire
 
 if TYPE_CHECKING:
+    from oris_temporal.tools import Tool
+
     from .engine import Engine
     from .run import Run
 
@@ -125,6 +128,26 @@ class NodeContext(Context):
             details = {**error.details, "node": f"{self.graph}.{self.node}"}
             raise ModelError(f"{self.graph}.{self.node}: {error.message}", **details) from error
         return answer
+
+    async def tool(
+        self, tool: Tool | str, args: Mapping[str, Any], *, call_id: str = "", summary: str | None = None
+    ) -> ToolOutput:
+        """See `Context.tool`."""
+        found = self._engine.graph.tool(tool)
+        checked = found.check(args)
+
+        async def call(position: int) -> Any:
+            async with self._run.operating(self._task):
+                return await self._run.call_tool(
+                    self._engine, self._task, position, found, checked, call_id, summary or call_id
+                )
+
+        try:
+            return ToolOutput.from_wire(await self._journaled(call))
+        except NodeError as error:
+            kind = "timeout" if isinstance(error, NodeTimeoutError) else "execution"
+            text = f"Tool {found.name} failed: {error.message.partition(' failed: ')[2] or error.message}"
+            raise ToolError(text, tool=found.name, kind=kind, cause_type=error.cause_type) from error
 
     async def sleep(self, duration: Duration, *, summary: str | None = None) -> None:
         """See `Context.sleep`."""

@@ -22,7 +22,6 @@ MISTAKES: tuple[type[BaseException], ...] = (
     LookupError,
     NameError,
     NotImplementedError,
-    OrisError,
     SyntaxError,
     TypeError,
     ValueError,
@@ -51,7 +50,8 @@ class RetryPolicy:
         backoff_coefficient: Factor from one wait to the next, at least 1.
         maximum_interval: Longest wait.
         retry_on: Error classes worth another attempt; none of them means never. ``None``: everything but programming mistakes
-            (`MISTAKES`: ``ValueError``, ``TypeError``, ``KeyError`` and the like) and errors of this package.
+            (`MISTAKES`: ``ValueError``, ``TypeError``, ``KeyError`` and the like) and those errors of this package that say so
+            (`OrisError.is_retryable`).
 
     Raises:
         GraphCompileError: A number is out of range, an interval is not a duration, or `retry_on` has something else than errors.
@@ -78,6 +78,8 @@ class RetryPolicy:
         """Whether `error` is worth another attempt."""
         if self.retry_on is not None:
             return isinstance(error, cast("tuple[type[BaseException], ...]", self.retry_on))
+        if isinstance(error, OrisError):
+            return error.is_retryable
         return isinstance(error, Exception) and not isinstance(error, MISTAKES)
 
     def wait_before(self, attempt: int) -> timedelta | None:

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 from oris_temporal.models.usage import Usage
+from oris_temporal.tools.runtime import Runtime
 
 from .config import RunnableConfig
 from .control import MISSING, Command
@@ -44,11 +45,13 @@ from .records import (
 )
 from .results import StateSnapshot
 from .snapshot import engine_state_from_wire, engine_state_to_wire
+from .wire import to_wire
 
 if TYPE_CHECKING:
     import asyncio
 
     from oris_temporal.models import ModelRequest
+    from oris_temporal.tools import Tool
 
     from .compiled import CompiledGraph
     from .subgraph import Subgraph
@@ -175,6 +178,12 @@ class Run(ABC):
         """Call a model for a `Context`; returns its answer, a message as JSON data."""
 
     @abstractmethod
+    async def call_tool(
+        self, engine: Engine, task: Task, number: int, tool: Tool, args: dict[str, Any], call_id: str, summary: str
+    ) -> dict[str, Any]:
+        """Call a tool for a `Context`; returns its output as JSON data."""
+
+    @abstractmethod
     async def sleep(self, duration: timedelta, summary: str) -> None:
         """Wait."""
 
@@ -296,6 +305,23 @@ class Run(ABC):
         self.usage[model] = self.usage.get(model, Usage()) + used
         self.record("message", engine, task=task, data=message)
         return message
+
+    async def call_tool_here(
+        self, engine: Engine, task: Task, tool: Tool, args: dict[str, Any], call_id: str
+    ) -> dict[str, Any]:
+        """Call a tool in this process; returns its output as JSON data."""
+
+        def write(data: Any) -> None:
+            self.record("custom", engine, task=task, data=to_wire(data, f"custom stream data of tool {tool.name}"))
+
+        runtime = Runtime(
+            state=engine.graph.schema.view(engine.values.data),
+            config=self.config,
+            tool_call_id=call_id,
+            thread_id=self.thread_id,
+            write=write,
+        )
+        return (await tool.call(args, runtime)).to_wire()
 
     # --- interrupts ----------------------------------------------------------------------------------------------
 

@@ -194,6 +194,27 @@ class ModelInput(Wire):
 
 
 @dataclass(slots=True)
+class ToolInput(Wire):
+    """Argument of a tool activity.
+
+    Attributes:
+        args: Arguments as JSON data.
+        call_id: Id of the model's call.
+        graph: For a tool that wants a `Runtime`, the graph that calls it.
+        state: For a tool that wants a `Runtime`, as in `NodeInput`.
+        refs: Likewise.
+        config: Likewise.
+    """
+
+    args: dict[str, Any]
+    call_id: str = ""
+    graph: str | None = None
+    state: dict[str, Any] | None = None
+    refs: dict[str, list[Any]] | None = None
+    config: dict[str, Any] | None = None
+
+
+@dataclass(slots=True)
 class NodeOutput(Wire):
     """Result of a node activity.
 

@@ -36,7 +36,7 @@ from oris_temporal.graph.node import Node
 from oris_temporal.graph.options import RetryPolicy
 from oris_temporal.graph.records import Outcome, RunStatus, Task
 from oris_temporal.graph.relay import ChildRelay
-from oris_temporal.graph.run import Run
+from oris_temporal.graph.run import Run, node_error
 from oris_temporal.graph.state import StateValues
 from oris_temporal.graph.wire import wire_size
 from oris_temporal.models.retries import model_retry
@@ -53,12 +53,14 @@ from .protocol import (
     NodeInput,
     NodeOutput,
     RunOptions,
+    ToolInput,
 )
 
 if TYPE_CHECKING:
     from oris_temporal.graph.compiled import CompiledGraph
     from oris_temporal.graph.subgraph import Subgraph
     from oris_temporal.models import ModelRequest
+    from oris_temporal.tools import Tool
 
 TASK_BYTES = 3_000_000
 """Bytes of activity input scheduled in one workflow task, below Temporal's 4 MB for one transaction."""
@@ -66,8 +68,8 @@ TASK_BYTES = 3_000_000
 OPEN_ACTIVITIES = 1_000
 """Activities open at once, half of what the server takes (docs: 2,000 pending activities)."""
 
-MODEL_HEARTBEAT = timedelta(seconds=30)
-"""A worker silent for this long has lost its model calls, and others make them."""
+CALL_HEARTBEAT = timedelta(seconds=30)
+"""A worker silent for this long has lost its model and tool calls, and others make them."""
 
 CONTINUE_AFTER_UPDATES = 1_500
 """Updates accepted before a run continues as new; the server refuses them beyond 2,000."""
@@ -369,7 +371,7 @@ class TemporalRun(Run):
                 activity_id=f"{task.id}@{number}",
                 task_queue=queue,
                 start_to_close_timeout=to_timedelta(options.timeout or "10m"),
-                heartbeat_timeout=MODEL_HEARTBEAT,
+                heartbeat_timeout=CALL_HEARTBEAT,
                 retry_policy=temporal_retry(model_retry(options.max_retries)),
                 summary=summary,
                 cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
@@ -379,6 +381,50 @@ class TemporalRun(Run):
         finally:
             self._open_activities -= 1
         return self.answered(engine, task, request.model.name, cast("dict[str, Any]", message))
+
+    async def call_tool(
+        self, engine: Engine, task: Task, number: int, tool: Tool, args: dict[str, Any], call_id: str, summary: str
+    ) -> dict[str, Any]:
+        """See `Run.call_tool`."""
+        if tool.run_as == "workflow":
+            try:
+                return cast(
+                    "dict[str, Any]",
+                    await self.guarded(tool.activity_type, self.call_tool_here, engine, task, tool, args, call_id),
+                )
+            except GraphError:
+                raise
+            except Exception as error:
+                raise node_error(tool.activity_type, error) from error
+        given = ToolInput(args=args, call_id=call_id)
+        if tool.runtime is not None:
+            given.graph = engine.graph.name
+            given.config = None if self._plain_config else cast("dict[str, Any]", self.config)
+            given.state, given.refs = self._split(engine.values, list(engine.graph.schema.fields), engine.namespace)
+        wire = given.to_wire()
+        await self._room_for(self._check_size("tool call", f"{self.graph.name}.{task.node}", wire))
+        options: dict[str, Any] = {
+            "activity_id": f"{task.id}@{number}",
+            "start_to_close_timeout": to_timedelta(tool.timeout),
+            "retry_policy": temporal_retry(tool.retry),
+            "summary": summary or None,
+            "cancellation_type": workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+        }
+        self._open_activities += 1
+        try:
+            if tool.run_as == "local":
+                result = await workflow.execute_local_activity(tool.activity_type, wire, **options)
+            else:
+                result = await workflow.execute_activity(
+                    tool.activity_type, wire, task_queue=tool.task_queue, heartbeat_timeout=CALL_HEARTBEAT, **options
+                )
+        except (ActivityError, ApplicationError, TemporalTimeoutError, CancelledError) as error:
+            raise self._failure(tool.activity_type, error, tool.task_queue) from error
+        finally:
+            self._open_activities -= 1
+        for piece in result.get("custom", ()):
+            self.record("custom", engine, task=task, data=piece)
+        return cast("dict[str, Any]", result["output"])
 
     def _check_size(self, what: str, node: str, wire: Any) -> int:
         """Size of a payload.

@@ -1,0 +1,91 @@
+"""Tools as Temporal activities: ``tool.<name>``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import Any
+
+from temporalio import activity
+
+from oris_temporal.graph.compiled import CompiledGraph
+from oris_temporal.graph.errors import ConfigurationError
+from oris_temporal.graph.state import StateSchema
+from oris_temporal.graph.wire import to_wire
+from oris_temporal.tools import Runtime, Tool
+from oris_temporal.workflows.protocol import PAYLOAD_LIMIT, ToolInput
+
+from .fields import FieldCache
+from .heartbeat import Pulse
+from .nodes import ActivityCallable, check_result, config_of, failure_of, thread_safe
+
+
+class ToolActivities:
+    """Makes the activities of tools for one worker.
+
+    Args:
+        fields: The worker's copies of large state fields.
+        executor: Threads for plain (not async) tools.
+        payload_limit: Bytes of JSON a tool may return; ``None`` is no limit, for clusters with external payload storage.
+    """
+
+    def __init__(
+        self, fields: FieldCache, executor: Callable[[], Executor], *, payload_limit: int | None = PAYLOAD_LIMIT
+    ) -> None:
+        self._fields = fields
+        self._executor = executor
+        self._limit = payload_limit
+        self._schemas: dict[str, StateSchema] = {}
+
+    def of(self, graphs: list[CompiledGraph]) -> list[ActivityCallable]:
+        """Activities of the tools of graphs, each once.
+
+        Raises:
+            ConfigurationError: Two different tools have the same name.
+        """
+        self._schemas = {graph.name: graph.schema for graph in graphs}
+        made: dict[str, tuple[Tool, str]] = {}
+        for graph in graphs:
+            for tool in graph.tools.values():
+                known, first = made.setdefault(tool.name, (tool, graph.name))
+                if known is not tool:
+                    raise ConfigurationError(
+                        f"Graphs {first} and {graph.name} have different tools called {tool.name!r}; activity types must be unique "
+                        "on a worker. Pass name=... to one of them."
+                    )
+        return [self._activity(tool) for tool, _ in made.values() if tool.run_as != "workflow"]
+
+    def _activity(self, tool: Tool) -> ActivityCallable:
+        @activity.defn(name=tool.activity_type)
+        async def run_tool(wire: dict[str, Any]) -> Any:
+            with Pulse() as pulse:
+                given = ToolInput.from_wire(wire)
+                custom: list[Any] = []
+                send = thread_safe(pulse.write)
+
+                def write(data: Any) -> None:
+                    custom.append(to_wire(data, f"custom stream data of tool {tool.name}"))
+                    send(custom[-1])
+
+                try:
+                    runtime = await self._runtime(tool, given, write)
+                    output = await tool.call(given.args, runtime, self._executor())
+                except Exception as error:
+                    raise failure_of(error, tool.activity_type, tool.retry) from error
+                result: dict[str, Any] = {"output": output.to_wire()}
+                if custom:
+                    result["custom"] = custom
+                check_result(tool.activity_type, result, self._limit)
+                return result
+
+        return run_tool
+
+    async def _runtime(self, tool: Tool, given: ToolInput, write: Callable[[Any], None]) -> Runtime:
+        config = config_of(given.config)
+        state: Any = None
+        if given.graph is not None:
+            schema = self._schemas[given.graph]
+            wires = {**(given.state or {}), **(await self._fields.resolve(given.refs or {}))}
+            state = schema.view(schema.decode(wires, tool.activity_type))
+        thread_id = config["configurable"].get("thread_id") or activity.info().workflow_id or ""
+        return Runtime(state, config, given.call_id, thread_id, write)

@@ -1,0 +1,81 @@
+"""`ToolNode`: a node that makes the tool calls a model asked for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from oris_temporal.graph.context import Context
+from oris_temporal.graph.control import Command, Send
+from oris_temporal.graph.errors import InvalidUpdateError, ToolError
+from oris_temporal.graph.messages import Message, ToolCall
+from oris_temporal.tools import Tool, ToolOutput
+
+
+class ToolNode:
+    """Makes the tool calls of the last AI message, all at once, and answers them in the order of the calls.
+
+    What goes wrong with a call - an unknown tool, arguments that do not fit, a tool that fails for good - is told to the model.
+
+    Args:
+        tools: The tools it may call. They are registered with the graph it is added to.
+        messages: State field that has the conversation.
+
+    Example:
+        >>> graph.add_node("tools", ToolNode([search, weather]))
+    """
+
+    def __init__(self, tools: Sequence[Tool], *, messages: str = "messages") -> None:
+        self.tools = tuple(tools)
+        self._messages = messages
+        self._known = {tool.name: tool for tool in tools}
+
+    async def __call__(self, state: Any, ctx: Context) -> list[Any]:
+        """Run as a node."""
+        said = state.get(self._messages) if isinstance(state, Mapping) else getattr(state, self._messages, None)
+        asked = last_calls(said or [])
+        return list(await asyncio.gather(*(self._answer(call, ctx) for call in asked)))
+
+    async def _answer(self, asked: Any, ctx: Context) -> Any:
+        """The answer to one call: an update with its tool message, or a `Command` that has one."""
+        try:
+            call = ToolCall.from_wire(asked)
+        except InvalidUpdateError as error:
+            id, name = error.details.get("id") or "", error.details.get("name") or "unknown"
+            return self._update(ToolOutput(error.message, is_error=True), str(id), str(name))
+        try:
+            output = await self._call(call, ctx)
+        except ToolError as error:
+            output = ToolOutput(error.message, is_error=True)
+        return self._update(output, call.id, call.name)
+
+    async def _call(self, call: ToolCall, ctx: Context) -> ToolOutput:
+        tool = self._known.get(call.name)
+        if tool is None:
+            known = ", ".join(self._known) or "none"
+            raise ToolError(f"There is no tool {call.name!r}; there are {known}.", tool=call.name, kind="not_found")
+        return await ctx.tool(tool, call.args, call_id=call.id)
+
+    def _update(self, output: ToolOutput, call_id: str, name: str) -> Any:
+        update = dict(output.update or {})
+        more = update.pop(self._messages, [])
+        update[self._messages] = [output.message(call_id, name), *more]
+        if not output.goto:
+            return update
+        goto = [item if isinstance(item, str) else Send(item["node"], item["payload"]) for item in output.goto]
+        return Command(update=update, goto=goto)
+
+
+def last_calls(messages: Sequence[Message]) -> list[Any]:
+    """Tool calls of the last AI message, as it has them, that no later message answers."""
+    answered: set[str | None] = set()
+    for message in reversed(messages):
+        if message.message_type == "tool":
+            answered.add(message.id)
+        elif message.message_type == "ai":
+            calls = message.tool_calls if isinstance(message.tool_calls, list) else []
+            return [call for call in calls if not (isinstance(call, Mapping) and call.get("id") in answered)]
+        else:
+            return []
+    return []

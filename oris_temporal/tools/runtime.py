@@ -1,0 +1,28 @@
+"""`Runtime`: what a tool may know of the run that calls it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from oris_temporal.graph.config import RunnableConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """Given to a tool that has a parameter annotated ``Runtime``; models do not see that parameter.
+
+    Attributes:
+        state: The state of the graph as of the call, as the graph's schema. Changing it has no effect; return a `Command`.
+        config: The run's configuration.
+        tool_call_id: Id of the model's call; empty if it was not a model that called.
+        thread_id: The thread.
+        write: Sends JSON-ready data to watchers as a ``custom`` stream event.
+    """
+
+    state: Any
+    config: RunnableConfig
+    tool_call_id: str
+    thread_id: str
+    write: Callable[[Any], None]

@@ -1,0 +1,199 @@
+"""`Tool` and `@tool`."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal, overload
+
+from pydantic import BaseModel, ValidationError
+
+from oris_temporal.graph.duration import Duration, to_timedelta
+from oris_temporal.graph.errors import GraphCompileError, ToolError
+from oris_temporal.graph.execution import in_thread
+from oris_temporal.graph.node import is_async_callable
+from oris_temporal.graph.options import RetryPolicy
+from oris_temporal.models import ToolSpec
+
+from .output import ToolOutput
+from .runtime import Runtime
+from .signature import arguments_model, json_schema, read_docstring
+
+RunToolAs = Literal["activity", "local", "workflow"]
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+@dataclass(frozen=True, eq=False)
+class Tool:
+    """A function that models may call, made by `tool`.
+
+    Attributes:
+        name: Its name; the Temporal activity type is ``tool.<name>``.
+        description: What models are told about it.
+        fn: The function.
+        arguments: Pydantic model of its arguments.
+        runtime: The parameter that takes a `Runtime`, or ``None``.
+        run_as: Where it runs: ``activity``, ``local`` (a local activity, for short work) or ``workflow`` (deterministic code).
+        timeout: Longest time for one attempt.
+        retry: Retry policy.
+        task_queue: Task queue of its workers; ``None`` is the run's own.
+        strict: Whether providers are to make sure that arguments fit.
+    """
+
+    name: str
+    description: str
+    fn: Callable[..., Any]
+    arguments: type[BaseModel]
+    runtime: str | None = None
+    run_as: RunToolAs = "activity"
+    timeout: Duration = "2m"
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    task_queue: str | None = None
+    strict: bool = False
+
+    @cached_property
+    def spec(self) -> ToolSpec:
+        """The tool as models see it."""
+        return ToolSpec(self.name, self.description, json_schema(self.arguments), self.strict)
+
+    @cached_property
+    def activity_type(self) -> str:
+        """Its Temporal activity type."""
+        return f"tool.{self.name}"
+
+    def check(self, args: Any) -> dict[str, Any]:
+        """Arguments as JSON data, with defaults filled in.
+
+        Raises:
+            ToolError: They do not fit (kind ``invalid_input``); the message is for the model.
+        """
+        try:
+            return self.arguments.model_validate(args).model_dump(mode="json")
+        except ValidationError as error:
+            problems = error.errors(include_url=False, include_context=False)
+            text = "; ".join(f"{'.'.join(map(str, item['loc'])) or 'arguments'}: {item['msg']}" for item in problems)
+            raise ToolError(
+                f"The arguments of tool {self.name} do not fit: {text}.", tool=self.name, kind="invalid_input"
+            ) from None
+
+    async def call(self, args: Mapping[str, Any], runtime: Runtime, executor: Executor | None = None) -> ToolOutput:
+        """Call the function.
+
+        Args:
+            args: Its arguments as JSON data.
+            runtime: Given to it if it wants one.
+            executor: Threads for plain functions; ``None`` is the event loop's own.
+
+        Raises:
+            Exception: Whatever the function raises.
+            SerializationError: What it returned has no JSON form.
+        """
+        read = self.arguments.model_validate(args)
+        given = {name: getattr(read, name) for name in type(read).model_fields}
+        if self.runtime is not None:
+            given[self.runtime] = runtime
+        if is_async_callable(self.fn):
+            returned = await self.fn(**given)
+        elif self.run_as == "workflow":
+            returned = self.fn(**given)
+        else:
+            returned = await in_thread(executor, lambda: self.fn(**given))
+        return ToolOutput.of(returned, self.name)
+
+    async def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function itself, as if it were no tool."""
+        returned = self.fn(*args, **kwargs)
+        return await returned if asyncio.iscoroutine(returned) else returned
+
+
+@overload
+def tool(fn: Callable[..., Any], /) -> Tool: ...
+
+
+@overload
+def tool(
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    run_as: RunToolAs = "activity",
+    timeout: Duration = "2m",
+    retry: RetryPolicy | None = None,
+    task_queue: str | None = None,
+    strict: bool = False,
+) -> Callable[[Callable[..., Any]], Tool]: ...
+
+
+def tool(
+    fn: Callable[..., Any] | None = None,
+    /,
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    run_as: RunToolAs = "activity",
+    timeout: Duration = "2m",
+    retry: RetryPolicy | None = None,
+    task_queue: str | None = None,
+    strict: bool = False,
+) -> Tool | Callable[[Callable[..., Any]], Tool]:
+    """Make a function a tool: its name, type hints and docstring are what models are told.
+
+    The docstring's summary is the description; its ``Args`` section describes the parameters. A parameter annotated `Runtime` is
+    filled in and not shown to models. The function may be plain or async and return text, JSON data, images, or a `Command`.
+
+    Args:
+        fn: The function, where the decorator is used without options.
+        name: In place of the function's name.
+        description: In place of the docstring's summary.
+        run_as: ``activity``, ``local`` or ``workflow``; see `Tool`.
+        timeout: Longest time for one attempt.
+        retry: Retry policy. Default: 3 attempts, not for programming mistakes and `ToolError`.
+        task_queue: Task queue of its workers.
+        strict: Whether providers are to make sure that arguments fit, where they can.
+
+    Raises:
+        GraphCompileError: The name, a parameter or an option cannot work, or there is no description.
+
+    Example:
+        >>> @tool
+        ... async def weather(city: str, days: int = 1) -> str:
+        ...     '''The weather forecast.
+        ...
+        ...     Args:
+        ...         city: Name of the city.
+        ...         days: How many days ahead.
+        ...     '''
+    """
+
+    def make(function: Callable[..., Any]) -> Tool:
+        called = name or str(getattr(function, "__name__", type(function).__name__))
+        if not _NAME.fullmatch(called):
+            raise GraphCompileError(
+                f"{called!r} is no tool name: providers take 1 to 64 letters, digits, '_' and '-'. Pass name=...."
+            )
+        summary, meanings = read_docstring(function)
+        if not (description or summary):
+            raise GraphCompileError(f"Tool {called} needs a docstring: it is how models know what the tool does.")
+        arguments, runtime = arguments_model(called, function, meanings)
+        try:
+            limit = to_timedelta(timeout)
+        except ValueError as error:
+            raise GraphCompileError(f"Tool {called}: timeout: {error}") from None
+        return Tool(
+            name=called,
+            description=description or summary,
+            fn=function,
+            arguments=arguments,
+            runtime=runtime,
+            run_as=run_as,
+            timeout=limit,
+            retry=retry or RetryPolicy(),
+            task_queue=task_queue,
+            strict=strict,
+        )
+
+    return make if fn is None else make(fn)

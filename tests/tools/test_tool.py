@@ -1,0 +1,197 @@
+"""``@tool``: what a model is told follows from the function; what it sends is checked before anything is called."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Annotated, Any, Literal
+
+import pytest
+from pydantic import BaseModel, Field
+
+from oris_temporal import Command, Message
+from oris_temporal.graph.errors import GraphCompileError, SerializationError, ToolError
+from oris_temporal.graph.messages import Image
+from oris_temporal.tools import Runtime, Tool, ToolOutput, tool
+
+RUNTIME = Runtime(state={"n": 1}, config={"configurable": {}}, tool_call_id="c-1", thread_id="t", write=print)
+
+
+class Unit(Enum):
+    C = "celsius"
+    F = "fahrenheit"
+
+
+class Place(BaseModel):
+    city: str
+    country: str = "CH"
+
+
+@dataclass
+class Range:
+    first: int
+    last: int
+
+
+@tool
+async def weather(
+    place: Place,
+    days: Annotated[int, Field(ge=1, le=7)] = 1,
+    unit: Unit = Unit.C,
+    detail: Literal["short", "long"] = "short",
+    title: str | None = None,
+) -> str:
+    """The weather forecast
+    of a place.
+
+    Args:
+        place: Where.
+        days (int): How many days
+            ahead.
+        unit: Of the temperatures.
+
+    Returns:
+        Text.
+    """
+    return f"{place.city} {place.country} {days} {unit.name} {detail} {title}"
+
+
+def test_the_name_the_description_and_the_parameters_follow_from_the_function() -> None:
+    assert (weather.name, weather.description) == ("weather", "The weather forecast\nof a place.")
+    schema = weather.spec.parameters
+    assert schema["type"] == "object"
+    assert schema["required"] == ["place"]
+    assert schema["additionalProperties"] is False
+    properties = schema["properties"]
+    assert list(properties) == ["place", "days", "unit", "detail", "title"]
+    assert properties["place"]["description"] == "Where."
+    days = properties["days"]
+    assert (days["description"], days["minimum"], days["maximum"], days["default"]) == ("How many days ahead.", 1, 7, 1)
+    assert properties["detail"]["enum"] == ["short", "long"]
+    assert "'title': 'Place'" not in str(schema)  # Pydantic's titles are noise
+
+
+async def test_arguments_arrive_as_their_types_with_defaults() -> None:
+    args = weather.check({"place": {"city": "Bern"}, "unit": "fahrenheit"})
+    assert args == {
+        "place": {"city": "Bern", "country": "CH"},
+        "days": 1,
+        "unit": "fahrenheit",
+        "detail": "short",
+        "title": None,
+    }
+    assert (await weather.call(args, RUNTIME)).content == "Bern CH 1 F short None"
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        ({}, "place: Field required"),
+        ({"place": {"city": "Bern"}, "days": 9}, "days: Input should be less than or equal to 7"),
+        ({"place": {"city": "Bern"}, "when": "now"}, "when: Extra inputs are not permitted"),
+        ("Bern", "arguments: Input should be a valid dictionary"),
+    ],
+)
+def test_what_does_not_fit_is_told_in_words_for_the_model(args: Any, said: str) -> None:
+    with pytest.raises(ToolError) as raised:
+        weather.check(args)
+    assert said in raised.value.message
+    assert (raised.value.kind, raised.value.tool) == ("invalid_input", "weather")
+
+
+async def test_a_runtime_is_filled_in_and_not_shown() -> None:
+    @tool
+    def look(runtime: Runtime, span: Range) -> str:
+        """Look."""
+        return f"{runtime.state['n']} {runtime.tool_call_id} {span.last}"
+
+    assert list(look.spec.parameters["properties"]) == ["span"]
+    assert (await look.call({"span": {"first": 1, "last": 2}}, RUNTIME)).content == "1 c-1 2"
+
+
+@pytest.mark.parametrize(
+    ("returned", "content"),
+    [
+        ("text", "text"),
+        (None, ""),
+        (7, "7"),
+        ({"a": [1, "é"]}, '{"a": [1, "é"]}'),
+        (Place(city="Bern"), '{"city": "Bern", "country": "CH"}'),
+        (Message.ai("said"), "said"),
+        (Unit.F, "fahrenheit"),
+    ],
+)
+async def test_whatever_it_returns_becomes_something_a_model_can_read(returned: Any, content: str) -> None:
+    @tool
+    def give() -> Any:
+        """Give."""
+        return returned
+
+    assert (await give.call({}, RUNTIME)).content == content
+
+
+async def test_images_go_along() -> None:
+    picture = Image("data:image/png;base64,AAAA")
+    output = ToolOutput.of(["a chart", picture], "draw")
+    assert output.content == "a chart"
+    message = output.message("c-1", "draw")
+    assert message.images == [picture]
+    assert (message.id, message.message_type) == ("c-1", "tool")
+
+
+def test_a_command_asks_for_an_update_and_a_way() -> None:
+    command = Command(update={"n": 2, "messages": [Message.tool("done", "c-1")]}, goto="next")
+    output = ToolOutput.of(command, "move")
+    assert (output.content, output.update, output.goto) == ("done", {"n": 2}, ["next"])
+    assert ToolOutput.from_wire(output.to_wire()) == output
+
+
+def test_a_result_without_a_json_form_is_refused() -> None:
+    with pytest.raises(SerializationError, match="result of tool give"):
+        ToolOutput.of(object(), "give")
+
+
+def test_options_and_another_name() -> None:
+    @tool(name="search-web", description="Search.", timeout="5s", run_as="local", strict=True)
+    def search(query: str) -> str:
+        return query
+
+    assert isinstance(search, Tool)
+    assert (search.name, search.description, search.run_as) == ("search-web", "Search.", "local")
+    assert search.spec.strict
+    assert search.activity_type == "tool.search-web"
+
+
+async def test_it_can_still_be_called_as_the_function_it_is() -> None:
+    assert await weather(Place(city="Bern")) == "Bern CH 1 C short None"
+
+
+def no_docs(query: str) -> None:
+    pass
+
+
+def untyped(query) -> None:  # type: ignore[no-untyped-def]
+    """Search."""
+
+
+def positional(*queries: str) -> None:
+    """Search."""
+
+
+def odd(query: print) -> None:  # type: ignore[valid-type]
+    """Search."""
+
+
+@pytest.mark.parametrize(
+    ("fn", "said"),
+    [
+        (no_docs, "needs a docstring"),
+        (untyped, "'query' has no type"),
+        (positional, "'queries' cannot be given by name"),
+        (odd, "have no JSON schema"),
+        (lambda: None, "is no tool name"),
+    ],
+)
+def test_what_cannot_be_a_tool_says_why(fn: Any, said: str) -> None:
+    with pytest.raises(GraphCompileError, match=said):
+        tool(fn)
