@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from oris_temporal.graph.duration import Duration, to_timedelta
 from oris_temporal.graph.errors import ConfigurationError
+from oris_temporal.graph.messages import Json
 
-from .providers import provider_of
+from .providers import find_provider, provider_of
 
 _REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*")
 
@@ -43,7 +44,7 @@ class ModelOptions(BaseModel):
             replaces it.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     temperature: float | None = Field(default=None, ge=0, le=2)
     max_tokens: int | None = Field(default=None, gt=0)
@@ -61,7 +62,7 @@ class ModelOptions(BaseModel):
     api_key: str | None = None
     timeout: Duration | None = None
     max_retries: int | None = Field(default=None, ge=0)
-    extra: dict[str, Any] | None = None
+    extra: dict[str, Json] | None = None
 
     @field_validator("stop", mode="before")
     @classmethod
@@ -85,10 +86,10 @@ class ModelOptions(BaseModel):
     def _is_address(cls, value: str | None) -> str | None:
         if value is None or _REFERENCE.fullmatch(value):
             return value
-        parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("it must start with http:// or https://, or be a reference such as 'env:MY_BASE_URL'")
-        if parts.username or parts.password or parts.query:
+        parts = _url(value)
+        if parts is None or parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("it must be a URL of http or https, or a reference such as 'env:MY_BASE_URL'")
+        if parts.username or parts.password or parts.query or parts.fragment:
             raise ValueError("it may carry a secret; pass a reference, such as 'env:MY_BASE_URL'")
         return value.rstrip("/")
 
@@ -135,9 +136,13 @@ class ChatModel:
 
     @classmethod
     def from_wire(cls, wire: Mapping[str, Any]) -> ChatModel:
-        """Read the JSON form."""
+        """Read the JSON form.
+
+        Raises:
+            ConfigurationError: An option does not exist or has a wrong value.
+        """
         provider, _, model = wire["model"].partition(":")
-        return cls(provider, model, ModelOptions.model_validate(wire.get("options") or {}))
+        return cls(provider, model, _options(wire["model"], wire.get("options") or {}))
 
 
 def init_chat_model(model: str | ChatModel, *, model_provider: str | None = None, **options: Any) -> ChatModel:
@@ -149,13 +154,15 @@ def init_chat_model(model: str | ChatModel, *, model_provider: str | None = None
 
     Args:
         model: ``provider:model``, or the model's name alone, or a `ChatModel`.
-        model_provider: The provider, in place of what the name says.
+        model_provider: The provider, in place of what the name says; ``mistral:7b`` of provider ``ollama`` is a name with a tag.
         options: See `ModelOptions`.
 
     Raises:
         ConfigurationError: The name is empty, the provider is not registered, or an option does not exist or has a wrong value.
     """
     if isinstance(model, ChatModel):
+        if model_provider is not None:
+            model = replace(model, provider=find_provider(model_provider).name)
         return model.with_options(**options)
     provider, name = provider_of(model, model_provider)
     return ChatModel(provider.name, name, _options(f"{provider.name}:{name}", options))
@@ -165,8 +172,17 @@ def _options(name: str, options: Mapping[str, Any]) -> ModelOptions:
     try:
         return ModelOptions.model_validate({key: value for key, value in options.items() if value is not None})
     except ValidationError as error:
-        problems = error.errors(include_url=False, include_input=False, include_context=False)
-        first = problems[0]
-        option = ".".join(str(part) for part in first["loc"])
-        reason = first["msg"].removeprefix("Value error, ")
+        problem = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        option = str(problem["loc"][0])
+        if problem["type"] == "extra_forbidden":
+            reason = f"there is no such option, only {', '.join(ModelOptions.model_fields)}"
+        else:
+            reason = problem["msg"].removeprefix("Value error, ").removesuffix(".")
         raise ConfigurationError(f"Model {name}: option {option!r}: {reason}.", option=option) from None
+
+
+def _url(text: str) -> SplitResult | None:
+    try:
+        return urlsplit(text)
+    except ValueError:  # which may quote the text, secrets included
+        return None

@@ -98,19 +98,11 @@ class Provider:
             ModelError: The credentials, or a variable that was named, are missing (kind ``credentials``).
         """
         read = os.environ if environ is None else environ
-        key = None
-        if names := [api_key.removeprefix("env:")] if api_key else self.credentials:
-            key = next((read[name] for name in names if read.get(name)), None)
-            if key is None and (api_key or not base_url):
-                raise self._missing(" or ".join(names))
-        where = base_url
-        if where is None:
-            where = next((read[name] for name in self.base_url_from if read.get(name)), self.base_url)
-        elif where.startswith("env:"):
-            where = read.get(where.removeprefix("env:"))
-            if not where:
-                raise self._missing(str(base_url).removeprefix("env:"))
-        return AdapterSettings(self.name, where, key)
+        names = [api_key.removeprefix("env:")] if api_key else self.credentials
+        key = _first_set(read, names)
+        if key is None and names and (api_key or not base_url):
+            raise self._missing(" or ".join(names))
+        return AdapterSettings(self.name, self._address(base_url, read), key)
 
     def make(self, settings: AdapterSettings) -> ModelAdapter:
         """The adapter.
@@ -122,7 +114,14 @@ class Provider:
             return self.adapter(settings)
         module, _, attribute = self.adapter.partition(":")
         try:
-            made: ModelAdapter = getattr(importlib.import_module(module), attribute)(settings)
+            factory = getattr(importlib.import_module(module), attribute, None)
+            if factory is None:
+                raise ModelError(
+                    f"Provider {self.name}: there is no adapter {self.adapter!r}. Write 'module:attribute'.",
+                    kind="configuration",
+                    provider=self.name,
+                )
+            made: ModelAdapter = factory(settings)
         except ImportError as error:
             remedy = f"pip install 'oris-temporal[{self.extra}]'" if self.extra else "install it"
             raise ModelError(
@@ -132,12 +131,28 @@ class Provider:
             ) from error
         return made
 
+    def _address(self, base_url: str | None, read: Mapping[str, str]) -> str | None:
+        if base_url is None:
+            return _first_set(read, self.base_url_from) or self.base_url
+        if not base_url.startswith("env:"):
+            return base_url
+        name = base_url.removeprefix("env:")
+        found = _first_set(read, [name])
+        if found is None:
+            raise self._missing(name)
+        return found
+
     def _missing(self, names: str) -> ModelError:
         return ModelError(
             f"Provider {self.name}: the worker's environment has no {names}. Set it where the worker runs.",
             kind="credentials",
             provider=self.name,
         )
+
+
+def _first_set(environ: Mapping[str, str], names: Sequence[str]) -> str | None:
+    """The first of these variables that says something. Secrets are often mounted with a line end."""
+    return next((value for name in names if (value := environ.get(name, "").strip())), None)
 
 
 _OPENAI = "oris_temporal.activities.providers.openai:adapter"
@@ -239,14 +254,18 @@ def provider_of(model: str, provider: str | None = None) -> tuple[Provider, str]
     Raises:
         ConfigurationError: The name is empty, or the provider is not registered.
     """
-    before, colon, after = model.strip().partition(":")
-    named = _known(before) if colon and provider is None else None
-    name = after if named is not None else model.strip()
-    if not name:
+    given = None if provider is None else find_provider(provider)
+    before, colon, after = (part.strip() for part in model.partition(":"))
+    named = _known(before) if colon else None
+    found, name = given, model.strip()
+    if named is not None and given in (None, named):
+        found, name = named, after
+    if not name or name != name.strip(":"):
         raise ConfigurationError(f"{model!r} names no model. Write 'provider:model', such as 'openai:gpt-4o-mini'.")
-    if provider is not None:
-        return find_provider(provider), name
-    return named or next(item for item in _providers.values() if item.claims(name)), name
+    found = found or next((item for item in _providers.values() if item.claims(name)), None)
+    if found is None:
+        raise ConfigurationError(f"No model provider claims {name!r}. Write 'provider:model'.")
+    return found, name
 
 
 def _known(name: str) -> Provider | None:
