@@ -36,6 +36,6 @@ def _seconds(text: str, unit: float, now: datetime | None) -> float | None:
         return number * unit if number == number else None  # NaN is no number of seconds
     try:
         date = parsedate_to_datetime(text)
-    except ValueError:
+    except (OverflowError, ValueError):
         return None
     return ((date if date.tzinfo else date.replace(tzinfo=UTC)) - (now or datetime.now(UTC))).total_seconds()
