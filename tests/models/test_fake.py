@@ -175,7 +175,7 @@ async def test_a_script_that_ran_out_says_so(script: list[Line], said: str) -> N
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: fake_model(),
+        fake_model,
         lambda: fake_model("one", name=""),
         lambda: fake_model(7),
         lambda: fake_model(Message.human("hi")),

@@ -247,13 +247,6 @@ async def test_absent_option_is_refused_before_any_request():
     assert (raised.value.kind, server.asked) == ("invalid_request", [])
 
 
-async def test_option_that_is_no_json_is_refused_before_any_request():
-    async with serving(hello()) as (server, adapter):
-        with pytest.raises(ModelError, match="JSON") as raised:
-            await adapter.generate(request(options={"extra": {"x": object()}}), print)
-    assert (raised.value.kind, server.asked) == ("invalid_request", [])
-
-
 async def test_history_of_megabytes():
     words = "lorem ipsum dolor " * 230  # about 1,000 tokens
     history = [message for _ in range(400) for message in (Message.human(words), Message.ai(words))]
