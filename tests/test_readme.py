@@ -47,6 +47,15 @@ async def test_the_first_graph_runs_in_this_process_and_on_a_cluster(
     assert {mode for mode, _ in printed} == {"values", "updates"}
 
 
+async def test_the_graph_with_a_model_and_a_tool_runs(dev_server: DevServer) -> None:
+    names: dict[str, Any] = {"__name__": "readme"}
+    await run(PYTHON[0], names)
+    await run(next(code for code in PYTHON if "ToolNode" in code), names)
+    result = await names["forecast"].invoke("What is the weather?")
+    said = [message["message_type"] for message in result.values["messages"]]
+    assert said == ["human", "ai", "tool", "ai"]
+
+
 def test_every_command_of_the_table_exists_and_every_command_is_in_it() -> None:
     section = README.partition("## Command line")[2].partition("\n## ")[0]
     named = set(re.findall(r"`([a-z]+)`", "\n".join(re.findall(r"^\| (`.*?) \|", section, re.MULTILINE))))

@@ -14,9 +14,10 @@ from oris_temporal.graph.errors import ModelError
 from oris_temporal.models.providers import AdapterSettings, Emit
 from oris_temporal.models.request import ModelReply, ModelRequest
 
+from .common import check_settings, extra_fields
+from .failures import Failures
 from .openai_chat import ChatAnswer, chat_body, chat_extra
-from .openai_common import extra_fields
-from .openai_errors import Failures
+from .openai_errors import failure_of
 from .openai_responses import ResponsesAnswer, responses_body
 
 _ADDRESS = "https://api.openai.com/v1"  # named, so that the SDK does not look for another in the environment
@@ -51,7 +52,7 @@ class OpenAIAdapter:
         key = (settings.api_key or "").strip()
         base_url = (settings.base_url or _ADDRESS).strip()
         settings = AdapterSettings(settings.provider, base_url, key or None)
-        _check(settings)
+        check_settings(settings)
         self._provider = settings.provider
         self._failures = Failures(settings)
         self._headers = _headers(settings)
@@ -103,7 +104,7 @@ class OpenAIAdapter:
                 return
             failure = self._failures.malformed(f"it is {kind} without events, not a stream. Check the address.")
         except OpenAIError as error:
-            failure = self._failures.of_sdk(error, streaming=streaming)
+            failure = failure_of(error, self._failures, streaming=streaming)
         except (ValueError, TypeError, RecursionError) as error:
             failure = self._unreadable(error, streaming)
         # raised out here, so that it drags no exception along that quotes the provider or the key
@@ -113,30 +114,6 @@ class OpenAIAdapter:
         if streaming:
             return self._failures.malformed(f"a part of it cannot be read ({error}).")
         return self._failures.invalid_request(f"the request cannot be written as JSON ({error}).")
-
-
-def _check(settings: AdapterSettings) -> None:
-    """Find out now what would look like a failure of the network later."""
-    if not _is_address(settings.base_url or ""):
-        raise ModelError(
-            f"Provider {settings.provider}: its address must start with http:// or https://. Set it where the worker runs.",
-            kind="configuration",
-            provider=settings.provider,
-        )
-    if settings.api_key and not (settings.api_key.isascii() and settings.api_key.isprintable()):
-        raise ModelError(
-            f"Provider {settings.provider}: its key has characters that no key has. Set it anew where the worker runs.",
-            kind="credentials",
-            provider=settings.provider,
-        )
-
-
-def _is_address(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # the port is no number, or brackets do not match
-        return False
 
 
 def _headers(settings: AdapterSettings) -> dict[str, str | Omit]:

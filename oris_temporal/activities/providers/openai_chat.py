@@ -17,7 +17,7 @@ from oris_temporal.models.providers import Emit
 from oris_temporal.models.request import ModelReply, ModelRequest, Piece
 from oris_temporal.models.usage import Usage
 
-from .openai_common import (
+from .common import (
     about_images,
     answered_call,
     check_options,
@@ -28,7 +28,7 @@ from .openai_common import (
     spoken,
     stored_calls,
 )
-from .openai_errors import Failures
+from .failures import Failures
 
 _STOP_REASONS = {
     "function_call": "tool_calls",

@@ -20,7 +20,7 @@ from oris_temporal.models.providers import Emit
 from oris_temporal.models.request import ModelReply, ModelRequest
 from oris_temporal.models.usage import Usage
 
-from .openai_common import (
+from .common import (
     about_images,
     answered_call,
     check_options,
@@ -31,7 +31,7 @@ from .openai_common import (
     spoken,
     stored_calls,
 )
-from .openai_errors import Failures
+from .failures import Failures
 
 _ABSENT = ("top_k", "stop", "seed", "frequency_penalty", "presence_penalty")
 _DO_NOT_REASON = re.compile(r"(ft:)?(gpt-[34]|chatgpt-|gpt-5-chat)")

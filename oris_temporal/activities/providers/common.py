@@ -1,15 +1,18 @@
-"""What Chat Completions and the Responses API have in common."""
+"""What the requests of all providers have in common."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
+from oris_temporal.graph.errors import ModelError
 from oris_temporal.graph.messages import Message
+from oris_temporal.models.providers import AdapterSettings
 from oris_temporal.models.request import ModelRequest
 
-from .openai_errors import Failures
+from .failures import Failures
 
 
 def check_options(request: ModelRequest, interface: str, absent: Collection[str], failures: Failures) -> None:
@@ -128,3 +131,31 @@ def count(holder: object, name: str) -> int:
     """A number of tokens; 0 where a server leaves it out, or writes what is no number."""
     number = getattr(holder, name, None)
     return number if isinstance(number, int) else 0
+
+
+def check_settings(settings: AdapterSettings) -> None:
+    """Find out now what would look like a failure of the network later.
+
+    Raises:
+        ModelError: The address is none (kind ``configuration``), or the key cannot be one (kind ``credentials``).
+    """
+    if not _is_address(settings.base_url or ""):
+        raise ModelError(
+            f"Provider {settings.provider}: its address must start with http:// or https://. Set it where the worker runs.",
+            kind="configuration",
+            provider=settings.provider,
+        )
+    if settings.api_key and not (settings.api_key.isascii() and settings.api_key.isprintable()):
+        raise ModelError(
+            f"Provider {settings.provider}: its key has characters that no key has. Set it anew where the worker runs.",
+            kind="credentials",
+            provider=settings.provider,
+        )
+
+
+def _is_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # the port is no number, or brackets do not match
+        return False

@@ -1,0 +1,165 @@
+"""What Anthropic's streams add up to."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+from anthropic_wire import (
+    begin,
+    call,
+    delta,
+    end,
+    finish,
+    hello,
+    request,
+    serving,
+    start,
+    text_block,
+    tool_block,
+)
+from provider_server import Answer
+
+from oris_temporal.graph.errors import ModelError
+from oris_temporal.models import Usage
+
+
+async def test_text_comes_in_pieces_and_as_a_whole() -> None:
+    called = await call(hello())
+    assert called.pieces == [{"type": "text", "text": "Hel"}, {"type": "text", "text": "lo"}]
+    reply = called.reply
+    assert (reply.text, reply.stop_reason, reply.model, reply.id) == ("Hello", "stop", "claude-test-1", "msg_1")
+    assert reply.usage == Usage(prompt=10, completion=5, calls=1)
+    assert reply.reasoning is None
+
+
+async def test_what_came_from_the_cache_was_read_too() -> None:
+    first = start(cache_read_input_tokens=100, cache_creation_input_tokens=20)
+    called = await call(Answer.events(first, *text_block(0, "ok"), *finish()))
+    assert called.reply.usage == Usage(prompt=130, completion=5, cached=100, cache_writes=20, calls=1)
+
+
+async def test_parallel_tool_calls() -> None:
+    called = await call(
+        Answer.events(
+            start(),
+            *text_block(0, "Looking."),
+            *tool_block(1, "t1", "search", '{"q": ', '"a"}'),
+            *tool_block(2, "t2", "now"),
+            *finish("tool_use"),
+        )
+    )
+    assert called.reply.stop_reason == "tool_calls"
+    assert called.reply.tool_calls == [
+        {"id": "t1", "type": "function", "function": {"name": "search", "arguments": '{"q": "a"}'}},
+        {"id": "t2", "type": "function", "function": {"name": "now", "arguments": "{}"}},
+    ]
+    assert called.pieces[1:] == [
+        {"type": "tool_call", "index": 0, "id": "t1", "name": "search"},
+        {"type": "tool_call", "index": 0, "arguments": '{"q": '},
+        {"type": "tool_call", "index": 0, "arguments": '"a"}'},
+        {"type": "tool_call", "index": 1, "id": "t2", "name": "now"},
+    ]
+
+
+async def test_reasoning_is_kept_with_its_signature() -> None:
+    called = await call(
+        Answer.events(
+            start(),
+            begin(0, {"type": "thinking", "thinking": "", "signature": ""}),
+            delta(0, "thinking_delta", thinking="Hm"),
+            delta(0, "thinking_delta", thinking="."),
+            delta(0, "signature_delta", signature="sig"),
+            end(0),
+            begin(1, {"type": "redacted_thinking", "data": "xyz"}),
+            end(1),
+            *text_block(2, "Well."),
+            *finish(),
+        )
+    )
+    assert called.pieces[:2] == [{"type": "reasoning", "text": "Hm"}, {"type": "reasoning", "text": "."}]
+    assert called.reply.reasoning == {
+        "provider": "anthropic",
+        "blocks": [
+            {"type": "thinking", "thinking": "Hm.", "signature": "sig"},
+            {"type": "redacted_thinking", "data": "xyz"},
+        ],
+        "text": "Hm.",
+    }
+    again = await call(hello(), "hi", called.reply.message("anthropic"), "go on")
+    assert again.body["messages"][1]["content"][:2] == called.reply.reasoning["blocks"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "expected"),
+    [("stop_sequence", "stop"), ("max_tokens", "length"), ("refusal", "refusal"), ("pause_turn", "pause_turn")],
+)
+async def test_why_it_stopped(reason: str, expected: str) -> None:
+    called = await call(Answer.events(start(), *text_block(0, "x"), *finish(reason)))
+    assert called.reply.stop_reason == expected
+
+
+async def test_pings_say_nothing() -> None:
+    ping = ("ping", {"type": "ping"})
+    called = await call(Answer.events(start(), ping, *text_block(0, "Hel", "lo"), ping, *finish()))
+    assert called.reply.text == "Hello"
+
+
+async def test_a_character_may_be_split_between_two_chunks() -> None:
+    whole = b"".join(
+        chunk
+        for chunk in Answer.events(start(), *text_block(0, "to ", "x"), *finish()).chunks
+        if isinstance(chunk, bytes)
+    ).replace(b'"x"', json.dumps("🦢", ensure_ascii=False).encode())
+    place = whole.index("🦢".encode()) + 2
+    called = await call(Answer(200, {"content-type": "text/event-stream"}, [whole[:place], 0.01, whole[place:]]))
+    assert called.reply.text == "to 🦢"
+
+
+async def test_a_slow_first_token_is_waited_for() -> None:
+    gate = asyncio.Event()
+    answer = hello()
+    answer.chunks = [gate, *answer.chunks]
+    async with serving(answer) as (server, adapter):
+        waiting = asyncio.ensure_future(adapter.generate(request(), lambda piece: None))
+        while not server.asked:
+            await asyncio.sleep(0)
+        gate.set()
+        assert (await waiting).text == "Hello"
+
+
+EVENTS = [start(), *text_block(0, "Hel", "lo"), *finish()]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *(Answer.events(*EVENTS[:length]) for length in range(1, len(EVENTS))),
+        Answer.events(*EVENTS[:3], hang_up=True),
+        Answer.events(EVENTS[0], delta(7, "text_delta", text="lost"), *EVENTS[1:]),
+        Answer.events(EVENTS[0], b"event: content_block_delta\ndata: {oops\n\n", *EVENTS[1:]),
+        Answer.json({"type": "message"}),
+        Answer(200, {"content-type": "text/html"}, [b"<html>"]),
+    ],
+)
+async def test_an_answer_that_is_none_may_be_asked_for_again(answer: Answer) -> None:
+    async with serving(answer) as (_, adapter):
+        with pytest.raises(ModelError) as raised:
+            await adapter.generate(request(), lambda piece: None)
+    assert raised.value.kind == "malformed"
+    assert raised.value.is_retryable
+
+
+async def test_cancelling_ends_the_request_at_once() -> None:
+    answer = hello()
+    answer.chunks = [*answer.chunks[:3], asyncio.Event()]
+    said = asyncio.Event()
+    async with serving(answer) as (server, adapter):
+        waiting = asyncio.ensure_future(adapter.generate(request(), lambda piece: said.set()))
+        await said.wait()
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        async with asyncio.timeout(1):
+            await server.hung_up.wait()
