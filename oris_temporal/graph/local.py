@@ -168,7 +168,9 @@ class LocalRun(Run):
             relay.close()
             child.stop()
         updates = [
-            (event.node or "", event.data) for event in child.events if event.kind == "updates" and not event.namespace
+            (event.node or "", event.data)
+            for event in child.log.events
+            if event.kind == "updates" and not event.namespace
         ]
         return node.outcome(child.root.values, updates)
 

@@ -109,6 +109,10 @@ class Checkpoint:
     created_at: datetime
     root: EngineState
 
+    def encoded(self) -> dict[str, Any]:
+        """The values as JSON data."""
+        return self.schema.encode(self.values)
+
 
 EventKind = Literal[
     "run_started",

@@ -7,7 +7,6 @@ is really executed.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
@@ -21,7 +20,6 @@ from .config import RunnableConfig
 from .control import MISSING, Command
 from .engine import Engine, maybe_await
 from .errors import (
-    CheckpointNotFoundError,
     GraphError,
     InterruptTimeoutError,
     NodeError,
@@ -44,6 +42,7 @@ from .records import (
     Task,
 )
 from .results import StateSnapshot
+from .run_log import RunLog
 from .snapshot import engine_state_from_wire, engine_state_to_wire
 from .wire import to_wire
 
@@ -109,17 +108,14 @@ class Run(ABC):
         self.status: RunStatus = "running"
         self.error: GraphError | None = None
         self.engines: dict[str, Engine] = {}
-        self.checkpoints: list[Checkpoint] = []
-        self.events: list[Event] = []
+        self.log = RunLog(thread_id, keep)
         self.signals: dict[str, list[Any]] = {}
         self.busy = 1
         self.progressed = False
         self.keeps_writes = False
         self.resumed_tasks: set[str] = set()
-        self.finished_nodes: Counter[str] = Counter()
         self._leaves: dict[str, _Leaf] = {}
         self._waiting: dict[str, str] = {}
-        self.sequence = 0
         self.parent_checkpoint: str | None = None
         self.usage: dict[str, Usage] = {}
         self.began: datetime | None = None
@@ -139,7 +135,6 @@ class Run(ABC):
                 )
         self._asks: dict[str, Ask] = {}
         self._carried: dict[str, _Carried] = {}
-        self._keep = keep
 
     # --- what a host provides ------------------------------------------------------------------------------------
 
@@ -253,7 +248,7 @@ class Run(ABC):
         self.engines[""] = engine
         self.began = self.began or self.now()
         try:
-            if not self.sequence:  # else it is carried over
+            if not self.log.sequence:  # else it is carried over
                 self.record("run_started", engine, data=input_wire)
             if input_wire is not None:
                 await engine.begin(input_wire)
@@ -543,23 +538,17 @@ class Run(ABC):
         data: Any = None,
     ) -> None:
         """Append an event."""
-        if kind == "task_completed" and task is not None and engine is not None and not engine.namespace:
-            self.finished_nodes[task.node] += 1
-        self.sequence += 1
-        self.events.append(
-            Event(
-                seq=self.sequence,
-                at=self.now(),
-                kind=kind,
-                namespace=engine.namespace if engine else "",
-                node=task.node if task else node,
-                task_id=task.id if task else None,
-                step=engine.state.step if engine else None,
-                data=data,
-            )
+        event = Event(
+            seq=self.log.sequence + 1,
+            at=self.now(),
+            kind=kind,
+            namespace=engine.namespace if engine else "",
+            node=task.node if task else node,
+            task_id=task.id if task else None,
+            step=engine.state.step if engine else None,
+            data=data,
         )
-        if len(self.events) > 2 * self._keep:
-            del self.events[: self._keep]
+        self.log.append(event)
         self.changed()
 
     def checkpoint(self, engine: Engine, source: CheckpointSource, writes: list[tuple[str, dict[str, Any]]]) -> None:
@@ -568,39 +557,21 @@ class Run(ABC):
         parent = engine.state.checkpoint_id or self.parent_checkpoint
         engine.state.checkpoint_id = f"{self.ordinal:04d}-{engine.state.step:06d}"
         next_nodes = [task.node for task in engine.state.tasks]
-        self.checkpoints.append(
-            Checkpoint(
-                id=engine.state.checkpoint_id,
-                namespace=engine.namespace,
-                parent_id=parent,
-                source=source,
-                step=engine.state.step,
-                schema=engine.graph.schema,
-                values=engine.values.data,
-                next=next_nodes,
-                writes=writes,
-                created_at=self.now(),
-                root=freeze(self.engines[""].state if self.engines else engine.state),
-            )
+        made = Checkpoint(
+            id=engine.state.checkpoint_id,
+            namespace=engine.namespace,
+            parent_id=parent,
+            source=source,
+            step=engine.state.step,
+            schema=engine.graph.schema,
+            values=engine.values.data,
+            next=next_nodes,
+            writes=writes,
+            created_at=self.now(),
+            root=freeze(self.engines[""].state if self.engines else engine.state),
         )
-        if len(self.checkpoints) > 2 * self._keep:
-            del self.checkpoints[: self._keep]
+        self.log.add(made)
         self.record("checkpoint", engine, data={"id": engine.state.checkpoint_id, "source": source, "next": next_nodes})
-
-    def find_checkpoint(self, checkpoint_id: str | None = None, namespace: str = "") -> Checkpoint:
-        """A checkpoint by id, or the latest.
-
-        Raises:
-            CheckpointNotFoundError: There is none.
-        """
-        for checkpoint in reversed(self.checkpoints):
-            if checkpoint.namespace == namespace and checkpoint_id in (None, checkpoint.id):
-                return checkpoint
-        raise CheckpointNotFoundError(
-            f"Thread {self.thread_id!r} has no checkpoint {checkpoint_id!r}"
-            + (f" in namespace {namespace!r}." if namespace else "."),
-            thread_id=self.thread_id,
-        )
 
     def snapshot(self, checkpoint: Checkpoint, *, pending: bool) -> StateSnapshot:
         """A checkpoint as callers see it.
@@ -611,7 +582,7 @@ class Run(ABC):
         """
         place = {"thread_id": self.thread_id, "checkpoint_ns": checkpoint.namespace}
         return StateSnapshot(
-            values=self._encode(checkpoint),
+            values=checkpoint.encoded(),
             next=list(checkpoint.next),
             config={**place, "checkpoint_id": checkpoint.id},
             metadata={
@@ -625,26 +596,6 @@ class Run(ABC):
             interrupts=self.desk.pending if pending else [],
         )
 
-    def values_at(self, event: Event) -> dict[str, Any] | None:
-        """For the event of a checkpoint, the state as JSON data."""
-        if event.kind != "checkpoint":
-            return None
-        return self._encode(self.find_checkpoint(event.data["id"], event.namespace))
-
-    def _encode(self, checkpoint: Checkpoint) -> dict[str, Any]:
-        return checkpoint.schema.encode(checkpoint.values)
-
-    def first_checkpoint(self) -> Checkpoint:
-        """The checkpoint the run started with.
-
-        Raises:
-            CheckpointNotFoundError: The run has none.
-        """
-        found = next((item for item in self.checkpoints if not item.namespace), None)
-        if found is None:
-            return self.find_checkpoint()
-        return found
-
     def seed_of(self, checkpoint: Checkpoint) -> dict[str, Any]:
         """JSON state from which a run can start at a checkpoint.
 
@@ -654,13 +605,9 @@ class Run(ABC):
         latest = (
             live is not None
             and checkpoint.root.step == live.state.step
-            and checkpoint is self.latest(checkpoint.namespace)
+            and checkpoint is self.log.latest(checkpoint.namespace)
         )
         return engine_state_to_wire(self.graph, cast("Engine", live).state if latest else checkpoint.root)
-
-    def latest(self, namespace: str) -> Checkpoint | None:
-        """The latest checkpoint of a namespace."""
-        return next((item for item in reversed(self.checkpoints) if item.namespace == namespace), None)
 
     # --- carrying a run over -------------------------------------------------------------------------------------
 
@@ -669,7 +616,7 @@ class Run(ABC):
         return {
             "ordinal": self.ordinal,
             "interrupts": self.desk.count,
-            "sequence": self.sequence,
+            "sequence": self.log.sequence,
             "root": engine_state_to_wire(self.graph, self.root.state),
             "pending": {
                 item.key: {"interrupt": item.to_wire(), "ask": self._asks[item.id].to_wire()}
@@ -685,7 +632,7 @@ class Run(ABC):
         """Take over what `carry` wrote; returns the state to `execute` from."""
         self.ordinal = carried["ordinal"]
         self.desk.count = carried["interrupts"]
-        self.sequence = carried["sequence"]
+        self.log.sequence = carried["sequence"]
         self.desk.asked = {id: Interrupt.from_wire(wire) for id, wire in carried["asked"].items()}
         for name, values in carried["signals"].items():
             self.signals[name] = [*values, *self.signals.get(name, [])]  # some may have come already

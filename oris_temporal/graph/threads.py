@@ -47,7 +47,7 @@ class ThreadStore:
             values=run.root.values.wire(),
             interrupts=run.desk.pending,
             next=run.next_nodes(),
-            trace=trace_of([event for event in run.events if event.seq > seen]),
+            trace=trace_of([event for event in run.log.events if event.seq > seen]),
             thread_id=run.thread_id,
             checkpoint_id=run.root.state.checkpoint_id or "",
         )
@@ -69,10 +69,12 @@ class ThreadStore:
         over = False
         while not over:
             over, change = settled.done(), run.change
-            for event in [event for event in run.events if event.seq > seen and is_visible(event, subgraphs=subgraphs)]:
-                for chunk in project(event, modes, ordinal=run.ordinal, values=run.values_at(event)):
+            for event in [
+                event for event in run.log.events if event.seq > seen and is_visible(event, subgraphs=subgraphs)
+            ]:
+                for chunk in project(event, modes, ordinal=run.ordinal, values=run.log.values_at(event)):
                     yield chunk
-            seen = run.sequence
+            seen = run.log.sequence
             if not over:
                 await change.wait()
         await settled
@@ -99,7 +101,7 @@ class ThreadStore:
         found = [
             self._snapshot(run, checkpoint)
             for run in self._runs(configurable)
-            for checkpoint in run.checkpoints
+            for checkpoint in run.log.checkpoints
             if checkpoint.namespace == namespace and (before is None or checkpoint.id < before)
         ]
         if order == "newest":
@@ -159,7 +161,7 @@ class ThreadStore:
         run, checkpoint = self._find(configurable)
         if "checkpoint_id" in configurable or not self._is_live(run):
             return self._branch(run, checkpoint, breakpoints), 0
-        seen = run.sequence
+        seen = run.log.sequence
         for interrupt in run.desk.pending:
             if interrupt.kind != "interrupt":
                 run.resume(None, interrupt_id=interrupt.id)
@@ -181,13 +183,13 @@ class ThreadStore:
             await run.until_settled()
         elif run.ended and self._answers_by_id(run, command.resume):
             run.resume(command.resume, by_id=True)  # fine if it only repeats what was answered
-            return run, run.sequence
+            return run, run.log.sequence
         elif run.ended:
             raise NotInterruptedError(f"Thread {run.thread_id!r} is {run.status}; it is not waiting for an answer.")
         elif not self._is_live(run):
             run = self._branch(run, checkpoint, breakpoints)
             await run.until_settled()
-        seen = run.sequence
+        seen = run.log.sequence
         if edits:
             await run.apply_command(command)
         if command.resume is not MISSING:
@@ -244,10 +246,10 @@ class ThreadStore:
         runs = self._runs(configurable)
         wanted, namespace = configurable.get("checkpoint_id"), configurable.get("checkpoint_ns", "")
         for run in reversed(runs):
-            if any(item.namespace == namespace and wanted in (None, item.id) for item in run.checkpoints):
-                return run, run.find_checkpoint(wanted, namespace)
-        return runs[-1], runs[-1].find_checkpoint(wanted, namespace)
+            if (found := run.log.find(wanted, namespace)) is not None:
+                return run, found
+        return runs[-1], runs[-1].log.checkpoint(wanted, namespace)
 
     def _snapshot(self, run: LocalRun, checkpoint: Checkpoint) -> StateSnapshot:
-        latest = run is self._threads[run.thread_id][-1] and checkpoint is run.latest(checkpoint.namespace)
+        latest = run is self._threads[run.thread_id][-1] and checkpoint is run.log.latest(checkpoint.namespace)
         return run.snapshot(checkpoint, pending=latest)

@@ -27,7 +27,7 @@ def static_details(graph: CompiledGraph) -> str:
 
 def current_details(run: Run) -> str:
     """Markdown: the status, what the run waits for, and a table of its nodes."""
-    finished = run.finished_nodes
+    finished = run.log.finished_nodes
     running = {task.node for task in run.root.state.tasks if task.outcome is None} if "" in run.engines else set()
     waiting = {interrupt.node for interrupt in run.desk.pending}
     lines = [f"**{run.status}** · superstep {run.root.state.supersteps if '' in run.engines else 0}"]

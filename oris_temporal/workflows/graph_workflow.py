@@ -176,7 +176,7 @@ class GraphWorkflow:
     def _view(self, run: TemporalRun) -> Any:
         """What is shown outside; when it changes, `_publish` shows it again."""
         waits = tuple((item.id, item.escalated) for item in run.desk.pending) if run.settled else ()
-        return run.sequence, "interrupted" if waits else "running", waits
+        return run.log.sequence, "interrupted" if waits else "running", waits
 
     async def _publish(self, run: TemporalRun) -> None:
         before, self._shown = self._shown, self._view(run)
@@ -386,7 +386,7 @@ class GraphWorkflow:
     )
     def _query_history(self, namespace: str = "", values: bool = False, start: int = 0) -> dict[str, Any]:
         run = self._run
-        found = [item for item in run.checkpoints if item.namespace == namespace] if run else []
+        found = [item for item in run.log.checkpoints if item.namespace == namespace] if run else []
         page = (self._snapshot(cast("TemporalRun", run), item, values=values) for item in found[start:])
         return _page(page, len(found) - start)
 
@@ -395,11 +395,8 @@ class GraphWorkflow:
     )
     def _query_checkpoint(self, checkpoint_id: str | None = None, namespace: str = "") -> dict[str, Any] | None:
         run = self._run
-        if run is None or not any(
-            item.namespace == namespace and checkpoint_id in (None, item.id) for item in run.checkpoints
-        ):
-            return None
-        return self._snapshot(run, run.find_checkpoint(checkpoint_id, namespace), values=True)
+        found = None if run is None else run.log.find(checkpoint_id, namespace)
+        return None if run is None or found is None else self._snapshot(run, found, values=True)
 
     @workflow.query(
         name=protocol.QUERY_SEED,
@@ -407,15 +404,13 @@ class GraphWorkflow:
     )
     def _query_seed(self, checkpoint_id: str | None = None, namespace: str = "") -> dict[str, Any] | None:
         run = self._run
-        if run is None or not run.checkpoints:
+        if run is None or not run.log.checkpoints:
             return None
-        if checkpoint_id == protocol.FIRST_CHECKPOINT:
-            checkpoint = run.first_checkpoint()
-        elif any(item.namespace == namespace and checkpoint_id in (None, item.id) for item in run.checkpoints):
-            checkpoint = run.find_checkpoint(checkpoint_id, namespace)
-        else:
+        first = checkpoint_id == protocol.FIRST_CHECKPOINT
+        found = run.log.first() if first else run.log.find(checkpoint_id, namespace)
+        if found is None:
             return None
-        return {"id": checkpoint.id, "seed": run.seed_of(checkpoint), "interrupts": run.desk.count}
+        return {"id": found.id, "seed": run.seed_of(found), "interrupts": run.desk.count}
 
     @workflow.query(
         name=protocol.QUERY_INTERRUPTS,
@@ -429,7 +424,7 @@ class GraphWorkflow:
     @workflow.query(name=protocol.QUERY_TIMELINE, description="What happened, oldest first; a page of at most 1 MB.")
     def _query_timeline(self, after: int = 0) -> dict[str, Any]:
         hidden = ("custom", "message", "updates")
-        seen = [event for event in (self._run.events if self._run else ()) if event.seq > after]
+        seen = [event for event in (self._run.log.events if self._run else ()) if event.seq > after]
         events = [event for event in seen if event.kind not in hidden]
         return _page(({"seq": event.seq, **debug_info(event)} for event in events), len(events))
 
@@ -450,8 +445,8 @@ class GraphWorkflow:
         run = self._run
         if run is None:
             return {"run": 0, "settled": False, "items": [], "more": False}
-        fresh = [event for event in run.events if event.seq > after]
-        wires = ({**to_wire(event, "event"), "values": run.values_at(event)} for event in fresh)
+        fresh = [event for event in run.log.events if event.seq > after]
+        wires = ({**to_wire(event, "event"), "values": run.log.values_at(event)} for event in fresh)
         return {"run": run.ordinal, "settled": run.settled, **_page(wires, len(fresh))}
 
     @workflow.query(
@@ -473,7 +468,7 @@ class GraphWorkflow:
 
     @staticmethod
     def _snapshot(run: TemporalRun, checkpoint: Checkpoint, *, values: bool) -> dict[str, Any]:
-        snapshot = run.snapshot(checkpoint, pending=checkpoint is run.latest(checkpoint.namespace))
+        snapshot = run.snapshot(checkpoint, pending=checkpoint is run.log.latest(checkpoint.namespace))
         wire: dict[str, Any] = to_wire(snapshot, "checkpoint")
         if not values:
             del wire["values"], wire["metadata"]["writes"]

@@ -6,30 +6,21 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
 from temporalio import workflow
 from temporalio.common import Priority
-from temporalio.common import RetryPolicy as TemporalRetryPolicy
 from temporalio.exceptions import (
-    ActivityError,
     ApplicationError,
     CancelledError,
     ChildWorkflowError,
-    TimeoutType,
 )
-from temporalio.exceptions import TimeoutError as TemporalTimeoutError
 
 from oris_temporal.graph.duration import to_timedelta, to_timedelta_or_none
 from oris_temporal.graph.engine import Engine, maybe_await
 from oris_temporal.graph.errors import (
     GraphError,
-    NodeError,
-    NodeTimeoutError,
     NotInterruptedError,
-    PayloadTooLargeError,
-    error_class,
 )
 from oris_temporal.graph.interrupts import Ask, Interrupt
 from oris_temporal.graph.node import Node
@@ -38,35 +29,28 @@ from oris_temporal.graph.records import Outcome, RunStatus, Task
 from oris_temporal.graph.relay import ChildRelay
 from oris_temporal.graph.run import Run, node_error
 from oris_temporal.graph.state import StateValues
-from oris_temporal.graph.wire import wire_size
 from oris_temporal.models.retries import model_retry
 
+from .activity_calls import ActivityCalls, being_cancelled, node_failure
 from .guard import guarded
 from .message_log import MessageLogs
 from .protocol import (
     CHILD_WAITS,
-    INLINE_LIMIT,
     LLM,
     PAYLOAD_LIMIT,
-    TAIL_LIMIT,
     ModelInput,
     NodeInput,
     NodeOutput,
     RunOptions,
     ToolInput,
 )
+from .references import StateReferences
 
 if TYPE_CHECKING:
     from oris_temporal.graph.compiled import CompiledGraph
     from oris_temporal.graph.subgraph import Subgraph
     from oris_temporal.models import ModelRequest
     from oris_temporal.tools import Tool
-
-TASK_BYTES = 3_000_000
-"""Bytes of activity input scheduled in one workflow task, below Temporal's 4 MB for one transaction."""
-
-OPEN_ACTIVITIES = 1_000
-"""Activities open at once, half of what the server takes (docs: 2,000 pending activities)."""
 
 CALL_HEARTBEAT = timedelta(seconds=30)
 """A worker silent for this long has lost its model and tool calls, and others make them."""
@@ -105,7 +89,6 @@ class TemporalRun(Run):
         )
         self.parent_checkpoint = options.parent
         self.keeps_writes = options.child_task is not None
-        self._payload_limit = payload_limit
         self.cancelling = False
         self.continuing = False
         self.parked = False
@@ -114,10 +97,8 @@ class TemporalRun(Run):
         self._history_limit = options.history_limit
         self._edits: list[Callable[[], Any]] = []
         self._now: tuple[float, datetime] | None = None
-        self._scheduled_bytes = 0
-        self._scheduled_at = 0
-        self._open_activities = 0
-        self._passed: dict[tuple[str, str], tuple[int, int]] = {}
+        self._calls = ActivityCalls(payload_limit, lambda: self.cancelling)
+        self._references = StateReferences()
         self._children: dict[str, ChildRelay] = {}
         self._model_queue = model_queue
         self.logs = MessageLogs()
@@ -236,89 +217,36 @@ class TemporalRun(Run):
         task.journal[number] = await self.ask(engine, task, number, ask)
 
     async def _run_activity(self, engine: Engine, task: Task, chain: Sequence[Node], name: str) -> dict[str, Any]:
-        node = chain[0]
-        given = self._input(engine, task, chain)
-        size = self._check_size("input", node.full_name, given)
-        await self._room_for(size)
+        node, options = chain[0], chain[0].options
         attempts = f"#{len(task.journal)}" if task.journal else ""
-        options: dict[str, Any] = {
-            "activity_id": f"{task.id}{attempts}",
-            "start_to_close_timeout": sum((to_timedelta(item.options.timeout) for item in chain), timedelta()),
-            "schedule_to_close_timeout": to_timedelta_or_none(node.options.total_timeout),
-            "schedule_to_start_timeout": to_timedelta_or_none(node.options.schedule_to_start),
-            "retry_policy": temporal_retry(node.options.retry),
-            "summary": node.options.summary or _summary(engine, task),
-            "cancellation_type": workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-        }
-        self._open_activities += 1
-        try:
-            if node.side == "local":
-                result = await workflow.execute_local_activity(name, given, **options)
-            else:
-                result = await workflow.execute_activity(
-                    name,
-                    given,
-                    task_queue=node.options.task_queue,
-                    heartbeat_timeout=to_timedelta(node.options.heartbeat),
-                    priority=_priority(node.options.priority),
-                    **options,
-                )
-        except (ActivityError, ApplicationError, TemporalTimeoutError, CancelledError) as error:
-            raise self._failure(node.full_name, error, node.options.task_queue) from error
-        finally:
-            self._open_activities -= 1
-        return cast("dict[str, Any]", result)
+        result: dict[str, Any] = await self._calls.execute(
+            name,
+            [self._input(engine, task, chain)],
+            what="input",
+            owner=node.full_name,
+            failing=node.full_name,
+            local=node.side == "local",
+            retry=options.retry,
+            task_queue=options.task_queue,
+            heartbeat=to_timedelta(options.heartbeat),
+            priority=None if options.priority is None else Priority(priority_key=options.priority),
+            activity_id=f"{task.id}{attempts}",
+            start_to_close_timeout=sum((to_timedelta(item.options.timeout) for item in chain), timedelta()),
+            schedule_to_close_timeout=to_timedelta_or_none(options.total_timeout),
+            schedule_to_start_timeout=to_timedelta_or_none(options.schedule_to_start),
+            summary=options.summary or _summary(engine, task),
+        )
+        return result
 
     def _input(self, engine: Engine, task: Task, chain: Sequence[Node]) -> dict[str, Any]:
         given = NodeInput(config=None if self._plain_config else cast("dict[str, Any]", self.config))
         if task.sent:
             given.payload = [task.payload]
         else:
-            given.state, given.refs = self._split(engine.values, _reads(chain), engine.namespace)
+            given.state, given.refs = self._references.split(engine.values, _reads(chain), engine.namespace)
         if task.journal:
             given.answers = [task.journal[number] for number in sorted(task.journal)]
         return given.to_wire()
-
-    def _split(
-        self, values: StateValues, names: Sequence[str], namespace: str
-    ) -> tuple[dict[str, Any] | None, dict[str, list[Any]] | None]:
-        """Fields to pass inline and fields to pass by reference: the largest go by reference until the rest is small."""
-        present = [name for name in names if name in values.data]
-        inline = sum(values.encoded(name).size for name in present)
-        refs: dict[str, list[Any]] = {}
-        for name in sorted(present, key=lambda name: (-values.encoded(name).size, name)):
-            if inline <= INLINE_LIMIT:
-                break
-            encoded = values.encoded(name)
-            inline -= encoded.size
-            refs[name] = self._reference(values, namespace, name, encoded.wire)
-        state = {name: values.encoded(name).wire for name in present if name not in refs}
-        return state or None, refs or None
-
-    def _reference(self, values: StateValues, namespace: str, name: str, wire: Any) -> list[Any]:
-        """A field by reference. What a list got since it was last passed goes along, which spares the worker a query."""
-        generation = values.generations.get(name, 0)
-        if not isinstance(wire, list):
-            return [namespace, generation, None]
-        known, passed = self._passed.get((namespace, name), (generation, 0))
-        self._passed[namespace, name] = generation, len(wire)
-        tail = wire[passed:] if known == generation else []
-        if not tail or wire_size(tail) > TAIL_LIMIT:
-            return [namespace, generation, len(wire)]
-        return [namespace, generation, len(wire), tail]
-
-    async def _room_for(self, size: int) -> None:
-        """Keep the commands of one workflow task, and the open activities, within the server's limits."""
-        while True:
-            here = workflow.info().get_current_history_length()
-            if here != self._scheduled_at:
-                self._scheduled_at, self._scheduled_bytes = here, 0
-            fits = not self._scheduled_bytes or self._scheduled_bytes + size <= TASK_BYTES
-            if fits and self._open_activities < OPEN_ACTIVITIES:
-                self._scheduled_bytes += size
-                return
-            open_now = self._open_activities
-            await workflow.wait_condition(lambda open_now=open_now: self._open_activities < open_now)  # type: ignore[misc]
 
     async def call_function(
         self,
@@ -330,138 +258,96 @@ class TemporalRun(Run):
         options: Mapping[str, Any],
     ) -> Any:
         """See `Run.call_function`."""
-        own = fn is not None
-        heartbeat = options.get("heartbeat", "30s" if own else None)
-        await self._room_for(self._check_size(f"arguments of {name}", f"{self.graph.name}.{task.node}", list(args)))
-        self._open_activities += 1
-        try:
-            return await workflow.execute_activity(
-                name,
-                args=list(args),
-                activity_id=f"{task.id}@{number}",
-                task_queue=options.get("task_queue"),
-                start_to_close_timeout=to_timedelta(options.get("timeout") or "10m"),
-                heartbeat_timeout=to_timedelta_or_none(heartbeat),
-                retry_policy=temporal_retry(options.get("retry") or RetryPolicy()),
-                summary=options.get("summary") or task.node,
-                cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-            )
-        except (ActivityError, ApplicationError, TemporalTimeoutError, CancelledError) as error:
-            raise self._failure(name, error, options.get("task_queue")) from error
-        finally:
-            self._open_activities -= 1
+        heartbeat = options.get("heartbeat", None if fn is None else "30s")
+        return await self._calls.execute(
+            name,
+            list(args),
+            what=f"arguments of {name}",
+            owner=f"{self.graph.name}.{task.node}",
+            retry=options.get("retry") or RetryPolicy(),
+            task_queue=options.get("task_queue"),
+            heartbeat=to_timedelta_or_none(heartbeat),
+            activity_id=f"{task.id}@{number}",
+            start_to_close_timeout=to_timedelta(options.get("timeout") or "10m"),
+            summary=options.get("summary") or task.node,
+        )
 
     async def call_model(
         self, engine: Engine, task: Task, number: int, request: ModelRequest, task_queue: str | None, summary: str
     ) -> dict[str, Any]:
         """See `Run.call_model`."""
         options = request.model.options
-        queue = task_queue or self._model_queue
         given = ModelInput(
             model=request.model.to_wire(),
             messages=self.logs.reference(request.messages),
             form=self.logs.form(request.form) if request.form else None,
-        ).to_wire()
-        await self._room_for(self._check_size("model call", f"{self.graph.name}.{task.node}", given))
-        self._open_activities += 1
-        try:
-            message = await workflow.execute_activity(
-                LLM,
-                given,
-                activity_id=f"{task.id}@{number}",
-                task_queue=queue,
-                start_to_close_timeout=to_timedelta(options.timeout or "10m"),
-                heartbeat_timeout=CALL_HEARTBEAT,
-                retry_policy=temporal_retry(model_retry(options.max_retries)),
-                summary=summary,
-                cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-            )
-        except (ActivityError, ApplicationError, TemporalTimeoutError, CancelledError) as error:
-            raise self._failure(request.model.name, error, queue) from error
-        finally:
-            self._open_activities -= 1
-        return self.answered(engine, task, request.model.name, cast("dict[str, Any]", message))
+        )
+        message: dict[str, Any] = await self._calls.execute(
+            LLM,
+            [given.to_wire()],
+            what="model call",
+            owner=f"{self.graph.name}.{task.node}",
+            failing=request.model.name,
+            retry=model_retry(options.max_retries),
+            task_queue=task_queue or self._model_queue,
+            heartbeat=CALL_HEARTBEAT,
+            activity_id=f"{task.id}@{number}",
+            start_to_close_timeout=to_timedelta(options.timeout or "10m"),
+            summary=summary,
+        )
+        return self.answered(engine, task, request.model.name, message)
 
     async def call_tool(
         self, engine: Engine, task: Task, number: int, tool: Tool, args: dict[str, Any], call_id: str, summary: str
     ) -> dict[str, Any]:
         """See `Run.call_tool`."""
         if tool.run_as == "workflow":
-            try:
-                return cast(
-                    "dict[str, Any]",
-                    await self.guarded(tool.activity_type, self.call_tool_here, engine, task, tool, args, call_id),
-                )
-            except GraphError:
-                raise
-            except Exception as error:
-                raise node_error(tool.activity_type, error) from error
+            return await self._call_tool_here(engine, task, tool, args, call_id)
         given = ToolInput(args=args, call_id=call_id)
         if tool.runtime is not None:
             given.graph = engine.graph.name
             given.config = None if self._plain_config else cast("dict[str, Any]", self.config)
-            given.state, given.refs = self._split(engine.values, list(engine.graph.schema.fields), engine.namespace)
-        wire = given.to_wire()
-        await self._room_for(self._check_size("tool call", f"{self.graph.name}.{task.node}", wire))
-        options: dict[str, Any] = {
-            "activity_id": f"{task.id}@{number}",
-            "start_to_close_timeout": to_timedelta(tool.timeout),
-            "retry_policy": temporal_retry(tool.retry),
-            "summary": summary or None,
-            "cancellation_type": workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-        }
-        self._open_activities += 1
-        try:
-            if tool.run_as == "local":
-                result = await workflow.execute_local_activity(tool.activity_type, wire, **options)
-            else:
-                result = await workflow.execute_activity(
-                    tool.activity_type, wire, task_queue=tool.task_queue, heartbeat_timeout=CALL_HEARTBEAT, **options
-                )
-        except (ActivityError, ApplicationError, TemporalTimeoutError, CancelledError) as error:
-            raise self._failure(tool.activity_type, error, tool.task_queue) from error
-        finally:
-            self._open_activities -= 1
+            fields = list(engine.graph.schema.fields)
+            given.state, given.refs = self._references.split(engine.values, fields, engine.namespace)
+        result = await self._calls.execute(
+            tool.activity_type,
+            [given.to_wire()],
+            what="tool call",
+            owner=f"{self.graph.name}.{task.node}",
+            local=tool.run_as == "local",
+            retry=tool.retry,
+            task_queue=tool.task_queue,
+            heartbeat=CALL_HEARTBEAT,
+            activity_id=f"{task.id}@{number}",
+            start_to_close_timeout=to_timedelta(tool.timeout),
+            summary=summary or None,
+        )
         for piece in result.get("custom", ()):
             self.record("custom", engine, task=task, data=piece)
         return cast("dict[str, Any]", result["output"])
 
-    def _check_size(self, what: str, node: str, wire: Any) -> int:
-        """Size of a payload.
-
-        Raises:
-            PayloadTooLargeError: It is larger than Temporal takes.
-        """
-        size = wire_size(wire)
-        if self._payload_limit is not None and size > self._payload_limit:
-            raise PayloadTooLargeError(
-                f"{node}: the {what} has {size:,} bytes of JSON; Temporal takes at most {self._payload_limit:,} in one payload. "
-                "Pass a reference to the data, or configure external storage on the client's data converter.",
-                node=node,
-                size=size,
-            )
-        return size
+    async def _call_tool_here(
+        self, engine: Engine, task: Task, tool: Tool, args: dict[str, Any], call_id: str
+    ) -> dict[str, Any]:
+        try:
+            called = await self.guarded(tool.activity_type, self.call_tool_here, engine, task, tool, args, call_id)
+            return cast("dict[str, Any]", called)
+        except GraphError:
+            raise
+        except Exception as error:
+            raise node_error(tool.activity_type, error) from error
 
     async def ask(self, engine: Engine, task: Task, number: int, ask: Ask) -> Any:
         """See `Run.ask`."""
         full_name = f"{engine.graph.name}.{task.node}"
-        self._check_size("question", full_name, ask.value)
+        self._calls.check_size("question", full_name, ask.value)
         return await super().ask(engine, task, number, ask)
 
     def finish(self, status: RunStatus) -> None:
         """See `Run.finish`. The final state becomes the workflow's result."""
         if status == "completed":
-            self._check_size("final state", self.graph.name, self.root.values.wire())
+            self._calls.check_size("final state", self.graph.name, self.root.values.wire())
         super().finish(status)
-
-    def _failure(self, name: str, error: BaseException, task_queue: str | None) -> BaseException:
-        """What an activity's failure means for the run."""
-        cause = error.cause if isinstance(error, ActivityError) else error  # a local activity raises the cause itself
-        if isinstance(cause, CancelledError) and (self.cancelling or _being_cancelled()):
-            return asyncio.CancelledError()
-        return node_failure(
-            name, cause, f"no worker took it from task queue {task_queue or workflow.info().task_queue!r}"
-        )
 
     def _record_custom(self, engine: Engine, task: Task, output: NodeOutput) -> None:
         for piece in output.custom or ():
@@ -475,7 +361,7 @@ class TemporalRun(Run):
     async def call_child(self, engine: Engine, task: Task, node: Subgraph) -> Outcome:
         """See `Run.call_child`."""
         given = node.input_from_payload(task.payload) if task.sent else node.input_wire(engine.values)
-        self._check_size("input", node.full_name, given)
+        self._calls.check_size("input", node.full_name, given)
         options = RunOptions(
             config={**cast("dict[str, Any]", self.config), "configurable": _without_thread(self.config)},
             child_task=task.id,
@@ -499,7 +385,7 @@ class TemporalRun(Run):
                 static_summary=f"{node.graph.name}, for {self.graph.name}.{task.node} of {self.thread_id}",
             )
         except ChildWorkflowError as error:
-            if isinstance(error.cause, CancelledError) and (self.cancelling or _being_cancelled()):
+            if isinstance(error.cause, CancelledError) and (self.cancelling or being_cancelled()):
                 raise asyncio.CancelledError from error
             raise node_failure(node.full_name, error.cause, "it did not end in time") from error
         finally:
@@ -524,37 +410,6 @@ async def tell_parent(task_id: str, settled: bool, pending: list[Interrupt]) -> 
             await handle.signal(CHILD_WAITS, args=[task_id, settled, [item.to_wire() for item in pending]])
 
 
-@lru_cache
-def temporal_retry(policy: RetryPolicy) -> TemporalRetryPolicy:
-    """A retry policy in Temporal's terms. Which errors are retried is decided where they are raised."""
-    return TemporalRetryPolicy(
-        initial_interval=to_timedelta(policy.initial_interval),
-        backoff_coefficient=policy.backoff_coefficient,
-        maximum_interval=to_timedelta(policy.maximum_interval),
-        maximum_attempts=policy.maximum_attempts,
-    )
-
-
-def node_failure(name: str, cause: BaseException | None, unstarted: str) -> GraphError:
-    """The typed error of a failed activity or child workflow."""
-    if isinstance(cause, ApplicationError):
-        details = cause.details[0] if cause.details and isinstance(cause.details[0], dict) else {}
-        known = error_class(cause.type or "")
-        if known is not None and issubclass(known, GraphError):
-            return known(cause.message, **details)
-        text = f"Node {name} failed: {cause.type or 'error'}: {cause.message}"
-        return NodeError(text, node=name, cause_type=cause.type or "error")
-    if isinstance(cause, TemporalTimeoutError):
-        what = {
-            TimeoutType.START_TO_CLOSE: "did not finish an attempt in time",
-            TimeoutType.SCHEDULE_TO_CLOSE: "did not finish in time, with all its attempts",
-            TimeoutType.SCHEDULE_TO_START: f"was not started in time: {unstarted}",
-            TimeoutType.HEARTBEAT: "stopped sending heartbeats: its worker was lost, or blocked by the node",
-        }.get(cause.type or TimeoutType.START_TO_CLOSE, "timed out")
-        return NodeTimeoutError(f"Node {name} {what}.", node=name, cause_type="TimeoutError")
-    return NodeError(f"Node {name} failed: {cause}", node=name, cause_type=type(cause).__name__)
-
-
 def _outcome(output: NodeOutput) -> Outcome:
     updates = [output.update] if output.update is not None else (output.updates or [])
     return Outcome(list(updates), list(output.goto or []))
@@ -573,15 +428,6 @@ def _summary(engine: Engine, task: Task) -> str:
     if task.sent:
         where += f" · {task.index}: {task.payload!s:.40}"
     return where
-
-
-def _priority(key: int | None) -> Priority:
-    return Priority.default if key is None else Priority(priority_key=key)
-
-
-def _being_cancelled() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
 
 
 def _without_thread(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ def test_a_run_is_started_looked_at_answered_and_taken_back(program: Program, th
     assert run.code == 3
     assert run.err == ""
     assert sorted(run.json) == [
-        *("checkpoint_id", "error", "interrupts", "next", "run_id", "status", "thread_id", "values")
+        *("checkpoint_id", "error", "interrupts", "next", "run_id", "status", "thread_id", "usage", "values")
     ]
     assert run.json["status"] == "interrupted"
     assert [message["content"] for message in run.json["values"]["messages"]] == ["hello", "findings"]
