@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Any
 
-from anthropic import AnthropicError, AsyncAnthropic, Timeout
-from anthropic.types import RawMessageStreamEvent
+import anthropic
+from anthropic import AsyncAnthropic, Timeout
 
 from oris_temporal.models.providers import AdapterSettings, Emit
 from oris_temporal.models.request import ModelReply, ModelRequest
 
 from .anthropic_answer import MessagesAnswer
-from .anthropic_errors import failure_of
 from .anthropic_request import messages_body
 from .common import check_settings, extra_fields
 from .failures import Failures
+from .sdk import events_of
 
 _ADDRESS = "https://api.anthropic.com"  # named, so that the SDK does not look for another in the environment
 _TIMEOUT = Timeout(connect=10, read=900, write=120, pool=60)
@@ -54,7 +52,8 @@ class AnthropicAdapter:
         more |= extra_fields(request, body) or {}
         more.pop("cache", None)
         answer = MessagesAnswer(self._provider, emit, self._failures)
-        async with aclosing(self._events(body, more)) as events:
+        opening = self._client.messages.create(**body, stream=True, extra_body=more or None)
+        async with aclosing(events_of(opening, self._failures, anthropic)) as events:
             async for event in events:
                 answer.add(event)
         return answer.reply()
@@ -62,23 +61,3 @@ class AnthropicAdapter:
     async def close(self) -> None:
         """Give back connections."""
         await self._client.close()
-
-    async def _events(self, body: dict[str, Any], more: dict[str, Any]) -> AsyncGenerator[RawMessageStreamEvent, None]:
-        """The events of an answer. The connection is closed with the generator."""
-        streaming = silent = False
-        try:
-            async with await self._client.messages.create(**body, stream=True, extra_body=more or None) as stream:
-                streaming = silent = True
-                kind = stream.response.headers.get("content-type", "nothing")
-                async for event in stream:
-                    silent = False
-                    yield event
-            if not silent:
-                return
-            failure = self._failures.malformed(f"it is {kind} without events, not a stream. Check the address.")
-        except AnthropicError as error:
-            failure = failure_of(error, self._failures, streaming=streaming)
-        except Exception as error:  # the SDK lets those of its transport and of JSON through while it streams
-            failure = self._failures.broken_off(error)
-        # raised out here, so that it drags no exception along that quotes the provider or the key
-        raise failure

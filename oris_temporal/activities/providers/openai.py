@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator, Awaitable
+from collections.abc import Awaitable
 from contextlib import aclosing
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from openai import AsyncOpenAI, AsyncStream, Omit, OpenAIError, Timeout, omit
+import openai
+from openai import AsyncOpenAI, AsyncStream, Omit, Timeout, omit
 
-from oris_temporal.graph.errors import ModelError
 from oris_temporal.models.providers import AdapterSettings, Emit
 from oris_temporal.models.request import ModelReply, ModelRequest
 
 from .common import check_settings, extra_fields
 from .failures import Failures
 from .openai_chat import ChatAnswer, chat_body, chat_extra
-from .openai_errors import failure_of
 from .openai_responses import ResponsesAnswer, responses_body
+from .sdk import events_of
 
 _ADDRESS = "https://api.openai.com/v1"  # named, so that the SDK does not look for another in the environment
 _OLLAMA_ADDRESS = "http://localhost:11434"
@@ -85,35 +85,10 @@ class OpenAIAdapter:
         return await self._read(opening, ResponsesAnswer(self._provider, emit, self._failures))
 
     async def _read(self, opening: Awaitable[AsyncStream[Any]], answer: ChatAnswer | ResponsesAnswer) -> ModelReply:
-        async with aclosing(self._events(opening)) as events:
+        async with aclosing(events_of(opening, self._failures, openai)) as events:
             async for event in events:
                 answer.add(event)
         return answer.reply()
-
-    async def _events(self, opening: Awaitable[AsyncStream[_Event]]) -> AsyncGenerator[_Event, None]:
-        """The events of an answer. The connection is closed with the generator."""
-        streaming = silent = False
-        try:
-            async with await opening as stream:
-                streaming = silent = True
-                kind = stream.response.headers.get("content-type", "nothing")
-                async for event in stream:
-                    silent = False
-                    yield event
-            if not silent:
-                return
-            failure = self._failures.malformed(f"it is {kind} without events, not a stream. Check the address.")
-        except OpenAIError as error:
-            failure = failure_of(error, self._failures, streaming=streaming)
-        except (ValueError, TypeError, RecursionError) as error:
-            failure = self._unreadable(error, streaming)
-        # raised out here, so that it drags no exception along that quotes the provider or the key
-        raise failure
-
-    def _unreadable(self, error: Exception, streaming: bool) -> ModelError:
-        if streaming:
-            return self._failures.malformed(f"a part of it cannot be read ({error}).")
-        return self._failures.invalid_request(f"the request cannot be written as JSON ({error}).")
 
 
 def _headers(settings: AdapterSettings) -> dict[str, str | Omit]:
