@@ -8,24 +8,29 @@ from .graph.config import RunnableConfig
 from .graph.context import Context
 from .graph.control import END, START, Command, Send
 from .graph.interrupts import Interrupt, interrupt
+from .graph.limits import Limits
 from .graph.load import load_graph
 from .graph.messages import Message, MessagesState, RemoveMessage, ToolCall, add_messages, append_messages
 from .graph.node import StreamWriter
 from .graph.options import NO_RETRY, RetryPolicy
 from .graph.plugins import NodePluginRegistry, node_plugin
 from .graph.results import InvokeResult, StateSnapshot, StreamChunk
+from .models import ChatModel, init_chat_model
 from .plugin import OrisPlugin
+from .tools import Runtime, Tool, tool
 from .worker import Worker
 
 __all__ = [
     "END",
     "NO_RETRY",
     "START",
+    "ChatModel",
     "Command",
     "CompiledGraph",
     "Context",
     "Interrupt",
     "InvokeResult",
+    "Limits",
     "Message",
     "MessagesState",
     "NodePluginRegistry",
@@ -35,17 +40,21 @@ __all__ = [
     "RetryPolicy",
     "RunResult",
     "RunnableConfig",
+    "Runtime",
     "Send",
     "StateGraph",
     "StateSnapshot",
     "StreamChunk",
     "StreamWriter",
+    "Tool",
     "ToolCall",
     "Worker",
     "add_messages",
     "append_messages",
     "errors",
+    "init_chat_model",
     "interrupt",
     "load_graph",
     "node_plugin",
+    "tool",
 ]
