@@ -71,9 +71,11 @@ class NodeActivities:
         @activity.defn(name=name)
         async def run_chain(wire: dict[str, Any]) -> Any:
             with Pulse() as pulse:
-                outputs = await self._run_chain(chain, await self._read(NodeInput.from_wire(wire)), pulse)
+                call = await self._read(NodeInput.from_wire(wire))
+                outputs, failed = await self._run_chain(chain, call, pulse)
                 first = NodeOutput.from_wire(outputs[0])
                 first.later = outputs[1:] or None
+                first.failed = failed
                 return self._checked(name, first)
 
         return run_chain
@@ -117,8 +119,10 @@ class NodeActivities:
         except Exception as error:
             raise failure_of(error, node.full_name, node.options.retry) from error
 
-    async def _run_chain(self, chain: Sequence[Node], call: NodeCall, pulse: Pulse) -> list[dict[str, Any]]:
-        """Outputs of the nodes that ran, at least one.
+    async def _run_chain(
+        self, chain: Sequence[Node], call: NodeCall, pulse: Pulse
+    ) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
+        """Outputs of the nodes that ran, at least one, and how the next one failed, if it did.
 
         Finished nodes are in the heartbeats, so another attempt goes on after them. A node that asks a person, or fails after
         others finished, ends the chain: the workflow runs it on its own.
@@ -136,20 +140,20 @@ class NodeActivities:
             )
             try:
                 result = await self._execute(node, call, pulse)
-            except ApplicationError:
+            except ApplicationError as error:
                 if done:
-                    return done
+                    return done, _failure_wire(error)
                 raise
             if result.ask is not None and done:
-                return done
+                return done, None
             output = _output(result)
             done.append(output.to_wire())
             pulse.progress = done
             pulse.beat()
             if result.outcome is None or result.outcome.goto:
-                return done
+                return done, None
             values = schema.apply(values, [Write(node.full_name, update) for update in result.outcome.updates])
-        return done
+        return done, None
 
     def pool(self) -> Executor:
         """Threads for plain functions."""
@@ -178,6 +182,16 @@ def check_result(name: str, wire: Any, limit: int | None) -> None:
         size=size,
     )
     raise failure_of(error, name, RetryPolicy())
+
+
+def _failure_wire(error: ApplicationError) -> dict[str, Any]:
+    """A failed attempt as the workflow gets it that goes on after it."""
+    return {
+        "type": error.type,
+        "message": error.message,
+        "details": list(error.details),
+        "final": error.non_retryable,
+    }
 
 
 def config_of(wire: dict[str, Any] | None) -> RunnableConfig:

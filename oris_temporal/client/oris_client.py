@@ -20,6 +20,7 @@ from oris_temporal.graph.errors import ConfigurationError, GraphNotFoundError, R
 from oris_temporal.graph.interrupts import Interrupt
 from oris_temporal.graph.node import destination_wire
 from oris_temporal.graph.results import StateSnapshot, StreamChunk
+from oris_temporal.graph.signals import check_signal
 from oris_temporal.graph.wire import to_wire
 from oris_temporal.workflows import protocol
 from oris_temporal.workflows.details import static_details, static_summary
@@ -113,7 +114,7 @@ class OrisClient:
             config: Run configuration, see `RunnableConfig`.
             from_last_state: Start from the thread's last state instead of a fresh one; `input` may then be left out.
             on_conflict: What to do if the thread is actively running: ``fail`` or ``replace``.
-            idempotency_key: A second call with the same key joins the run that the first started.
+            idempotency_key: A second call with the same key joins the run that the first started, and gets what the first got.
             tenant: Fairness key of everything the run schedules, and search attribute.
             priority: 1 (first) to 5 (last).
             task_queue: Task queue of the workers, in place of the client's.
@@ -308,7 +309,9 @@ class OrisClient:
         Raises:
             ThreadNotFoundError: The thread has no run.
             NotInterruptedError: Its run has ended.
+            InvalidUpdateError: The name is one of the workflow's own.
         """
+        check_signal(name)
         wire = self._wire(value, "signal")
         try:
             async with typed_errors(f"signal thread {thread_id!r}", thread_id):

@@ -32,7 +32,7 @@ def read_config(config: Mapping[str, Any] | None) -> RunnableConfig:
     """Check a configuration and copy it as JSON data.
 
     Raises:
-        InvalidUpdateError: A key is unknown or ``configurable`` is not an object.
+        InvalidUpdateError: A key is unknown, ``configurable`` is not an object, or a limit is none.
         SerializationError: A value has no JSON form.
     """
     read = to_wire(dict(config or {}), "run configuration")
@@ -42,6 +42,9 @@ def read_config(config: Mapping[str, Any] | None) -> RunnableConfig:
         )
     if not isinstance(read.setdefault("configurable", {}), dict):
         raise InvalidUpdateError("Run configuration: 'configurable' must be an object.")
+    limit = read.get("recursion_limit", 1)
+    if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
+        raise InvalidUpdateError(f"Run configuration: recursion_limit={limit!r} must be a whole number, at least 1.")
     if (limits := read.get("limits")) is not None:
         read["limits"] = Limits.read(limits, "Run configuration").to_wire()
     return read  # type: ignore[no-any-return]

@@ -6,6 +6,7 @@ has to start again - after continue-as-new, in a fork - gets the results instead
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from random import Random
@@ -24,6 +25,8 @@ from .interrupts import check_answer
 from .messages import Message
 from .options import RetryPolicy
 from .records import Task
+from .signals import check_signal
+from .tasks import being_cancelled
 from .wire import to_wire
 
 if TYPE_CHECKING:
@@ -67,6 +70,7 @@ class NodeContext(Context):
     ) -> Any:
         """See `Context.interrupt`."""
         ask = make_ask(value, timeout, default, escalate_after, schema)
+        _go_on_unless_cancelled()
         answer = await self._journaled(lambda position: self._run.ask(self._engine, self._task, position, ask))
         return (
             answer if ask.answer_type is None else check_answer(ask.answer_type, answer, f"of {self.graph}.{self.node}")
@@ -161,6 +165,8 @@ class NodeContext(Context):
 
     async def wait_signal(self, name: str, *, timeout: Duration | None = None) -> Any:
         """See `Context.wait_signal`."""
+        check_signal(name)
+        _go_on_unless_cancelled()
         return await self._journaled(lambda _: self._receive(name, timeout))
 
     async def _receive(self, name: str, timeout: Duration | None) -> Any:
@@ -223,6 +229,12 @@ class NodeContext(Context):
             raise
         self._task.journal[position] = {"value": value}
         return value
+
+
+def _go_on_unless_cancelled() -> None:
+    """Keep a node that is being cancelled from waiting for somebody, which might never end. It may clean up."""
+    if being_cancelled():
+        raise asyncio.CancelledError
 
 
 def _stored_error(stored: dict[str, Any]) -> Exception:

@@ -6,6 +6,7 @@ is really executed.
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
@@ -44,11 +45,10 @@ from .records import (
 from .results import StateSnapshot
 from .run_log import RunLog
 from .snapshot import engine_state_from_wire, engine_state_to_wire
+from .tasks import being_cancelled
 from .wire import to_wire
 
 if TYPE_CHECKING:
-    import asyncio
-
     from oris_temporal.models import ModelRequest
     from oris_temporal.tools import Tool
 
@@ -290,6 +290,10 @@ class Run(ABC):
                 returned = await self.guarded(node.full_name, node.fn, *args, **kwargs)
         except GraphError:
             raise
+        except asyncio.CancelledError as error:
+            if being_cancelled():
+                raise
+            raise node_error(node.full_name, error) from error  # its own, which would pass for the run's
         except Exception as error:
             raise node_error(node.full_name, error) from error
         return node.outcome(returned)

@@ -15,6 +15,7 @@ from temporalio.exceptions import TimeoutError as TemporalTimeoutError
 from oris_temporal.graph.duration import to_timedelta
 from oris_temporal.graph.errors import GraphError, NodeError, NodeTimeoutError, PayloadTooLargeError, error_class
 from oris_temporal.graph.options import RetryPolicy
+from oris_temporal.graph.tasks import being_cancelled
 from oris_temporal.graph.wire import wire_size
 
 TASK_BYTES = 3_000_000
@@ -157,9 +158,3 @@ def node_failure(name: str, cause: BaseException | None, unstarted: str) -> Grap
         }.get(cause.type or TimeoutType.START_TO_CLOSE, "timed out")
         return NodeTimeoutError(f"Node {name} {what}.", node=name, cause_type="TimeoutError")
     return NodeError(f"Node {name} failed: {cause}", node=name, cause_type=type(cause).__name__)
-
-
-def being_cancelled() -> bool:
-    """Whether the present asyncio task is being cancelled."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0

@@ -225,6 +225,7 @@ class NodeOutput(Wire):
         ask: The interrupt it raised, in place of a result.
         custom: What it wrote to the custom stream.
         later: In a fused chain, the outputs of the nodes after the first.
+        failed: In a fused chain, how the node after those failed: ``type``, ``message``, ``details``, and whether it is ``final``.
     """
 
     update: dict[str, Any] | None = None
@@ -233,3 +234,4 @@ class NodeOutput(Wire):
     ask: dict[str, Any] | None = None
     custom: list[Any] | None = None
     later: list[dict[str, Any]] | None = None
+    failed: dict[str, Any] | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
@@ -29,9 +30,10 @@ from oris_temporal.graph.records import Outcome, RunStatus, Task
 from oris_temporal.graph.relay import ChildRelay
 from oris_temporal.graph.run import Run, node_error
 from oris_temporal.graph.state import StateValues
+from oris_temporal.graph.tasks import being_cancelled
 from oris_temporal.models.retries import model_retry
 
-from .activity_calls import ActivityCalls, being_cancelled, node_failure
+from .activity_calls import ActivityCalls, node_failure
 from .guard import guarded
 from .message_log import MessageLogs
 from .protocol import (
@@ -102,6 +104,7 @@ class TemporalRun(Run):
         self._children: dict[str, ChildRelay] = {}
         self._model_queue = model_queue
         self.logs = MessageLogs()
+        self._tried: dict[str, dict[str, Any]] = {}
 
     # --- time ----------------------------------------------------------------------------------------------------
 
@@ -208,8 +211,12 @@ class TemporalRun(Run):
         if output.ask is not None:
             await self._ask_for(engine, task, Ask.from_wire(output.ask))
             return [await self.call(engine, task, chain[0])]
-        later = [NodeOutput.from_wire(wire) for wire in output.later or ()]
-        return [_outcome(output), *map(_outcome, later)]
+        outcomes = [_outcome(output), *(_outcome(NodeOutput.from_wire(wire)) for wire in output.later or ())]
+        if output.failed is not None:  # its task will be the only one of its superstep
+            head = task.id.removesuffix(f"{engine.state.step}/{task.node}/{task.index}")
+            number, follower = engine.state.step + len(outcomes), chain[len(outcomes)]
+            self._tried[f"{head}{number}/{follower.name}/0"] = output.failed
+        return outcomes
 
     async def _ask_for(self, engine: Engine, task: Task, ask: Ask) -> None:
         """Ask what an activity-side node asks, and note the answer for its next attempt."""
@@ -218,6 +225,7 @@ class TemporalRun(Run):
 
     async def _run_activity(self, engine: Engine, task: Task, chain: Sequence[Node], name: str) -> dict[str, Any]:
         node, options = chain[0], chain[0].options
+        retry = self._retry_of(node, task)
         attempts = f"#{len(task.journal)}" if task.journal else ""
         result: dict[str, Any] = await self._calls.execute(
             name,
@@ -226,7 +234,7 @@ class TemporalRun(Run):
             owner=node.full_name,
             failing=node.full_name,
             local=node.side == "local",
-            retry=options.retry,
+            retry=retry,
             task_queue=options.task_queue,
             heartbeat=to_timedelta(options.heartbeat),
             priority=None if options.priority is None else Priority(priority_key=options.priority),
@@ -237,6 +245,21 @@ class TemporalRun(Run):
             summary=options.summary or _summary(engine, task),
         )
         return result
+
+    def _retry_of(self, node: Node, task: Task) -> RetryPolicy:
+        """Its retry policy, less the attempt that it had at the end of a fused chain.
+
+        Raises:
+            GraphError: That was its last one.
+        """
+        policy = node.options.retry
+        failed = self._tried.pop(task.id, None)
+        if failed is None:
+            return policy
+        if failed["final"] or policy.maximum_attempts == 1:
+            cause = ApplicationError(failed["message"], *failed["details"], type=failed["type"])
+            raise node_failure(node.full_name, cause, "")
+        return replace(policy, maximum_attempts=max(0, policy.maximum_attempts - 1))
 
     def _input(self, engine: Engine, task: Task, chain: Sequence[Node]) -> dict[str, Any]:
         given = NodeInput(config=None if self._plain_config else cast("dict[str, Any]", self.config))

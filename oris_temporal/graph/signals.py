@@ -1,0 +1,20 @@
+"""Names of signals."""
+
+from __future__ import annotations
+
+from .errors import InvalidUpdateError
+
+RESERVED = frozenset({"resume", "oris_child_waits"})
+"""Signals that graph workflows handle themselves."""
+
+
+def check_signal(name: str) -> None:
+    """Refuse a name that a node could not receive.
+
+    Raises:
+        InvalidUpdateError: It is one of the workflow's own, or of Temporal's.
+    """
+    if name in RESERVED or name.startswith("__temporal"):
+        raise InvalidUpdateError(
+            f"A signal cannot be called {name!r}: that is the workflow's own. Choose another name."
+        )
