@@ -43,10 +43,14 @@ def end(index: int) -> tuple[str, Any]:
     return "content_block_stop", {"type": "content_block_stop", "index": index}
 
 
-def finish(reason: str = "end_turn", output: int = 5) -> list[tuple[str, Any]]:
-    last = {"stop_reason": reason, "stop_sequence": None}
+def finish(
+    reason: str = "end_turn", output: int = 5, explanation: str | None = None, **usage: Any
+) -> list[tuple[str, Any]]:
+    last: dict[str, Any] = {"stop_reason": reason, "stop_sequence": None}
+    if explanation is not None:
+        last["stop_details"] = {"type": "refusal", "category": None, "explanation": explanation}
     return [
-        ("message_delta", {"type": "message_delta", "delta": last, "usage": {"output_tokens": output}}),
+        ("message_delta", {"type": "message_delta", "delta": last, "usage": {"output_tokens": output, **usage}}),
         ("message_stop", {"type": "message_stop"}),
     ]
 
@@ -67,9 +71,11 @@ def hello() -> Answer:
 
 
 @asynccontextmanager
-async def serving(*answers: Answer, key: str | None = KEY) -> AsyncIterator[tuple[ProviderServer, AnthropicAdapter]]:
+async def serving(
+    *answers: Answer, key: str | None = KEY, provider: str = "anthropic"
+) -> AsyncIterator[tuple[ProviderServer, AnthropicAdapter]]:
     async with ProviderServer(*answers) as server:
-        made = adapter(AdapterSettings("anthropic", server.url, key))
+        made = adapter(AdapterSettings(provider, server.url, key))
         try:
             yield server, made
         finally:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
-from anthropic_wire import KEY, finish, request, serving, start, text_block
+from anthropic_wire import KEY, finish, hello, request, serving, start, text_block
 from provider_server import Answer
 
 from oris_temporal.activities.providers.anthropic import adapter
@@ -32,6 +32,18 @@ async def error_of(answer: Answer) -> ModelError:
     [
         (400, "invalid_request_error", "messages: bad", "invalid_request", False),
         (400, "invalid_request_error", "prompt is too long: 210000 tokens > 200000 maximum", "context_length", False),
+        (
+            400,
+            "invalid_request_error",
+            "input length and `max_tokens` exceed context limit: 9 > 8",
+            "context_length",
+            False,
+        ),
+        (400, "invalid_request_error", "Output blocked by content filtering policy", "refused", False),
+        (400, "invalid_request_error", "You have reached your specified API usage limits.", "permission", False),
+        (402, "billing_error", "Pay first", "permission", False),
+        (408, "timeout_error", "Request timed out", "timeout", True),
+        (409, "conflict_error", "busy", "conflict", True),
         (400, "invalid_request_error", "Your credit balance is too low to access the API.", "permission", False),
         (401, "authentication_error", "invalid x-api-key", "authentication", False),
         (403, "permission_error", "not yours", "permission", False),
@@ -49,11 +61,26 @@ async def test_each_status(status: int, type: str, message: str, kind: str, retr
     assert error.message.startswith(f"Provider anthropic ({status}): ")
 
 
-@pytest.mark.parametrize(("type", "kind"), [("overloaded_error", "overloaded"), ("api_error", "server")])
+@pytest.mark.parametrize(
+    ("type", "kind"),
+    [
+        ("overloaded_error", "overloaded"),
+        ("api_error", "server"),
+        ("rate_limit_error", "rate_limit"),
+        ("timeout_error", "timeout"),
+        ("conflict_error", "conflict"),
+        ("invalid_request_error", "invalid_request"),
+        ("request_too_large", "invalid_request"),
+        ("authentication_error", "authentication"),
+        ("permission_error", "permission"),
+        ("billing_error", "permission"),
+        ("not_found_error", "not_found"),
+    ],
+)
 async def test_an_error_within_a_stream(type: str, kind: str) -> None:
     event = ("error", {"type": "error", "error": {"type": type, "message": "Sorry"}})
     error = await error_of(Answer.events(start(), *text_block(0, "Hel"), event, *finish()))
-    assert (error.kind, error.is_retryable) == (kind, True)
+    assert (error.kind, error.status) == (kind, None)  # the answer's status was 200
     assert "Sorry" in error.message
 
 
@@ -97,9 +124,40 @@ def test_settings_that_cannot_work(url: str | None, key: str, kind: str) -> None
     assert raised.value.kind == kind
 
 
-async def test_credentials_of_the_environment_stay_there(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("key", [KEY, None])
+async def test_credentials_of_the_environment_stay_there(monkeypatch: pytest.MonkeyPatch, key: str | None) -> None:
     monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-of-the-environment")
     monkeypatch.setenv("ANTHROPIC_AUTH_TOKEN", "token-of-the-environment")
-    async with serving(Answer.events(start(), *text_block(0, "x"), *finish()), key=None) as (server, made):
+    custom = "authorization: Bearer of-the-environment\nx-api-key: of-the-environment\nX-Team: mine"
+    monkeypatch.setenv("ANTHROPIC_CUSTOM_HEADERS", custom)
+    async with serving(hello(), key=key) as (server, made):
         await made.generate(request(), lambda piece: None)
-    assert "of-the-environment" not in str(server.asked[0].headers)
+    headers = server.asked[0].headers
+    assert "of-the-environment" not in str(headers)
+    assert headers.get("authorization") == (key and f"Bearer {key}")
+    assert headers["x-team"] == "mine"
+
+
+async def test_other_providers_learn_nothing_of_anthropic(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANTHROPIC_CUSTOM_HEADERS", "X-Secret: secret\nauthorization: Bearer secret")
+    async with serving(hello(), provider="compatible") as (server, made):
+        await made.generate(request(), lambda piece: None)
+    assert "secret" not in str(server.asked[0].headers)
+
+
+async def test_what_it_says_is_shortened() -> None:
+    error = await error_of(refusal(500, "api_error", "word " * 1000))
+    assert len(error.message) < 600
+    assert "…" in error.message
+
+
+async def test_an_error_within_a_stream_holds_no_key_either() -> None:
+    event = ("error", {"type": "error", "error": {"type": "api_error", "message": f"bad key {KEY}"}})
+    error = await error_of(Answer.events(start(), event))
+    assert KEY not in "".join(traceback.format_exception(error)) + str(error.details)
+
+
+async def test_a_web_page_in_place_of_an_error() -> None:
+    error = await error_of(Answer(502, {"content-type": "text/html"}, [b"<html><h1>Bad gateway</h1>"]))
+    assert (error.kind, error.status, error.is_retryable) == ("server", 502, True)
+    assert "web page" in error.message

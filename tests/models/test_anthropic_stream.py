@@ -63,6 +63,54 @@ async def test_parallel_tool_calls() -> None:
     ]
 
 
+async def test_empty_pieces_are_not_told() -> None:
+    called = await call(
+        Answer.events(start(), *text_block(0, "", "Hi"), *tool_block(1, "t1", "now", "", "{}"), *finish("tool_use"))
+    )
+    assert called.pieces == [
+        {"type": "text", "text": "Hi"},
+        {"type": "tool_call", "index": 0, "id": "t1", "name": "now"},
+        {"type": "tool_call", "index": 0, "arguments": "{}"},
+    ]
+
+
+async def test_arguments_may_come_whole() -> None:
+    block = {"type": "tool_use", "id": "t1", "name": "search", "input": {"q": "a"}}
+    called = await call(Answer.events(start(), begin(0, block), end(0), *finish("tool_use")))
+    assert called.reply.tool_calls[0]["function"]["arguments"] == '{"q": "a"}'
+    assert called.pieces[1:] == [{"type": "tool_call", "index": 0, "arguments": '{"q": "a"}'}]
+
+
+async def test_arguments_cut_short_are_kept_as_they_came() -> None:
+    called = await call(Answer.events(start(), *tool_block(0, "t1", "search", '{"q": "'), *finish("max_tokens")))
+    assert called.reply.stop_reason == "length"
+    assert called.reply.tool_calls[0]["function"]["arguments"] == '{"q": "'
+
+
+async def test_the_providers_own_tools_are_no_calls() -> None:
+    block = {"type": "server_tool_use", "id": "s1", "name": "web_search", "input": {}}
+    used = [begin(0, block), delta(0, "input_json_delta", partial_json='{"query": "x"}'), end(0)]
+    called = await call(Answer.events(start(), *used, *text_block(1, "Hi"), *finish()))
+    assert (called.reply.tool_calls, called.pieces) == ([], [{"type": "text", "text": "Hi"}])
+
+
+async def test_tokens_of_thoughts_are_counted() -> None:
+    last = finish(output=50, output_tokens_details={"thinking_tokens": 40})
+    called = await call(Answer.events(start(), *text_block(0, "ok"), *last))
+    assert called.reply.usage == Usage(prompt=10, completion=50, reasoning=40, calls=1)
+
+
+async def test_why_it_refused() -> None:
+    called = await call(Answer.events(start(), *text_block(0, "I"), *finish("refusal", explanation="Too risky.")))
+    assert (called.reply.stop_reason, called.reply.refusal) == ("refusal", "Too risky.")
+
+
+async def test_events_of_the_future_say_nothing() -> None:
+    news = ("news", {"type": "news", "index": 0})
+    called = await call(Answer.events(start(), news, *text_block(0, "Hel", "lo"), *finish()))
+    assert called.reply.text == "Hello"
+
+
 async def test_reasoning_is_kept_with_its_signature() -> None:
     called = await call(
         Answer.events(
@@ -138,6 +186,9 @@ EVENTS = [start(), *text_block(0, "Hel", "lo"), *finish()]
         *(Answer.events(*EVENTS[:length]) for length in range(1, len(EVENTS))),
         Answer.events(*EVENTS[:3], hang_up=True),
         Answer.events(EVENTS[0], delta(7, "text_delta", text="lost"), *EVENTS[1:]),
+        Answer.events(*EVENTS[1:]),
+        Answer.events(EVENTS[0], EVENTS[1], delta(0, "thinking_delta", thinking="lost"), *EVENTS[2:]),
+        Answer.events(EVENTS[0], EVENTS[1], *EVENTS[1:]),
         Answer.events(EVENTS[0], b"event: content_block_delta\ndata: {oops\n\n", *EVENTS[1:]),
         Answer.json({"type": "message"}),
         Answer(200, {"content-type": "text/html"}, [b"<html>"]),
@@ -161,5 +212,33 @@ async def test_cancelling_ends_the_request_at_once() -> None:
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
+        async with asyncio.timeout(1):
+            await server.hung_up.wait()
+
+
+async def test_cancelling_ends_a_request_that_has_no_answer_yet() -> None:
+    answer = hello()
+    answer.chunks = [asyncio.Event()]
+    async with serving(answer) as (server, adapter):
+        waiting = asyncio.ensure_future(adapter.generate(request(), lambda piece: None))
+        while not server.asked:
+            await asyncio.sleep(0)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        async with asyncio.timeout(1):
+            await server.hung_up.wait()
+
+
+async def test_an_error_of_the_one_who_listens_is_passed_on_and_ends_the_request() -> None:
+    answer = hello()
+    answer.chunks = [*answer.chunks[:3], asyncio.Event()]
+
+    def listen(piece: object) -> None:
+        raise LookupError("mine")
+
+    async with serving(answer) as (server, adapter):
+        with pytest.raises(LookupError, match="mine"):
+            await adapter.generate(request(), listen)
         async with asyncio.timeout(1):
             await server.hung_up.wait()

@@ -13,6 +13,7 @@ from oris_temporal.models import ResponseFormat, ToolSpec
 
 SEARCH = ToolSpec("search", "Searches.", {"type": "object", "properties": {"q": {"type": "string"}}})
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+CLOSED = {**SCHEMA, "additionalProperties": False}
 
 
 async def refused(*messages: Any, **more: Any) -> ModelError:
@@ -94,6 +95,85 @@ async def test_images_by_address_and_by_content() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("uri", "media_type", "data"),
+    [
+        ("data:image/jpg;base64,AAAA", "image/jpeg", "AAAA"),
+        ("DATA:image/PNG;charset=utf-8;base64,AA AA\n", "image/png", "AAAA"),
+        ("data:image/png;base64,AA%2BA", "image/png", "AA+A"),
+        ("data:image/gif,GIF%38", "image/gif", "R0lGOA=="),
+    ],
+    ids=["jpg", "parameters and spaces", "escapes", "not base64"],
+)
+async def test_data_uris_in_every_form(uri: str, media_type: str, data: str) -> None:
+    called = await call(hello(), Message.human("", [uri]))
+    source = {"type": "base64", "media_type": media_type, "data": data}
+    assert called.body["messages"][0]["content"] == [{"type": "image", "source": source}]
+
+
+@pytest.mark.parametrize("uri", ["data:image/svg+xml,<svg/>", "data:image/png;base64", "data:,x"])
+async def test_images_that_it_cannot_see(uri: str) -> None:
+    assert "Anthropic takes image/jpeg" in (await refused(Message.human("look", [uri]))).message
+
+
+async def test_images_in_results() -> None:
+    result = Message(content="a map", message_type="tool", id="c1", images=[Image("https://x.test/a.png")])
+    called = await call(hello(), "hi", Message.ai("", [ToolCall("c1", "search")]), result)
+    assert called.body["messages"][2]["content"][0]["content"] == [
+        {"type": "text", "text": "a map"},
+        {"type": "image", "source": {"type": "url", "url": "https://x.test/a.png"}},
+    ]
+
+
+async def test_images_that_the_model_made_are_shown_by_the_user_after_results() -> None:
+    said = Message(
+        content="Here.",
+        message_type="ai",
+        tool_calls=[ToolCall("c1", "search").to_wire()],
+        images=[Image("https://x.test/a.png")],
+    )
+    called = await call(hello(), "draw", said, Message.tool("found", "c1"))
+    assert [block["type"] for block in called.body["messages"][2]["content"]] == ["tool_result", "text", "image"]
+
+
+async def test_an_error_that_says_nothing_is_said_to_be_one() -> None:
+    failed = Message.tool("", "c1", extra={"is_error": True})
+    called = await call(hello(), "hi", Message.ai("", [ToolCall("c1", "search")]), failed)
+    [result] = called.body["messages"][2]["content"]
+    assert (result["content"], result["is_error"]) == ([{"type": "text", "text": "The tool failed."}], True)
+
+
+async def test_ids_of_other_providers_are_rewritten_alike_in_call_and_result() -> None:
+    called = await call(
+        hello(), "hi", Message.ai("", [ToolCall("functions.s:0", "s")]), Message.tool("r", "functions.s:0")
+    )
+    assert called.body["messages"][1]["content"][0]["id"] == "functions_2e_s_3a_0"
+    assert called.body["messages"][2]["content"][0]["tool_use_id"] == "functions_2e_s_3a_0"
+
+
+async def test_blank_instructions_are_not_sent() -> None:
+    assert "system" not in (await call(hello(), Message.system(" \n"), "hi")).body
+
+
+async def test_thoughts_without_a_signature_do_not_go_back() -> None:
+    cut_short = {"provider": "anthropic", "blocks": [{"type": "thinking", "thinking": "Hm", "signature": ""}]}
+    called = await call(hello(), "hi", Message.ai("Well.", extra={"reasoning": cut_short}), "go on")
+    assert called.body["messages"][1]["content"] == [{"type": "text", "text": "Well."}]
+
+
+async def test_halves_of_characters_are_replaced_in_arguments() -> None:
+    arguments = r'{"q": "\ud83d", "whole": "\ud83e\udda2", "plain": "\\ud83d"}'
+    wire = {"id": "c1", "type": "function", "function": {"name": "search", "arguments": arguments}}
+    called = await call(hello(), "hi", Message.ai("", [wire]), Message.tool("found", "c1"))
+    assert called.body["messages"][1]["content"][0]["input"] == {"q": "?", "whole": "🦢", "plain": r"\ud83d"}
+
+
+async def test_a_request_that_cannot_be_written_is_not_tried_again() -> None:
+    error = await refused("half a character: \ud83d")
+    assert "the request cannot be sent" in error.message
+    assert not error.is_retryable
+
+
 async def test_reasoning_goes_back_as_it_came_and_to_no_other_provider() -> None:
     blocks = [
         {"type": "thinking", "thinking": "Hm.", "signature": "s1"},
@@ -141,7 +221,30 @@ async def test_options_by_their_names_there() -> None:
     body = called.body
     assert (body["max_tokens"], body["temperature"], body["top_p"], body["top_k"]) == (9, 0.5, 0.9, 5)
     assert (body["stop_sequences"], body["metadata"]) == (["END"], {"user_id": "u"})
-    assert body["output_config"] == {"effort": "low", "format": {"type": "json_schema", "schema": SCHEMA}}
+    assert body["output_config"] == {"effort": "low", "format": {"type": "json_schema", "schema": CLOSED}}
+
+
+async def test_a_schema_is_closed_only_if_the_answer_is_to_be_held_to_it() -> None:
+    called = await call(hello(), response_format=ResponseFormat("answer", SCHEMA, strict=False))
+    assert called.body["output_config"]["format"]["schema"] == SCHEMA
+
+
+async def test_a_schema_that_cannot_be_closed_is_left_to_the_api() -> None:
+    odd = {"type": ["object", "null"]}
+    called = await call(hello(), response_format=ResponseFormat("answer", odd))
+    assert called.body["output_config"]["format"]["schema"] == odd
+
+
+async def test_a_strict_tool() -> None:
+    called = await call(hello(), tools=[ToolSpec("count", "Counts.", SCHEMA, strict=True)])
+    assert called.body["tools"] == [{"name": "count", "description": "Counts.", "input_schema": CLOSED, "strict": True}]
+
+
+async def test_a_tool_of_the_providers_own_may_be_demanded() -> None:
+    tool = {"type": "web_search_20250305", "name": "web_search"}
+    called = await call(hello(), options={"tool_choice": "web_search", "extra": {"tools": [tool]}})
+    assert called.body["tools"] == [tool]
+    assert called.body["tool_choice"] == {"type": "tool", "name": "web_search"}
 
 
 async def test_what_stays_the_same_may_be_cached() -> None:
@@ -166,11 +269,19 @@ async def test_options_it_does_not_have(options: dict[str, Any], said: str) -> N
         ([Message.ai("hello"), "hi"], "must begin with a message of the user"),
         (["hi", Message.ai("", [ToolCall("c1", "search")]), "well?"], "'c1' has no tool message"),
         (["hi", Message.ai("", [ToolCall("c1", "search")])], "'c1' has no tool message"),
+        (["hi", Message.tool("found", "c9")], "answers 'c9', which the model did not call"),
     ],
-    ids=["nothing said", "the model first", "no answer", "no answer at the end"],
+    ids=["nothing said", "the model first", "no answer", "no answer at the end", "no call"],
 )
 async def test_conversations_it_would_refuse(messages: list[Any], said: str) -> None:
     assert said in (await refused(*messages)).message
+
+
+@pytest.mark.parametrize("arguments", ['{"x": NaN}', "[1]", '"x"', "[" * 100_000], ids=["NaN", "list", "text", "deep"])
+async def test_arguments_that_are_no_object(arguments: str) -> None:
+    wire = {"id": "c1", "type": "function", "function": {"name": "search", "arguments": arguments}}
+    error = await refused("hi", Message.ai("", [wire]), Message.tool("found", "c1"))
+    assert "'c1' are no JSON object" in error.message
 
 
 async def test_arguments_that_are_no_object_are_shown_only_if_the_model_was_told() -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import aclosing
 
 import anthropic
-from anthropic import AsyncAnthropic, Timeout
+from anthropic import AsyncAnthropic, Omit, Timeout, omit
 
 from oris_temporal.models.providers import AdapterSettings, Emit
 from oris_temporal.models.request import ModelReply, ModelRequest
@@ -41,6 +42,8 @@ class AnthropicAdapter:
         check_settings(settings)
         self._provider = settings.provider
         self._failures = Failures(settings)
+        self._headers = _headers(settings)
+        # without a key the SDK takes another from the environment; `_headers` keeps this one from being sent
         self._client = AsyncAnthropic(
             api_key=key or "none", base_url=settings.base_url, max_retries=0, timeout=_TIMEOUT
         )
@@ -52,7 +55,9 @@ class AnthropicAdapter:
         more |= extra_fields(request, body) or {}
         more.pop("cache", None)
         answer = MessagesAnswer(self._provider, emit, self._failures)
-        opening = self._client.messages.create(**body, stream=True, extra_body=more or None)
+        opening = self._client.messages.create(
+            **body, stream=True, extra_headers=self._headers, extra_body=more or None
+        )
         async with aclosing(events_of(opening, self._failures, anthropic)) as events:
             async for event in events:
                 answer.add(event)
@@ -61,3 +66,13 @@ class AnthropicAdapter:
     async def close(self) -> None:
         """Give back connections."""
         await self._client.close()
+
+
+def _headers(settings: AdapterSettings) -> dict[str, str | Omit]:
+    """Headers that keep the environment's credentials out, and from other providers all that it says of Anthropic."""
+    credentials = {"Authorization": f"Bearer {settings.api_key}" if settings.api_key else omit, "X-Api-Key": omit}
+    if settings.provider == "anthropic":
+        return credentials
+    foreign = [line.partition(":")[0].strip() for line in os.environ.get("ANTHROPIC_CUSTOM_HEADERS", "").split("\n")]
+    names = {name for name in foreign if name and name.lower() not in ("authorization", "x-api-key")}
+    return {**dict.fromkeys(names, omit), **credentials}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, TypeVar
 
+from anthropic import BaseModel
 from anthropic.types import RawMessageStreamEvent
 
 from oris_temporal.models.providers import Emit
@@ -22,6 +23,23 @@ _STOP_REASONS = {
     "model_context_window_exceeded": "length",
 }
 _REASONING = ("thinking", "redacted_thinking")
+
+_TEXTS = {
+    "text": ("text",),
+    "thinking": ("thinking",),
+    "redacted_thinking": ("data",),
+    "tool_use": ("id", "name"),
+}
+"""Fields that a block must begin with, by its type."""
+
+_GROWING = {
+    "text_delta": ("text", "text"),
+    "thinking_delta": ("thinking", "thinking"),
+    "signature_delta": ("thinking", "signature"),
+}
+"""By the type of a delta: the type of its block, and the field that it appends to."""
+
+Part = TypeVar("Part")
 
 
 class MessagesAnswer:
@@ -42,26 +60,28 @@ class MessagesAnswer:
         self._usage: list[Any] = []
         self._id: str | None = None
         self._model = ""
+        self._refusal: str | None = None
         self._stop: str | None = None
-        self._over = False
+        self._begun = self._over = False
 
     def add(self, event: RawMessageStreamEvent) -> None:
-        """Take an event.
+        """Take an event. The SDK does not check what is in one.
 
         Raises:
-            ModelError: It does not fit those before it (kind ``malformed``).
+            ModelError: It does not fit those before it, or lacks what it must have (kind ``malformed``).
         """
-        match event.type:
+        match getattr(event, "type", None):
             case "message_start":
-                self._id, self._model = event.message.id, event.message.model
-                self._usage.append(event.message.usage)
+                self._start(self._part(event, "message", BaseModel))
             case "content_block_start":
-                self._begin(event.index, event.content_block.to_dict())
+                self._begin(self._part(event, "index", int), self._part(event, "content_block", BaseModel))
             case "content_block_delta":
-                self._extend(event.index, event.delta)
+                self._extend(self._part(event, "index", int), self._part(event, "delta", BaseModel))
+            case "content_block_stop":
+                self._end(self._part(event, "index", int))
             case "message_delta":
-                self._stop = event.delta.stop_reason or self._stop
-                self._usage.append(event.usage)
+                self._conclude(self._part(event, "delta", BaseModel))
+                self._usage.append(getattr(event, "usage", None))
             case "message_stop":
                 self._over = True
 
@@ -69,59 +89,102 @@ class MessagesAnswer:
         """The whole answer.
 
         Raises:
-            ModelError: It has no end (kind ``malformed``).
+            ModelError: It has no beginning or no end (kind ``malformed``).
         """
+        if not self._begun:
+            raise self._failures.malformed("it has no beginning.")
         if not self._over or self._stop is None:
             raise self._failures.malformed("it has no end.")
         blocks = [self._blocks[index] for index in sorted(self._blocks)]
         thought = [block for block in blocks if block["type"] in _REASONING]
-        text = "".join(block["text"] for block in blocks if block["type"] == "text")
         reasoning: dict[str, Any] = {"provider": self._provider, "blocks": thought}
         if shown := "\n".join(block["thinking"] for block in thought if block.get("thinking")):
             reasoning["text"] = shown
+        refused = self._stop == "refusal"
         return ModelReply(
-            text=text,
+            text="".join(block["text"] for block in blocks if block["type"] == "text"),
             tool_calls=[_call(self._blocks[index]) for index in self._calls],
             stop_reason=_STOP_REASONS.get(self._stop, self._stop),
             usage=self._used(),
             model=self._model,
             id=self._id,
             reasoning=reasoning if thought else None,
-            refusal="The model refused to answer." if self._stop == "refusal" and not text else None,
+            refusal=(self._refusal or "The model refused to answer.") if refused else None,
         )
 
-    def _begin(self, index: int, block: dict[str, Any]) -> None:
+    def _start(self, message: BaseModel) -> None:
+        self._begun = True
+        self._id = _text(message, "id") or None
+        self._model = _text(message, "model")
+        self._usage.append(getattr(message, "usage", None))
+
+    def _begin(self, index: int, content: BaseModel) -> None:
+        block = content.to_dict(warnings=False)
+        kind = block.get("type")
+        if not isinstance(kind, str) or not all(isinstance(block.get(name), str) for name in _TEXTS.get(kind, ())):
+            raise self._failures.malformed(f"block {index} has not what a block of its type must have.")
+        if index in self._blocks:
+            raise self._failures.malformed(f"it begins block {index} twice.")
         self._blocks[index] = block
-        match block["type"]:
+        match kind:
             case "tool_use":
                 block["arguments"] = ""
-                self._emit({"type": "tool_call", "index": len(self._calls), "id": block["id"], "name": block["name"]})
+                self._emit(
+                    {"type": "tool_call", "index": len(self._calls), "id": _of(block, "id"), "name": _of(block, "name")}
+                )
                 self._calls.append(index)
-            case "text" if block.get("text"):
-                self._emit({"type": "text", "text": block["text"]})
+            case "text" | "thinking":
+                self._show(kind, _of(block, kind))
 
-    def _extend(self, index: int, delta: Any) -> None:
+    def _extend(self, index: int, delta: BaseModel) -> None:
         block = self._blocks.get(index)
         if block is None:
             raise self._failures.malformed(f"it goes on with block {index}, which it has not begun.")
-        match delta.type:
-            case "text_delta":
-                block["text"] = block.get("text", "") + delta.text
-                self._emit({"type": "text", "text": delta.text})
-            case "thinking_delta":
-                block["thinking"] = block.get("thinking", "") + delta.thinking
-                self._emit({"type": "reasoning", "text": delta.thinking})
-            case "signature_delta":
-                block["signature"] = block.get("signature", "") + delta.signature
-            case "input_json_delta" if index in self._calls:
-                block["arguments"] += delta.partial_json
-                self._emit({"type": "tool_call", "index": self._calls.index(index), "arguments": delta.partial_json})
+        kind = _text(delta, "type")
+        if kind == "input_json_delta":
+            self._write_arguments(index, self._part(delta, "partial_json", str))
+        elif kind in _GROWING:
+            type, field = _GROWING[kind]
+            if block["type"] != type:
+                raise self._failures.malformed(f"it goes on with block {index} as if that were of another type.")
+            more = self._part(delta, field, str)
+            block[field] = _of(block, field) + more
+            self._show(field, more)
+
+    def _end(self, index: int) -> None:
+        """Servers that do not write a call's arguments bit by bit have them in the block from the start."""
+        block = self._blocks.get(index, {})
+        if index in self._calls and not block["arguments"] and block.get("input"):
+            self._write_arguments(index, json.dumps(block["input"], ensure_ascii=False))
+
+    def _write_arguments(self, index: int, more: str) -> None:
+        # what is written for the provider's own tools is nobody else's business; and the first bit is always empty
+        if more and index in self._calls:
+            self._blocks[index]["arguments"] += more
+            self._emit({"type": "tool_call", "index": self._calls.index(index), "arguments": more})
+
+    def _show(self, field: str, text: str) -> None:
+        if text and field == "text":
+            self._emit({"type": "text", "text": text})
+        elif text and field == "thinking":
+            self._emit({"type": "reasoning", "text": text})
+
+    def _conclude(self, delta: BaseModel) -> None:
+        self._stop = _text(delta, "stop_reason") or self._stop
+        self._refusal = _text(getattr(delta, "stop_details", None), "explanation") or self._refusal
+
+    def _part(self, holder: object, name: str, kind: type[Part]) -> Part:
+        part = getattr(holder, name, None)
+        if not isinstance(part, kind):
+            raise self._failures.malformed(f"an event has not the {name!r} that it must have.")
+        return part
 
     def _used(self) -> Usage:
         """The counts of the last event that has each: the first has what was read, the last what was written."""
 
-        def last(name: str) -> int:
-            return next((number for usage in reversed(self._usage) if (number := count(usage, name))), 0)
+        def last(name: str, within: str | None = None) -> int:
+            holders = (getattr(usage, within, None) if within else usage for usage in reversed(self._usage))
+            return next((number for holder in holders if (number := count(holder, name))), 0)
 
         cached, cache_writes = last("cache_read_input_tokens"), last("cache_creation_input_tokens")
         return Usage(
@@ -129,14 +192,24 @@ class MessagesAnswer:
             completion=last("output_tokens"),
             cached=cached,
             cache_writes=cache_writes,
+            reasoning=last("thinking_tokens", within="output_tokens_details"),
             calls=1,
         )
 
 
+def _text(holder: object, name: str) -> str:
+    text = getattr(holder, name, None)
+    return text if isinstance(text, str) else ""
+
+
+def _of(block: dict[str, Any], name: str) -> str:
+    text = block.get(name)
+    return text if isinstance(text, str) else ""
+
+
 def _call(block: dict[str, Any]) -> dict[str, Any]:
-    arguments = block["arguments"] or json.dumps(block.get("input") or {}, ensure_ascii=False)
     return {
         "id": block["id"],
         "type": "function",
-        "function": {"name": block["name"], "arguments": arguments},
+        "function": {"name": block["name"], "arguments": block["arguments"] or "{}"},
     }

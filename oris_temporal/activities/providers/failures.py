@@ -38,6 +38,7 @@ _WHATEVER_STATUS = {
             "access_terminated",
             "account_deactivated",
             "arrearage",
+            "billing_error",
         ),
         "permission",
     ),
@@ -74,7 +75,11 @@ _WITHOUT_STATUS = {
     "overloaded_error": "overloaded",
     "vector_store_timeout": "timeout",
     "timeout": "timeout",
+    "timeout_error": "timeout",
+    "conflict_error": "conflict",
     "model_not_found": "not_found",
+    "not_found_error": "not_found",
+    "request_too_large": "invalid_request",
     "image_file_not_found": "invalid_request",
     "failed_to_download_image": "invalid_request",
     "empty_image_file": "invalid_request",
@@ -88,14 +93,15 @@ _WITHOUT_STATUS = {
 
 _TOO_LONG = re.compile(
     r"maximum context length|context (length|window|size)[^.]*exceed|exceeds?[^.]*context (length|window|size)"
-    r"|prompt is too long|input token count[^.]*exceeds|range of input length should be|input is too long",
+    r"|exceeds? context limit|prompt is too long|input token count[^.]*exceeds|range of input length should be|input is too long",
     re.IGNORECASE,
 )
 _AGAINST_POLICY = re.compile(
-    r"content exists risk|usage polic|content management policy|flagged (as|by|for)", re.IGNORECASE
+    r"content exists risk|usage polic|content management policy|content filtering policy|flagged (as|by|for)",
+    re.IGNORECASE,
 )
 
-_UNPAID = re.compile(r"credit balance|insufficient (balance|funds|credit)", re.IGNORECASE)
+_UNPAID = re.compile(r"credit balance|insufficient (balance|funds|credit)|API usage limits", re.IGNORECASE)
 
 _REMEDIES = {
     "authentication": "Check the key that the worker's environment has for it.",
