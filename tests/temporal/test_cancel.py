@@ -116,3 +116,20 @@ async def test_a_run_that_is_over_stays_as_it_is(client: OrisClient, serve: Serv
         await client.run("one", thread, {"log": []})
         result = await client.cancel(thread)
     assert (result.status, result.values) == ("completed", {"log": ["done"]})
+
+
+async def test_a_node_that_will_not_be_cancelled_cannot_ask_instead(
+    client: OrisClient, serve: Serve, thread: str
+) -> None:
+    async def stubborn(state: State, ctx: Context) -> dict:
+        try:
+            await ctx.interrupt("go on?")
+        except asyncio.CancelledError:
+            await ctx.interrupt("really?")
+        return {}
+
+    graph = StateGraph(State).add_node("stubborn", stubborn).add_edge(START, "stubborn").add_edge("stubborn", END)
+    async with serve(graph.compile(name="stubborn")):
+        await client.run("stubborn", thread, {"log": []})
+        cancelled = await client.cancel(thread)
+    assert cancelled.status == "cancelled"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 from typing import Annotated, TypedDict
 
+import pytest
 from temporal_support import Serve, event_counts, events
 
 from oris_temporal import END, START, Command, CompiledGraph, OrisClient, RetryPolicy, StateGraph, interrupt
@@ -113,3 +114,27 @@ async def test_breakpoints_of_a_run_undo_the_fusing(client: OrisClient, serve: S
         done = await client.resume(thread)
         assert done.values["count"] == 2
     assert (await event_counts(client, thread))["ACTIVITY_TASK_SCHEDULED"] == 3
+
+
+@pytest.mark.parametrize(("attempts", "status"), [(1, "failed"), (2, "completed")])
+async def test_a_later_node_has_the_attempts_of_its_policy_and_no_more(
+    client: OrisClient, serve: Serve, thread: str, attempts: int, status: str
+) -> None:
+    ran: list[str] = []
+
+    async def one(state: Log) -> dict:
+        ran.append("one")
+        return {}
+
+    async def two(state: Log) -> dict:
+        ran.append("two")
+        if ran.count("two") == 1:
+            raise ConnectionError("once more")
+        return {}
+
+    retry = RetryPolicy(maximum_attempts=attempts, initial_interval=0.01)
+    graph = StateGraph(Log).add_node("one", one).add_node("two", two, fuse=True, retry=retry)
+    graph.add_edge(START, "one").add_edge("one", "two").add_edge("two", END)
+    async with serve(graph.compile(name="fused")):
+        done = await client.run("fused", thread, {})
+    assert (done.status, ran) == (status, ["one", *["two"] * attempts])
