@@ -469,14 +469,15 @@ class OrisClient:
             if value is not None:
                 clauses.append(f"{key.name} = {_quoted(value)}")
         latest: dict[str, Found] = {}
-        matching = 0
+        closed = 0
         async for found in search(self.temporal, " AND ".join(clauses)):
-            # Open runs come first, then closed ones by the time they closed: a thread's latest run is the first one seen.
-            if not found.is_open and matching >= offset + limit:
+            # Open runs come first, whenever they were updated, then closed ones by the time they closed. So a thread's latest run is
+            # the first one seen, and of the closed ones those of one page and before it are enough.
+            if not found.is_open and closed >= offset + limit:
                 break
             if found.workflow_id not in latest:
                 latest[found.workflow_id] = found
-                matching += status in (None, found.status)
+                closed += not found.is_open and status in (None, found.status)
         wanted = [found for found in latest.values() if status in (None, found.status)]
         wanted.sort(key=lambda found: found.updated_at, reverse=True)
         return [RunSummary(**_summary(self._threads, found)) for found in wanted[offset : offset + limit]]
