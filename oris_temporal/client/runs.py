@@ -12,6 +12,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import (
     WithStartWorkflowOperation,
     WorkflowFailureError,
+    WorkflowUpdateFailedError,
     WorkflowUpdateHandle,
     WorkflowUpdateStage,
 )
@@ -41,6 +42,10 @@ from .threads import Threads
 from .waiting import wait_watching
 
 Wire = dict[str, Any]
+
+
+_CLOSED_MEANWHILE = "AcceptedUpdateCompletedWorkflow"
+"""How the server says that a run was ended from outside (a time limit, a termination) before its update could answer."""
 
 
 class Runs:
@@ -246,7 +251,12 @@ class Runs:
         async def settled() -> RunReport | None:
             nonlocal run_id
             handle = await update
-            report = RunReport.from_wire(await handle.result())
+            try:
+                report = RunReport.from_wire(await handle.result())
+            except WorkflowUpdateFailedError as error:
+                if getattr(error.cause, "type", None) != _CLOSED_MEANWHILE:
+                    raise
+                return await self._settlement(thread_id)
             if report.continued:
                 return await self._settlement(thread_id)
             run_id = handle.workflow_run_id or ""

@@ -196,3 +196,13 @@ async def test_a_failed_run_goes_on_from_its_last_checkpoint_and_finished_nodes_
         mended = await client.replay(thread, failed.checkpoint_id)
     assert mended.values == {"log": ["good", "mended"]}
     assert ran == ["good", "bad", "bad"]
+
+
+async def test_a_run_that_meets_its_time_limit_has_failed(client: OrisClient, serve: Serve, thread: str) -> None:
+    async def wait(state: State, ctx: Context) -> None:
+        await ctx.wait_signal("never")
+
+    async with serve(one(wait)):
+        result = await client.run("one", thread, {}, execution_timeout="1s")
+    assert result.error is not None
+    assert (result.status, result.error["code"]) == ("failed", "timed_out")
