@@ -22,7 +22,7 @@ from .waiting import has_pollers
 _PATIENCE = timedelta(seconds=10)
 """Longest wait for what only a worker can tell."""
 
-_LITTLE_PATIENCE = timedelta(seconds=2)
+_LITTLE_PATIENCE = timedelta(seconds=1)
 """Longest wait for a worker to add something to what the server tells."""
 
 
