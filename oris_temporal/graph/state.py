@@ -212,8 +212,11 @@ class StateSchema:
         update = _validate(field.update_adapter, wire, f"{owner}: update to field {field.name!r}")
         if field.name not in values:
             return update
+        # A copy, for a reducer may add to its argument in place. A list keeps its items: what only grew costs only its tail.
+        present = values[field.name]
+        present = list(present) if type(present) is list else isolate(present)
         try:
-            return cast("Reducer", field.reducer)(values[field.name], update)
+            return cast("Reducer", field.reducer)(present, update)
         except InvalidUpdateError:
             raise
         except Exception as error:

@@ -29,6 +29,7 @@ from .temporal_run import TemporalRun, tell_parent
 
 _PAGE_BYTES = 1_000_000
 _MEMO_VALUE_BYTES = 2_000
+_SEARCH_ATTRIBUTE_BYTES = 1_800  # the server ends a run that upserts more than 2 kB in one attribute
 
 
 class GraphWorkflow:
@@ -191,7 +192,7 @@ class GraphWorkflow:
             workflow.upsert_search_attributes(
                 [
                     STATUS.value_set(status),
-                    INTERRUPTS.value_set([id for id, _ in waits]),
+                    INTERRUPTS.value_set(_listed([id for id, _ in waits])),
                     UPDATED_AT.value_set(run.now()),
                 ]
             )
@@ -473,6 +474,18 @@ class GraphWorkflow:
         if not values:
             del wire["values"], wire["metadata"]["writes"]
         return wire
+
+
+def _listed(ids: Sequence[str]) -> list[str]:
+    """As many ids as a search attribute takes; the memo has all that is asked."""
+    kept: list[str] = []
+    left = _SEARCH_ATTRIBUTE_BYTES
+    for id in ids:
+        left -= wire_size(id) + 1
+        if left < 0:
+            break
+        kept.append(id)
+    return kept
 
 
 def _page(wires: Iterator[dict[str, Any]], total: int) -> dict[str, Any]:

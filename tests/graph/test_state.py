@@ -89,6 +89,22 @@ class Words(TypedDict):
     text: Annotated[str, join_words]
 
 
+def extend(present: list[int], update: list[int]) -> list[int]:
+    present.extend(update)
+    return present
+
+
+def collect(present: dict[str, list[int]], update: dict[str, int]) -> dict[str, list[int]]:
+    for name, number in update.items():
+        present.setdefault(name, []).append(number)
+    return present
+
+
+class InPlace(TypedDict):
+    items: Annotated[list[int], extend]
+    groups: Annotated[dict[str, Any], collect]
+
+
 def refuse(present: int, update: int) -> int:
     raise RuntimeError("cannot add")
 
@@ -222,6 +238,15 @@ class TestReducers:
     async def test_one_that_raises_is_named_with_its_node(self) -> None:
         with pytest.raises(InvalidUpdateError, match=r"shop\.step.*reducer.*'n'.*RuntimeError: cannot add"):
             await run(Refusing, lambda state: {"n": 1}, {})
+
+    async def test_one_that_adds_in_place_changes_no_earlier_checkpoint(self) -> None:
+        graph = one_node(InPlace, lambda state: {"items": [2], "groups": {"a": 2}})
+        thread = {"configurable": {"thread_id": "t"}}
+        result = await graph.invoke({"items": [1], "groups": {"a": 1}}, thread)
+        assert result.values == {"items": [1, 2], "groups": {"a": [1, 2]}}
+        values = [item.values for item in await graph.get_state_history(thread, order="oldest")]
+        assert values[0] == {"items": [1], "groups": {"a": [1]}}
+        assert values[-1] == result.values
 
     async def test_writers_are_merged_in_task_order(self) -> None:
         graph = StateGraph(Reduced)

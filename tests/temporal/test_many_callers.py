@@ -22,13 +22,14 @@ async def ask(item: int, ctx: Context) -> dict:
     return {"log": [await ctx.interrupt(item)]}
 
 
-wide = (
-    StateGraph(Log)
-    .add_node("ask", ask)
-    .add_conditional_edges(START, lambda state: [Send("ask", number) for number in range(30)], ["ask"])
-    .add_edge("ask", END)
-    .compile(name="wide")
-)
+def wide(questions: int) -> CompiledGraph:
+    return (
+        StateGraph(Log)
+        .add_node("ask", ask)
+        .add_conditional_edges(START, lambda state: [Send("ask", number) for number in range(questions)], ["ask"])
+        .add_edge("ask", END)
+        .compile(name="wide")
+    )
 
 
 def gated(started: asyncio.Event, gate: asyncio.Event) -> CompiledGraph:
@@ -42,13 +43,21 @@ def gated(started: asyncio.Event, gate: asyncio.Event) -> CompiledGraph:
 
 
 async def test_thirty_answers_at_once_all_arrive(client: OrisClient, serve: Serve, thread: str) -> None:
-    async with serve(wide, max_cached_workflows=10):
+    async with serve(wide(30), max_cached_workflows=10):
         paused = await client.run("wide", thread, {})
         await asyncio.gather(
             *(client.resume(thread, f"answer {item.value}", interrupt_id=item.id) for item in paused.interrupts)
         )
         done = await client.result(thread)
     assert done.values == {"log": [f"answer {number}" for number in range(30)]}
+
+
+async def test_more_questions_than_a_search_attribute_takes(client: OrisClient, serve: Serve, thread: str) -> None:
+    async with serve(wide(120)):
+        paused = await client.run("wide", thread, {})
+        assert (paused.status, len(paused.interrupts)) == ("interrupted", 120)
+        done = await client.resume(thread, {item.id: item.value for item in paused.interrupts}, by_id=True)
+    assert done.values == {"log": list(range(120))}
 
 
 async def test_of_two_different_answers_one_counts_and_the_other_is_told(
