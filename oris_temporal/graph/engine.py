@@ -10,7 +10,6 @@ an effect is asked of the `Run` it belongs to, so the same engine works in a Tem
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
@@ -20,6 +19,7 @@ from .edges import ConditionalEdge, Edge
 from .errors import ConditionError, GraphError, GraphRecursionError, InvalidUpdateError, NodeNotFoundError
 from .node import Node, destination_wire
 from .records import BreakpointKind, CheckpointSource, EngineState, Outcome, Task
+from .running_tasks import RunningTasks
 from .state import StateValues, Values, Write
 
 if TYPE_CHECKING:
@@ -49,10 +49,7 @@ class Engine:
         self.namespace = namespace
         self.order = order
         self._prefetched: list[tuple[str, Outcome]] = []
-        self._running: list[asyncio.Task[None]] = []
-        self._unfinished = 0
-        self._holds_unit = True
-        self._redirected = False
+        self._running: RunningTasks | None = None
 
     # --- stepping ------------------------------------------------------------------------------------------------
 
@@ -123,47 +120,15 @@ class Engine:
             raise
 
     async def _run_tasks(self) -> bool:
-        """Run all tasks of the present superstep at once. False if `redirect` took their place."""
-        tasks = self.state.tasks
-        self._unfinished = sum(task.outcome is None for task in tasks)
-        if not self._unfinished:
+        """Run all tasks of the present superstep at once. False if `_redirect` put others in their place."""
+        tasks = [task for task in self.state.tasks if task.outcome is None]
+        if not tasks:
             return True
-        self._holds_unit = False
-        self.run.busy += (
-            self._unfinished - 1
-        )  # the engine's own unit goes to its tasks; the last one to finish returns it
-        self._running = [asyncio.create_task(self._run_counted(task)) for task in tasks if task.outcome is None]
+        self._running = RunningTasks(self, tasks, self._run_task)
         try:
-            await _all_or_cancel(self._running)
-        except asyncio.CancelledError:
-            if not self._redirected:
-                raise
+            return await self._running.wait()
         finally:
-            self._running = []
-        redirected, self._redirected = self._redirected, False
-        return not redirected
-
-    async def _run_counted(self, task: Task) -> None:
-        try:
-            with self.run.task_scope(self, task):
-                await self._run_task(task)
-        except Exception as error:
-            self.run.record("task_failed", self, task=task, data={"error": f"{type(error).__name__}: {error}"})
-            self._finished(failed=True)
-            raise
-        except BaseException:
-            self._finished()
-            raise
-        self._finished()
-
-    def _finished(self, *, failed: bool = False) -> None:
-        """Account for a finished task: the first that fails, else the last, hands its unit of work back to the engine."""
-        self._unfinished -= 1
-        if not self._holds_unit and (failed or not self._unfinished):
-            self._holds_unit = True
-        else:
-            self.run.busy -= 1
-            self.run.changed()
+            self._running = None
 
     async def _run_task(self, task: Task) -> None:
         node = self.graph.nodes[task.node]
@@ -393,10 +358,8 @@ class Engine:
         self._schedule(destinations)
         self.state.pause = None
         self.run.withdraw(self)
-        if self._running:
-            self._redirected = True
-            for running in self._running:
-                running.cancel()
+        if self._running is not None:
+            self._running.give_way()
 
     # --- limits and breakpoints ----------------------------------------------------------------------------------
 
@@ -450,20 +413,6 @@ def check_edit(
                 f"{what}={name!r}: graph {graph.name} has no such node (it has {', '.join(graph.nodes)}).", node=name
             )
     graph.schema.view(graph.schema.apply(values, [Write(f"update_state of {graph.name}", update)]))
-
-
-async def _all_or_cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
-    """Wait for all; on the first failure cancel the others, in order, and wait for them to clean up."""
-    if len(tasks) == 1:
-        await tasks[0]
-        return
-    try:
-        await asyncio.gather(*tasks)
-    except (Exception, asyncio.CancelledError):
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        raise
 
 
 def _as_list(chosen: Any) -> list[Any]:

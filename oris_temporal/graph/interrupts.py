@@ -31,6 +31,7 @@ from .errors import (
 from .wire import to_wire
 
 InterruptKind = Literal["interrupt", "before", "after"]
+InterruptStatus = Literal["pending", "resumed", "rejected", "withdrawn"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +84,9 @@ class Interrupt:
         answer_schema: JSON schema an answer must fit, or ``None``.
         answer_type: ``module:name`` of the class the schema describes, or ``None``.
         escalated: Whether it waited longer than its escalation time.
-        status: ``pending``, ``resumed`` or ``rejected``.
-        answer: The answer it got, or the reason of its rejection.
+        status: ``pending``, ``resumed``, ``rejected``, or ``withdrawn`` when nobody can answer it any more: its deadline passed
+            without a default, its node or the run ended, or the run went on elsewhere.
+        answer: The answer it got (at the deadline its default), or the reason of its rejection.
         author: Who answered, if known.
         answered_at: When.
         key: The call that asks; the same when a run is carried over to another history.
@@ -101,7 +103,7 @@ class Interrupt:
     answer_schema: dict[str, Any] | None = None
     answer_type: str | None = None
     escalated: bool = False
-    status: Literal["pending", "resumed", "rejected"] = "pending"
+    status: InterruptStatus = "pending"
     answer: Any = None
     author: str | None = None
     answered_at: datetime | None = None
@@ -164,14 +166,13 @@ class InterruptDesk:
         self.count += 1
         return f"int-{self.thread_id}-{self.count - 1}"
 
-    def close(self, interrupt_id: str) -> None:
-        """Forget a question that is no longer waited for."""
-        self._open.pop(interrupt_id, None)
-
     def withdraw(self, interrupt_id: str) -> None:
-        """Take a question back as if it had never been asked; a static breakpoint lets go."""
-        entry = self._open.pop(interrupt_id)
-        del self.asked[interrupt_id]
+        """Take a question back, if it is still unanswered; a static breakpoint lets go."""
+        entry = self._open.pop(interrupt_id, None)
+        if entry is None:
+            return
+        if entry.interrupt.status == "pending":
+            entry.interrupt.status = "withdrawn"
         if entry.interrupt.kind != "interrupt" and not entry.future.done():
             entry.future.set_result(None)
 

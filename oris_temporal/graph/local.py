@@ -24,12 +24,17 @@ from .records import EngineState, Outcome, Task
 from .relay import ChildRelay
 from .run import Edit, Run, node_error
 from .subgraph import Subgraph
+from .tasks import being_cancelled
 from .wire import to_wire
 
 if TYPE_CHECKING:
     from oris_temporal.tools import Tool
 
     from .compiled import CompiledGraph
+
+
+# asyncio does not tell when it has nothing left to do at once; so many turns of its loop are far more than a node takes.
+_QUIET_TURNS = 50
 
 
 class LocalRun(Run):
@@ -79,12 +84,20 @@ class LocalRun(Run):
         Raises:
             GraphError: What made the run fail.
         """
-        while not (self.settled or self.ended):
+        while not (self.ended or await self._is_quiet()):
             await self.change.wait()
         if self.status in ("running", "interrupted") and not self.ended:
             self.status = "interrupted"
         else:
             await cast("asyncio.Task[None]", self._main)
+
+    async def _is_quiet(self) -> bool:
+        """Whether the run is settled and stays so: a node that was just woken may have more to do before it waits."""
+        for _ in range(_QUIET_TURNS):
+            if not self.settled:
+                return False
+            await asyncio.sleep(0)
+        return self.settled
 
     # --- what the engine asks for --------------------------------------------------------------------------------
 
@@ -259,23 +272,30 @@ class LocalRun(Run):
         number = 1
         while True:
             failure: GraphError
+            left = None if deadline is None else deadline - self.now()
+            shortest = min((item for item in (limit, left) if item is not None), default=None)
             try:
-                left = None if deadline is None else deadline - self.now()
-                shortest = min((item for item in (limit, left) if item is not None), default=None)
-                return await asyncio.wait_for(attempt(), None if shortest is None else shortest.total_seconds())
+                async with asyncio.timeout(None if shortest is None else shortest.total_seconds()) as timer:
+                    result = await attempt()
+                if not timer.expired():
+                    return result
+                raise TimeoutError  # it swallowed its cancellation; its result comes too late
             except GraphError as error:
                 if not error.is_retryable:
                     raise
-                cause: Exception = error
+                cause: BaseException = error
                 failure = error
-            except TimeoutError as error:
+            except (Exception, asyncio.CancelledError) as error:
+                if being_cancelled():
+                    raise
                 cause = error
-                failure = NodeTimeoutError(
-                    f"Node {name} did not finish within {limit}.", node=name, cause_type="TimeoutError"
-                )
-            except Exception as error:
-                cause = error
-                failure = node_error(name, error)
+                if timer.expired():
+                    exceeded = limit if shortest == limit else in_all
+                    failure = NodeTimeoutError(
+                        f"Node {name} did not finish within {exceeded}.", node=name, cause_type="TimeoutError"
+                    )
+                else:  # a CancelledError as well: it is the node's own, which would pass for the run's
+                    failure = node_error(name, error)
             number += 1
             wait = retry.wait_before(number) if retry.retries(cause) else None
             if wait is None or (deadline is not None and self.now() + wait >= deadline):

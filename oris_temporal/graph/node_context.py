@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 from oris_temporal.models import ChatModel, ModelRequest, ResponseFormat, ToolSpec, init_chat_model
@@ -26,6 +26,7 @@ from .messages import Message
 from .options import RetryPolicy
 from .records import Task
 from .signals import check_signal
+from .state import isolate
 from .tasks import being_cancelled
 from .wire import to_wire
 
@@ -51,6 +52,8 @@ class NodeContext(Context):
         self._engine = engine
         self._task = task
         self._position = 0
+        self._operating: dict[asyncio.Task[Any], None] = {}
+        self._returned = False
         self._random: Random | None = None
         self.thread_id = run.thread_id
         self.graph = engine.graph.name
@@ -206,6 +209,15 @@ class NodeContext(Context):
         """See `Context.uuid4`."""
         return UUID(int=self.random().getrandbits(128), version=4)
 
+    async def close(self) -> None:
+        """End with the node: what it left waiting or working in asyncio tasks of its own is cancelled."""
+        self._returned = True
+        left = [task for task in self._operating if task is not asyncio.current_task()]
+        for task in left:
+            task.cancel()
+        if left:
+            await asyncio.gather(*left, return_exceptions=True)
+
     # --- journal -------------------------------------------------------------------------------------------------
 
     def _next(self) -> int:
@@ -219,7 +231,13 @@ class NodeContext(Context):
             entry = self._task.journal[position]
             if isinstance(entry, dict) and "error" in entry:
                 raise _stored_error(entry["error"])
-            return entry["value"]
+            return isolate(entry["value"])
+        if self._returned:
+            raise GraphError(
+                f"{self.graph}.{self.node} has returned, so what it left running can use its context no more. Await it in the node."
+            )
+        caller = cast("asyncio.Task[Any]", asyncio.current_task())
+        self._operating[caller] = None
         try:
             value = await operation(position)
         except GraphError as error:
@@ -227,8 +245,10 @@ class NodeContext(Context):
                 "error": {"type": type(error).__name__, "message": error.message, "details": error.details}
             }
             raise
+        finally:
+            del self._operating[caller]
         self._task.journal[position] = {"value": value}
-        return value
+        return isolate(value)
 
 
 def _go_on_unless_cancelled() -> None:

@@ -296,6 +296,8 @@ class Run(ABC):
             raise node_error(node.full_name, error) from error  # its own, which would pass for the run's
         except Exception as error:
             raise node_error(node.full_name, error) from error
+        finally:
+            await context.close()
         return node.outcome(returned)
 
     def answered(self, engine: Engine, task: Task, model: str, message: dict[str, Any]) -> dict[str, Any]:
@@ -408,9 +410,11 @@ class Run(ABC):
                 )
             until = None if ask.timeout is None else interrupt.deadline
             answered = await self._await_answer(future, until, f"{interrupt.id} waits for an answer")
+            if not answered and ask.default is not MISSING:
+                self.desk.answer({interrupt.id: ask.default}, author=None, at=self.now())
         finally:
             self._stop_waiting(interrupt.id)
-            self.desk.close(interrupt.id)
+            self.desk.withdraw(interrupt.id)
             del self._asks[interrupt.id]
         if answered:
             return future.result()

@@ -6,6 +6,7 @@ import asyncio
 import operator
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Annotated, Any, TypedDict
 
 import pytest
@@ -386,3 +387,28 @@ def test_nothing_is_worth_another_attempt() -> None:
 def test_only_error_classes_can_be_retried_on() -> None:
     with pytest.raises(GraphCompileError, match="error classes, not 'ConnectionError'"):
         RetryPolicy(retry_on=["ConnectionError"])  # type: ignore[list-item]
+
+
+class TestWhatANodeRaisesItself:
+    async def test_a_timeout_error_is_no_time_limit_of_the_node(self) -> None:
+        graph = single(Flaky(9, TimeoutError("the printer")), retry=NO_RETRY)
+
+        with pytest.raises(NodeError, match="TimeoutError: the printer") as caught:
+            await graph.invoke({"log": []}, T)
+
+        assert not isinstance(caught.value, NodeTimeoutError)
+
+    async def test_a_cancelled_error_does_not_cancel_the_caller(self) -> None:
+        graph = single(Flaky(9, asyncio.CancelledError("mine")), retry=NO_RETRY)
+
+        with pytest.raises(NodeError, match="CancelledError: mine"):
+            await graph.invoke({"log": []}, T)
+
+    async def test_a_result_after_the_time_limit_does_not_count(self) -> None:
+        async def stubborn(state: State) -> dict[str, Any]:
+            with suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+            return {"log": ["late"]}
+
+        with pytest.raises(NodeTimeoutError):
+            await single(stubborn, timeout=0.01, retry=NO_RETRY).invoke({"log": []}, T)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import operator
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import timedelta
 from typing import Annotated, TypedDict
 
@@ -65,12 +67,34 @@ async def hopeless(state: State) -> dict:
     raise OSError("never")
 
 
+async def never_ends(state: State, ctx: Context) -> dict:
+    with suppress(asyncio.CancelledError):
+        await ctx.sleep("30d")
+    await ctx.sleep("30d")
+    return {}
+
+
+async def fails(state: State, ctx: Context) -> dict:
+    await ctx.sleep("1s")
+    raise OSError("no disk")
+
+
+def stubborn() -> CompiledGraph:
+    """A node that does not let itself be cancelled, beside one that fails."""
+    graph = StateGraph(State).add_node("never_ends", never_ends).add_node("fails", fails)
+    for node in ("never_ends", "fails"):
+        graph.add_edge(START, node).add_edge(node, END)
+    return graph.compile(name="stubborn")
+
+
 def one(name: str, fn: object, **options: object) -> CompiledGraph:
     graph = StateGraph(State).add_node("node", fn, **options).add_edge(START, "node").add_edge("node", END)
     return graph.compile(name=name)
 
 
 GRAPHS = [
+    stubborn(),
+    one("never_ends", never_ends),
     one("by_default", by_default),
     one("remote", remote),
     one("strictly", strictly),
@@ -183,3 +207,40 @@ async def test_a_run_takes_no_longer_than_its_execution_timeout(server: TimeSkip
     assert info.status == "failed"
     assert info.error is not None
     assert info.error["code"] == "timed_out"
+
+
+async def test_a_sibling_that_does_not_clean_up_holds_a_failure_back_ten_minutes(
+    server: TimeSkippingServer, client: OrisClient
+) -> None:
+    await client.start("stubborn", "t", {"log": []})
+    await server.skip("9m")
+    assert (await client.inspect("t")).status == "running"
+    await server.skip("2m")
+    result = await client.result("t")
+    assert result.error is not None
+    assert (result.status, result.error["details"]["node"]) == ("failed", "stubborn.fails")
+    [given_up] = [event for event in await client.timeline("t") if event.node == "never_ends" and "error" in event.data]
+    assert "did not end within 0:10:00" in given_up.data["error"]
+
+
+async def test_a_node_that_does_not_clean_up_holds_a_cancel_back_ten_minutes(
+    server: TimeSkippingServer, client: OrisClient
+) -> None:
+    await client.start("never_ends", "t", {"log": []})
+    cancelling = asyncio.create_task(client.cancel("t"))
+    await server.skip("11m")
+    assert (await cancelling).status == "cancelled"
+
+
+async def test_what_became_of_a_question_without_an_answer(server: TimeSkippingServer, client: OrisClient) -> None:
+    await client.run("by_default", "default", {"log": []})
+    await client.run("strictly", "strict", {"log": []})
+    await client.run("strictly", "cancelled", {"log": []})
+    await client.cancel("cancelled")
+    await server.skip("25h")
+
+    [by_default] = await client.interrupts("default", all=True)
+    assert (by_default.status, by_default.answer, by_default.author) == ("resumed", {"ok": False}, None)
+    for thread in ("strict", "cancelled"):
+        [question] = await client.interrupts(thread, all=True)
+        assert question.status == "withdrawn"
