@@ -91,7 +91,7 @@ class Engine:
         done = self.state.tasks
         if not await self._run_tasks():
             return
-        writes = [(task.node, update) for task in done for update in cast("Outcome", task.outcome).updates]
+        writes = _writes_of(done)
         with self._all_or_nothing(done):
             self._merge([Write(f"{self.graph.name}.{node}", update) for node, update in writes])
             self._schedule(await self._next(done))
@@ -108,7 +108,7 @@ class Engine:
 
         Finished tasks keep their outcomes when only a router failed; they lose them when what they returned is the trouble.
         """
-        values, joins = self.values.data, {key: list(seen) for key, seen in self.state.joins.items()}
+        values, joins = self.values.data, self._copied_joins()
         try:
             yield
         except GraphError as error:
@@ -187,12 +187,14 @@ class Engine:
 
     # --- edges ---------------------------------------------------------------------------------------------------
 
-    async def _next(self, done: Sequence[Task]) -> list[str | dict[str, Any]]:
-        """Destinations of finished tasks, in task order."""
+    async def _next(self, done: Sequence[Task], as_node: str | None = None) -> list[str | dict[str, Any]]:
+        """Destinations of finished tasks, in task order, and of a node that counts as finished."""
         destinations: list[str | dict[str, Any]] = []
         for task in done:
             destinations += await self._resolve_edges(task.node)
             destinations += cast("Outcome", task.outcome).goto
+        if as_node is not None:
+            destinations += await self._resolve_edges(as_node)
         self._reset_joins()
         return destinations
 
@@ -212,6 +214,9 @@ class Engine:
             return False
         seen.append(source)
         return len(seen) == len(join.sources)
+
+    def _copied_joins(self) -> dict[str, list[str]]:
+        return {key: list(seen) for key, seen in self.state.joins.items()}
 
     def _reset_joins(self) -> None:
         """Let complete joins start their next round."""
@@ -324,7 +329,8 @@ class Engine:
 
         Args:
             update: JSON update.
-            as_node: Recompute what runs next as if this node had just written the update, and stop before running it.
+            as_node: Recompute what runs next as if this node had just written the update, and stop before running it. Tasks of the
+                superstep that have finished count; what others were asking is withdrawn.
             goto: Destinations that replace what runs next, at once.
             hold: Stop before what runs next.
 
@@ -333,21 +339,50 @@ class Engine:
 
         Raises:
             NodeNotFoundError: `as_node` or a destination is no node.
-            InvalidUpdateError: The update does not fit the state.
+            InvalidUpdateError: The update does not fit the state, or after `as_node` only a join comes that waits for others.
         """
         self.check_edit(update, as_node=as_node, goto=goto)
-        self._merge([Write(f"update_state of {self.graph.name}", update)])
-        if goto:
-            self._redirect([destination_wire(item, "goto") for item in goto])
-        elif as_node is not None:
-            self._redirect(await self._resolve_edges(as_node))
-            self._reset_joins()
+        moves = bool(goto) or as_node is not None
+        finished = [task for task in self.state.tasks if moves and task.outcome is not None]
+        writes = _writes_of(finished)
+        values, joins = self.values.data, self._copied_joins()
+        try:
+            self._merge([Write(f"{self.graph.name}.{node}", written) for node, written in writes])
+            self._merge([Write(f"update_state of {self.graph.name}", update)])
+            if goto:
+                destinations = [destination_wire(item, "goto") for item in goto]
+            elif as_node is not None:
+                destinations = await self._next_after(as_node, finished)
+        except GraphError:
+            self.values.data = self.state.values = values
+            self.state.joins = joins
+            raise
+        if moves:
+            self._redirect(destinations)
         if (hold or as_node is not None) and not goto and self.state.tasks:
             self.state.pause = ("before", self.state.tasks[0].node)
-        self._remember([("__edit__", update)])
+        for node, written in writes:
+            self.run.record("updates", self, node=node, data=written)
+        self._remember([*writes, ("__edit__", update)])
         self.run.record("state_edited", self, node=as_node, data=update)
-        self._checkpoint("update", [(as_node or "__edit__", update)])
+        self._checkpoint("update", [*writes, (as_node or "__edit__", update)])
         return cast("str", self.state.checkpoint_id)
+
+    async def _next_after(self, as_node: str, finished: Sequence[Task]) -> list[str | dict[str, Any]]:
+        """Destinations if a node had just finished, beside the tasks that have."""
+        destinations = await self._next([task for task in finished if task.node != as_node], as_node)
+        if not destinations:
+            for edge in self.graph.edges_from.get(as_node, ()):
+                if isinstance(edge, Edge) and edge.is_join:
+                    missing = [
+                        source for source in edge.sources if source not in self.state.joins.get(edge.key, edge.sources)
+                    ]
+                    if missing:
+                        raise InvalidUpdateError(
+                            f"as_node={as_node!r}: nothing would run in graph {self.graph.name}, for {edge.target} waits for "
+                            f"{', '.join(missing)} as well. Edit the state as_node={missing[-1]!r}, or go to {edge.target!r}."
+                        )
+        return destinations
 
     def check_edit(self, update: dict[str, Any], *, as_node: str | None = None, goto: Sequence[Any] = ()) -> None:
         """Raise what `edit` would raise, changing nothing."""
@@ -413,6 +448,11 @@ def check_edit(
                 f"{what}={name!r}: graph {graph.name} has no such node (it has {', '.join(graph.nodes)}).", node=name
             )
     graph.schema.view(graph.schema.apply(values, [Write(f"update_state of {graph.name}", update)]))
+
+
+def _writes_of(finished: Sequence[Task]) -> list[tuple[str, dict[str, Any]]]:
+    """Updates of finished tasks with the nodes that wrote them, in task order."""
+    return [(task.node, update) for task in finished for update in cast("Outcome", task.outcome).updates]
 
 
 def _as_list(chosen: Any) -> list[Any]:

@@ -131,6 +131,7 @@ class LocalRun(Run):
 
     async def at_boundary(self, engine: Engine) -> None:
         """See `Run.at_boundary`. Lets watchers and other runs of this loop take their turn."""
+        await self.apply_edits()
         await asyncio.sleep(0)
 
     async def call(self, engine: Engine, task: Task, node: Node) -> Outcome:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -135,6 +135,7 @@ class Run(ABC):
                 )
         self._asks: dict[str, Ask] = {}
         self._carried: dict[str, _Carried] = {}
+        self._edits: list[Callable[[], Awaitable[None]]] = []
 
     # --- what a host provides ------------------------------------------------------------------------------------
 
@@ -533,6 +534,43 @@ class Run(ABC):
         self.check_command()
         update = self.graph.schema.update_wire(command.update, "Command(update=...)")
         await self.root.edit(update, goto=command.destinations)
+
+    # --- edits from outside --------------------------------------------------------------------------------------
+
+    @property
+    def takes_edits(self) -> bool:
+        """Whether the state may be edited at once, for no superstep is at work."""
+        return self.settled
+
+    async def edit_at_boundary(self, edit: Callable[[], Awaitable[Any]]) -> Any:
+        """Apply a change of the state now, if the run waits, else at the next superstep boundary.
+
+        Raises:
+            NotInterruptedError: The run ended before.
+        """
+        done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+        async def apply() -> None:
+            try:
+                done.set_result(await edit())
+            except GraphError as error:
+                done.set_exception(error)
+
+        self._edits.append(apply)
+        await self.wait_until(lambda: done.done() or self.takes_edits, None, "an edit waits")
+        if not done.done():
+            self._edits.remove(apply)
+            if self.status not in ("running", "interrupted"):
+                raise NotInterruptedError(
+                    f"The run of thread {self.thread_id!r} ended before its state could be edited. Use fork(..., update=...)."
+                )
+            await apply()
+        return done.result()
+
+    async def apply_edits(self) -> None:
+        """Apply the edits that wait for a boundary."""
+        while self._edits:
+            await self._edits.pop(0)()
 
     # --- records -------------------------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from .records import Checkpoint
 from .results import InvokeResult, StateSnapshot, StreamChunk
 from .run import Edit
 from .snapshot import engine_state_from_wire
+from .state import isolate
 from .streaming import is_visible, project, read_modes, trace_of
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class ThreadStore:
         return InvokeResult(
             status=run.status,
             state=self.graph.schema.view(run.root.values.data),
-            values=run.root.values.wire(),
+            values=isolate(run.root.values.wire()),
             interrupts=run.desk.pending,
             next=run.next_nodes(),
             trace=trace_of([event for event in run.log.events if event.seq > seen]),
@@ -111,23 +112,24 @@ class ThreadStore:
     async def update_state(self, config: Mapping[str, Any], values: Any, *, as_node: str | None) -> dict[str, Any]:
         """See `CompiledGraph.update_state`."""
         configurable = read_config(config)["configurable"]
+        if namespace := configurable.get("checkpoint_ns"):
+            raise InvalidUpdateError(
+                f"update_state of {self.graph.name}: the state of a subgraph ({namespace!r}) cannot be edited; "
+                "edit that of its parent, without checkpoint_ns."
+            )
         run, checkpoint = self._find(configurable)
         update = self.graph.schema.update_wire(values, f"update_state of {self.graph.name}")
         if self._is_live(run) and "checkpoint_id" not in configurable:
-            await run.until_settled()
-            await run.root.edit(update, as_node=as_node)
-            await run.until_settled()
+            waited = run.settled
+            checkpoint_id = await run.edit_at_boundary(lambda: run.root.edit(update, as_node=as_node))
+            if waited:
+                await run.until_settled()
         else:
             edit = Edit(update, as_node=as_node, hold=True)
             run = self._branch(run, checkpoint, {}, edit)
             await run.until_settled()
-        return {
-            "configurable": {
-                "thread_id": run.thread_id,
-                "checkpoint_id": run.root.state.checkpoint_id,
-                "checkpoint_ns": "",
-            }
-        }
+            checkpoint_id = run.root.state.checkpoint_id
+        return {"configurable": {"thread_id": run.thread_id, "checkpoint_id": checkpoint_id, "checkpoint_ns": ""}}
 
     # --- threads and runs ----------------------------------------------------------------------------------------
 

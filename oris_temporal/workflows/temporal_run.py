@@ -21,7 +21,6 @@ from oris_temporal.graph.duration import to_timedelta, to_timedelta_or_none
 from oris_temporal.graph.engine import Engine, maybe_await
 from oris_temporal.graph.errors import (
     GraphError,
-    NotInterruptedError,
 )
 from oris_temporal.graph.interrupts import Ask, Interrupt
 from oris_temporal.graph.node import Node
@@ -97,7 +96,6 @@ class TemporalRun(Run):
         self.updates = 0
         self._plain_config = not options.config and self.thread_id == info.workflow_id
         self._history_limit = options.history_limit
-        self._edits: list[Callable[[], Any]] = []
         self._now: tuple[float, datetime] | None = None
         self._calls = ActivityCalls(payload_limit, lambda: self.cancelling)
         self._references = StateReferences()
@@ -149,8 +147,7 @@ class TemporalRun(Run):
         """See `Run.at_boundary`."""
         if self.cancelling:
             raise asyncio.CancelledError
-        while self._edits:
-            await self._edits.pop(0)()
+        await self.apply_edits()
         if self.busy == 1 and self.should_continue_as_new():
             self.continuing = self.parked = True
             await asyncio.Future()  # the workflow continues as new from here
@@ -168,26 +165,10 @@ class TemporalRun(Run):
             or info.is_target_worker_deployment_version_changed()
         )
 
-    async def edit_at_boundary(self, edit: Callable[[], Any]) -> Any:
-        """Apply a change of the state now, if the run waits, else at the next superstep boundary."""
-        done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-
-        async def apply() -> None:
-            try:
-                done.set_result(await edit())
-            except GraphError as error:
-                done.set_exception(error)
-
-        self._edits.append(apply)
-        await workflow.wait_condition(lambda: done.done() or self.settled or self.parked)
-        if not done.done():
-            self._edits.remove(apply)
-            if self.status not in ("running", "interrupted"):
-                raise NotInterruptedError(
-                    f"The run of thread {self.thread_id!r} ended before its state could be edited. Use fork(..., update=...)."
-                )
-            await apply()
-        return done.result()
+    @property
+    def takes_edits(self) -> bool:
+        """See `Run.takes_edits`."""
+        return super().takes_edits or self.parked
 
     # --- activities ----------------------------------------------------------------------------------------------
 

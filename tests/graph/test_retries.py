@@ -276,6 +276,25 @@ class TestActivitiesOfANode:
         assert (await compiled.invoke(Command(resume="yes"), T)).values == {"log": ["x", "yes"]}
         assert calls == ["x"]
 
+    async def test_changing_a_result_does_not_change_what_is_remembered_of_it(self) -> None:
+        def effect() -> list[str]:
+            return ["fetched"]
+
+        async def work(state: State, ctx: Context) -> dict[str, Any]:
+            items = await ctx.activity(effect)
+            items.append(await ctx.interrupt("what else?"))
+            return {"log": items}
+
+        graph = StateGraph(State).add_node("work", work).add_activity(effect)
+        compiled = graph.add_edge(START, "work").add_edge("work", END).compile(name="shop")
+        await compiled.invoke({"log": []}, T)
+        checkpoint = (await compiled.get_state(T)).config
+        await compiled.invoke(Command(resume="yes"), T)
+
+        again = await compiled.invoke(Command(resume="no"), {"configurable": checkpoint})
+
+        assert again.values == {"log": ["fetched", "no"]}
+
     async def test_an_unknown_function_is_told(self) -> None:
         def stranger(text: str) -> str:
             return text

@@ -284,6 +284,26 @@ class TestUpdateState:
         with pytest.raises(ThreadNotFoundError):
             await Line().graph.update_state(T, {"n": 1})
 
+    async def test_the_state_of_a_subgraph_is_not_edited(self) -> None:
+        line = Line(interrupt_before=["b"])
+        await line.run()
+        with pytest.raises(InvalidUpdateError, match="subgraph"):
+            await line.graph.update_state(
+                {"configurable": {"thread_id": "t", "checkpoint_ns": "sub:1/sub/0"}}, {"n": 1}
+            )
+        assert (await line.graph.get_state(T)).values == {"log": ["a"]}
+
+
+class TestResults:
+    async def test_changing_one_does_not_change_the_thread(self) -> None:
+        line = Line(interrupt_before=["b"])
+        result = await line.graph.invoke({"log": []}, T)
+        result.values["log"].append("mine")
+        snapshot = await line.graph.get_state(T)
+        snapshot.values["log"].append("mine too")
+        assert (await line.graph.get_state(T)).values == {"log": ["a"]}
+        assert (await line.graph.invoke(None, T)).values == {"log": ["a", "b", "c"]}
+
 
 class TestCommands:
     async def test_a_goto_to_an_unknown_node_changes_nothing(self) -> None:
