@@ -68,10 +68,10 @@ class GraphWorkflow:
             self._broken = error if self._run is None else None
             if self._run is not None and self._run.status != "failed":
                 self._run.fail(error)
-            self._show_details()
+            self._show_end()
             await workflow.wait_condition(workflow.all_handlers_finished)
             raise _failure(error) from error.__cause__
-        self._show_details()
+        self._show_end()
         await workflow.wait_condition(workflow.all_handlers_finished)
         return self._result(run, read)
 
@@ -136,7 +136,7 @@ class GraphWorkflow:
         self._main.cancel()
         await asyncio.gather(self._main, return_exceptions=True)
         run.finish("cancelled")
-        self._show_details()
+        self._show_end()
         await workflow.wait_condition(workflow.all_handlers_finished)
 
     def _continue_as_new(self, run: TemporalRun, options: RunOptions) -> None:
@@ -200,6 +200,15 @@ class GraphWorkflow:
             workflow.upsert_memo({protocol.MEMO: self._memo(run)})
         if (task := self._options.child_task) is not None:
             await tell_parent(task, bool(waits), run.desk.pending)
+
+    def _show_end(self) -> None:
+        """Show how the run ended, and leave to the thread's next run the number of questions asked so far."""
+        self._show_details()
+        run = self._run
+        if run is not None and run.desk.count > max(
+            workflow.memo_value(protocol.MEMO, {}).get("interrupts", 0), self._options.interrupts
+        ):
+            workflow.upsert_memo({protocol.MEMO: self._memo(run)})
 
     def _memo(self, run: TemporalRun) -> dict[str, Any]:
         pending = self._pending(run, _MEMO_VALUE_BYTES)

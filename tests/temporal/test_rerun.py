@@ -10,7 +10,7 @@ import pytest
 from questions import asking
 from temporal_support import Serve, event_names
 
-from oris_temporal import END, START, CompiledGraph, OrisClient, StateGraph
+from oris_temporal import END, START, CompiledGraph, Context, OrisClient, StateGraph
 from oris_temporal.graph.errors import RunConflictError
 
 
@@ -133,3 +133,36 @@ async def test_without_a_thread_id_every_run_has_a_thread_of_its_own(client: Ori
     async with serve(counter()):
         threads = {(await client.run("counter", input={})).thread_id for _ in range(3)}
     assert len(threads) == 3
+
+
+async def ask(state: Log, ctx: Context) -> dict:
+    return {"log": [str(await ctx.interrupt("ok?"))]}
+
+
+async def test_ids_of_questions_go_on_though_nobody_had_to_wait_for_an_answer(
+    client: OrisClient, serve: Serve, thread: str
+) -> None:
+    """It is answered while another node still works, so the run never waits."""
+    started, go_on = asyncio.Event(), asyncio.Event()
+
+    async def work(state: Log) -> dict:
+        started.set()
+        await go_on.wait()
+        return {}
+
+    graph = StateGraph(Log).add_node("ask", ask).add_node("work", work)
+    for node in ("ask", "work"):
+        graph.add_edge(START, node).add_edge(node, END)
+    compiled = graph.compile(name="never_waits")
+    async with serve(compiled):
+        for run in (0, 1):
+            started.clear(), go_on.clear()
+            await client.start(compiled, thread, {"log": []})
+            await started.wait()
+            [question] = await client.interrupts(thread)
+            assert question.id == f"int-{thread}-{run}"
+            answering = asyncio.create_task(client.resume(thread, "yes", interrupt_id=question.id))
+            while await client.interrupts(thread):
+                pass
+            go_on.set()
+            assert (await answering).values == {"log": ["yes"]}
