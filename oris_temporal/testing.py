@@ -1,6 +1,7 @@
 """For your own tests: servers, a worker that replays everything, a replay check, and a clock that tests move.
 
-Nothing here needs pytest. Where pytest is installed there are also two fixtures to import into a ``conftest.py``:
+Nothing here needs pytest. Where pytest is installed there are also fixtures to import into a ``conftest.py``: `dev_server`,
+`oris_client` and `time_skipping_server`.
 
 Example:
     ```python
@@ -379,3 +380,14 @@ if importlib.util.find_spec("pytest") is not None:
         finally:
             loop.close()
         return OrisClient(temporal, task_queue=f"test-{uuid4().hex}")
+
+    @pytest.fixture
+    def time_skipping_server() -> Iterator[TimeSkippingServer]:
+        """A server of the test's own whose clock it moves."""
+        loop = asyncio.new_event_loop()
+        server = loop.run_until_complete(TimeSkippingServer().__aenter__())
+        try:
+            yield server
+        finally:
+            loop.run_until_complete(server.__aexit__(None, None, None))
+            loop.close()

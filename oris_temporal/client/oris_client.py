@@ -504,7 +504,14 @@ class OrisClient:
         return sorted(asked, key=lambda item: item.created_at, reverse=True)
 
     async def history(
-        self, thread_id: str, *, namespace: str = "", values: bool = True, order: Literal["oldest", "newest"] = "oldest"
+        self,
+        thread_id: str,
+        *,
+        namespace: str = "",
+        values: bool = True,
+        order: Literal["oldest", "newest"] = "oldest",
+        before: str | None = None,
+        limit: int | None = None,
     ) -> builtins.list[StateSnapshot]:
         """Checkpoints of a thread, over all its runs that are still retained.
 
@@ -513,14 +520,21 @@ class OrisClient:
             namespace: Namespace of a subgraph; empty at the top.
             values: Whether to fetch the states too.
             order: Which come first.
+            before: Only checkpoints before this one.
+            limit: At most so many, of those that come first.
 
         Raises:
             ThreadNotFoundError: The thread has no run.
         """
+        runs = await self._threads.runs(thread_id)  # newest first
         snapshots: list[StateSnapshot] = []
-        for found in reversed(await self._threads.runs(thread_id)):
-            snapshots += map(read_snapshot, await self._threads.history(thread_id, found, namespace, values))
-        return snapshots if order == "oldest" else snapshots[::-1]
+        for found in runs if order == "newest" else reversed(runs):
+            made = map(read_snapshot, await self._threads.history(thread_id, found, namespace, values))
+            wanted = [snapshot for snapshot in made if before is None or snapshot.checkpoint_id < before]
+            snapshots += wanted if order == "oldest" else reversed(wanted)
+            if limit is not None and len(snapshots) >= limit:
+                break
+        return snapshots[:limit]
 
     async def timeline(self, thread_id: str) -> builtins.list[TimelineEvent]:
         """What happened in the thread's latest run, oldest first.

@@ -52,6 +52,10 @@ async def test_the_history_of_a_thread_spans_its_runs(client: OrisClient, serve:
             await client.resume(thread, {"ok": True})
         ids = [snapshot.checkpoint_id for snapshot in await client.history(thread)]
         assert ids == [f"{run:04d}-{step:06d}" for run in (1, 2, 3) for step in (1, 2, 3, 4)]
+        some = await client.history(thread, order="newest", before="0003-000002", limit=3)
+        assert [snapshot.checkpoint_id for snapshot in some] == ["0003-000001", "0002-000004", "0002-000003"]
+        first = await client.history(thread, before="0002-000001", limit=6)
+        assert [snapshot.checkpoint_id for snapshot in first] == ids[:4]
         early = await client.checkpoint(thread, "0001-000004")
         assert texts(early.values)[0] == "topic 1"
         asked = await client.interrupts(thread, all=True)

@@ -206,12 +206,14 @@ async def test_check_replay_of_threads_or_of_all_that_a_task_queue_saw(
 
 
 async def test_the_fixtures_work_in_somebody_elses_project(tmp_path: Path) -> None:
-    (tmp_path / "conftest.py").write_text("from oris_temporal.testing import dev_server, oris_client\n")
+    (tmp_path / "conftest.py").write_text(
+        "from oris_temporal.testing import dev_server, oris_client, time_skipping_server\n"
+    )
     (tmp_path / "test_mine.py").write_text(
         """
 import asyncio
 
-from oris_temporal import END, START, Message, MessagesState, StateGraph
+from oris_temporal import END, START, Context, Message, MessagesState, StateGraph
 from oris_temporal.testing import ReplayingWorker
 
 
@@ -223,6 +225,14 @@ graph = StateGraph(MessagesState).add_node("greet", greet).add_edge(START, "gree
 hello = graph.compile(name="hello")
 
 
+async def ask(state: MessagesState, ctx: Context) -> dict:
+    return {"messages": [Message.ai(await ctx.interrupt("?", timeout="7d", default="nobody came"))]}
+
+
+graph = StateGraph(MessagesState).add_node("ask", ask).add_edge(START, "ask").add_edge("ask", END)
+patient = graph.compile(name="patient")
+
+
 async def scenario(client):
     async with ReplayingWorker(client, [hello]) as worker:
         result = await client.run("hello", "t-1", "hi")
@@ -232,6 +242,18 @@ async def scenario(client):
 
 def test_one(oris_client):
     asyncio.run(scenario(oris_client))
+
+
+async def a_week(server):
+    async with ReplayingWorker(server.client, [patient]):
+        await server.client.run("patient", "t-1", "hi")
+        await server.skip("8d")
+        result = await server.client.result("t-1")
+        assert result.values["messages"][-1]["content"] == "nobody came"
+
+
+def test_two(time_skipping_server):
+    asyncio.run(a_week(time_skipping_server))
 """
     )
     process = await asyncio.create_subprocess_exec(
@@ -242,4 +264,4 @@ def test_one(oris_client):
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
     )
     output, _ = await process.communicate()
-    assert "1 passed" in output.decode(), output.decode()
+    assert "2 passed" in output.decode(), output.decode()
