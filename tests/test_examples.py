@@ -1,0 +1,36 @@
+"""The examples run as their first lines say."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+PRINTS = {
+    "hello_world.py": """\
+human: good morning
+ai: Hello! You said: good morning
+""",
+    "durable_agent_job.py": """\
+interrupted: Publish this? (int-bridge-0)
+completed:
+  human: Should the bridge be closed?
+  ai: Three sources on: Should the bridge be closed?
+  ai: The person said: yes
+trace: StepCompleted, InterruptReached, ResumeReceived, StepCompleted
+""",
+}
+
+
+def test_all_are_run_here() -> None:
+    assert {path.name for path in EXAMPLES.glob("*.py")} == set(PRINTS)
+
+
+@pytest.mark.parametrize("name", PRINTS)
+def test_prints(name: str) -> None:
+    done = subprocess.run([sys.executable, str(EXAMPLES / name)], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, PRINTS[name]), done.stderr
