@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 from .control import END, START, Send
 from .edges import ConditionalEdge, Edge
 from .errors import ConditionError, GraphError, GraphRecursionError, InvalidUpdateError, NodeNotFoundError
+from .ids import PLACE_BYTES, bounded
 from .node import Node, destination_wire
 from .records import BreakpointKind, CheckpointSource, EngineState, Outcome, Task
 from .running_tasks import RunningTasks
@@ -174,7 +175,8 @@ class Engine:
 
     def child_namespace(self, task: Task) -> str:
         """Namespace of the subgraph that a task runs."""
-        return f"{self.namespace}|{task.node}:{task.id}" if self.namespace else f"{task.node}:{task.id}"
+        place = f"{task.node}:{'/'.join(task.id.rsplit('/', 3)[-3:])}"  # without what the namespace says already
+        return f"{self.namespace}|{place}" if self.namespace else place
 
     def _chain(self, task: Task, node: Node) -> list[Node]:
         """The nodes that one activity can run from here on: a fused chain, when this is the only task of its step."""
@@ -290,7 +292,7 @@ class Engine:
     def _schedule(self, destinations: Sequence[str | dict[str, Any]]) -> None:
         """Make the next superstep's tasks: every `Send`, and each named node once."""
         step = self.state.step + 1
-        prefix = f"{self.namespace}/" if self.namespace else ""
+        prefix = f"{bounded(self.namespace, PLACE_BYTES)}/" if self.namespace else ""
         tasks: list[Task] = []
         named: set[str] = set()
         for destination in destinations:

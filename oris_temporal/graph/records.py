@@ -31,7 +31,7 @@ class Task:
     """One node to run in a superstep.
 
     Attributes:
-        id: ``<namespace>/<step>/<node>/<index>``; unique in the run and the same on every replay.
+        id: ``<namespace>/<step>/<node>/<index>``, a long namespace cut; unique in the run and the same on every replay.
         node: Node name.
         index: Position in the step's ordered task list.
         sent: Whether a `Send` made it, so that it sees `payload` in place of the state.

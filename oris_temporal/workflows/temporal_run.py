@@ -22,6 +22,7 @@ from oris_temporal.graph.engine import Engine, maybe_await
 from oris_temporal.graph.errors import (
     GraphError,
 )
+from oris_temporal.graph.ids import bounded
 from oris_temporal.graph.interrupts import Ask, Interrupt
 from oris_temporal.graph.node import Node
 from oris_temporal.graph.options import RetryPolicy
@@ -219,7 +220,7 @@ class TemporalRun(Run):
             task_queue=options.task_queue,
             heartbeat=to_timedelta(options.heartbeat),
             priority=None if options.priority is None else Priority(priority_key=options.priority),
-            activity_id=f"{task.id}{attempts}",
+            activity_id=bounded(f"{task.id}{attempts}"),
             start_to_close_timeout=sum((to_timedelta(item.options.timeout) for item in chain), timedelta()),
             schedule_to_close_timeout=to_timedelta_or_none(options.total_timeout),
             schedule_to_start_timeout=to_timedelta_or_none(options.schedule_to_start),
@@ -271,7 +272,7 @@ class TemporalRun(Run):
             retry=options.get("retry") or RetryPolicy(),
             task_queue=options.get("task_queue"),
             heartbeat=to_timedelta_or_none(heartbeat),
-            activity_id=f"{task.id}@{number}",
+            activity_id=bounded(f"{task.id}@{number}"),
             start_to_close_timeout=to_timedelta(options.get("timeout") or "10m"),
             summary=options.get("summary") or task.node,
         )
@@ -295,7 +296,7 @@ class TemporalRun(Run):
             retry=model_retry(options.max_retries),
             task_queue=task_queue or self._model_queue,
             heartbeat=CALL_HEARTBEAT,
-            activity_id=f"{task.id}@{number}",
+            activity_id=bounded(f"{task.id}@{number}"),
             start_to_close_timeout=to_timedelta(options.timeout or "10m"),
             summary=summary,
         )
@@ -322,7 +323,7 @@ class TemporalRun(Run):
             retry=tool.retry,
             task_queue=tool.task_queue,
             heartbeat=CALL_HEARTBEAT,
-            activity_id=f"{task.id}@{number}",
+            activity_id=bounded(f"{task.id}@{number}"),
             start_to_close_timeout=to_timedelta(tool.timeout),
             summary=summary or None,
         )
@@ -370,7 +371,7 @@ class TemporalRun(Run):
             config={**cast("dict[str, Any]", self.config), "configurable": _without_thread(self.config)},
             child_task=task.id,
         )
-        child_id = f"{workflow.info().workflow_id}/{task.id}"
+        child_id = bounded(f"{workflow.info().workflow_id}/{task.id}")
         handle = workflow.get_external_workflow_handle(child_id)
 
         async def answer(item: Interrupt, value: Any) -> None:

@@ -64,6 +64,29 @@ async def test_its_questions_are_asked_on_the_parents_thread(
         assert await client.interrupts(thread) == []
 
 
+def nested(depth: int, run_as: RunAs) -> CompiledGraph:
+    """`inner` within graphs within graphs."""
+    graph = inner
+    for level in range(depth):
+        outside = StateGraph(Log).add_subgraph("a_subgraph_with_a_long_name", graph, run_as=run_as)
+        outside.add_edge(START, "a_subgraph_with_a_long_name").add_edge("a_subgraph_with_a_long_name", END)
+        graph = outside.compile(name=f"level{level}")
+    return graph
+
+
+@pytest.mark.parametrize(("run_as", "depth"), [("inline", 7), ("inline", 40), ("child_workflow", 6)])
+async def test_nested_as_deep_as_one_likes(
+    client: OrisClient, serve: Serve, thread: str, run_as: RunAs, depth: int
+) -> None:
+    graph = nested(depth, run_as)
+    async with serve(graph, max_cached_workflows=100):
+        thread += "x" * (850 if run_as == "child_workflow" else 0)
+        paused = await client.run(graph.name, thread, {"log": ["start"]})
+        assert paused.interrupts[0].namespace.count("|") == depth - 1
+        done = await client.resume(thread, "yes")
+        assert done.values == {"log": ["start", "look", "inner yes"]}
+
+
 @pytest.mark.parametrize("run_as", BOTH)
 async def test_several_at_once_each_with_its_question(
     client: OrisClient, serve: Serve, thread: str, run_as: RunAs
