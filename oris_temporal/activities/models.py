@@ -13,12 +13,13 @@ from oris_temporal.graph.options import RetryPolicy
 from oris_temporal.graph.wire import to_wire
 from oris_temporal.models.caller import ModelCaller
 from oris_temporal.models.request import RESTART, ModelRequest, Piece, chunk_of
+from oris_temporal.workflows.failures import tellable
 from oris_temporal.workflows.message_log import FORMS, LOGS
 from oris_temporal.workflows.protocol import LLM, PAYLOAD_LIMIT, ModelInput
 
 from .fields import FieldCache
 from .heartbeat import Pulse
-from .nodes import check_result, failure_of
+from .nodes import check_result, failing_as
 
 
 class ModelActivities:
@@ -48,12 +49,11 @@ class ModelActivities:
                 pulse.write(chunk_of(piece))
 
             request = await self._read(ModelInput.from_wire(wire))
-            try:
-                reply = await self._models.call(request, emit)
-            except ModelError as error:
-                raise _failure(error) from error
-            except Exception as error:
-                raise failure_of(error, request.model.name, RetryPolicy()) from error
+            with failing_as(request.model.name, RetryPolicy()):
+                try:
+                    reply = await self._models.call(request, emit)
+                except ModelError as error:
+                    raise _failure(error) from tellable(error)
             answer = to_wire(reply.message(request.model.provider), f"answer of {request.model.name}")
             check_result(request.model.name, answer, self._limit)
             return answer

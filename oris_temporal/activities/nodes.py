@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, cast
 
@@ -13,13 +14,15 @@ from temporalio.exceptions import ApplicationError
 
 from oris_temporal.graph.compiled import ActivityFunction, CompiledGraph
 from oris_temporal.graph.config import RunnableConfig, read_config
-from oris_temporal.graph.errors import OrisError, PayloadTooLargeError
+from oris_temporal.graph.errors import OrisError, PayloadTooLargeError, bounded_text, error_text
 from oris_temporal.graph.execution import NodeCall, NodeResult, execute_node
 from oris_temporal.graph.node import Node, is_async_callable
 from oris_temporal.graph.options import RetryPolicy
 from oris_temporal.graph.records import Outcome
 from oris_temporal.graph.state import Write
+from oris_temporal.graph.tasks import must_pass
 from oris_temporal.graph.wire import to_wire, wire_size
+from oris_temporal.workflows.failures import tellable
 from oris_temporal.workflows.protocol import PAYLOAD_LIMIT, NodeInput, NodeOutput
 
 from .fields import FieldCache
@@ -86,19 +89,14 @@ class NodeActivities:
 
         @activity.defn(name=name)
         async def run_function(*args: Any) -> Any:
-            with Pulse():
-                try:
-                    if is_async_callable(function.fn):
-                        result = await function.fn(*args)
-                    else:
-                        result = await asyncio.get_running_loop().run_in_executor(
-                            self.pool(), partial(function.fn, *args)
-                        )
-                    wire = to_wire(result, f"result of {name}")
-                    check_result(name, wire, self._limit)
-                    return wire
-                except Exception as error:
-                    raise failure_of(error, name, retry) from error
+            with Pulse(), failing_as(name, retry):
+                if is_async_callable(function.fn):
+                    result = await function.fn(*args)
+                else:
+                    result = await asyncio.get_running_loop().run_in_executor(self.pool(), partial(function.fn, *args))
+                wire = to_wire(result, f"result of {name}")
+                check_result(name, wire, self._limit)
+                return wire
 
         return run_function
 
@@ -114,10 +112,8 @@ class NodeActivities:
         return NodeCall(state=state, config=config, answers=given.answers or [])
 
     async def _execute(self, node: Node, call: NodeCall, pulse: Pulse) -> NodeResult:
-        try:
+        with failing_as(node.full_name, node.options.retry):
             return await execute_node(node, call, writer=thread_safe(pulse.write), executor=self.pool())
-        except Exception as error:
-            raise failure_of(error, node.full_name, node.options.retry) from error
 
     async def _run_chain(
         self, chain: Sequence[Node], call: NodeCall, pulse: Pulse
@@ -210,16 +206,41 @@ def outcome_of(output: NodeOutput) -> Outcome:
     return Outcome(list(updates), list(output.goto or []))
 
 
-def failure_of(error: Exception, name: str, retry: RetryPolicy) -> ApplicationError:
+@contextmanager
+def failing_as(name: str, retry: RetryPolicy) -> Iterator[None]:
+    """Turn what user code raises into a Temporal failure, see `failure_of`."""
+    try:
+        yield
+    except BaseException as error:
+        completes_later = type(error).__module__ == activity.__name__  # raise_complete_async
+        if must_pass(error) or completes_later:
+            raise
+        raise failure_of(error, name, retry) from tellable(error)
+
+
+def failure_of(error: BaseException, name: str, retry: RetryPolicy) -> ApplicationError:
     """The Temporal failure of an error a node raised: typed, and retried only if that may help."""
     if isinstance(error, ApplicationError):
-        return error
+        return error if bounded_text(error.message) == error.message else _retold(error)
     if isinstance(error, OrisError):
         return ApplicationError(
             error.message, error.details, type=type(error).__name__, non_retryable=not retry.retries(error)
         )
-    text = str(error) or repr(error)
-    return ApplicationError(text, {"node": name}, type=type(error).__name__, non_retryable=not retry.retries(error))
+    return ApplicationError(
+        error_text(error), {"node": name}, type=type(error).__name__, non_retryable=not retry.retries(error)
+    )
+
+
+def _retold(error: ApplicationError) -> ApplicationError:
+    """The same failure with a message that can be sent."""
+    return ApplicationError(
+        bounded_text(error.message),
+        *error.details,
+        type=error.type,
+        non_retryable=error.non_retryable,
+        next_retry_delay=error.next_retry_delay,
+        category=error.category,
+    )
 
 
 def _output(result: NodeResult) -> NodeOutput:

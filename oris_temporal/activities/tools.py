@@ -17,7 +17,7 @@ from oris_temporal.workflows.protocol import PAYLOAD_LIMIT, ToolInput
 
 from .fields import FieldCache
 from .heartbeat import Pulse
-from .nodes import ActivityCallable, check_result, config_of, failure_of, thread_safe
+from .nodes import ActivityCallable, check_result, config_of, failing_as, thread_safe
 
 
 class ToolActivities:
@@ -67,11 +67,9 @@ class ToolActivities:
                     custom.append(to_wire(data, f"custom stream data of tool {tool.name}"))
                     send(custom[-1])
 
-                try:
+                with failing_as(tool.activity_type, tool.retry):
                     runtime = await self._runtime(tool, given, write)
                     output = await tool.call(given.args, runtime, self._executor())
-                except Exception as error:
-                    raise failure_of(error, tool.activity_type, tool.retry) from error
                 result: dict[str, Any] = {"output": output.to_wire()}
                 if custom:
                     result["custom"] = custom

@@ -16,12 +16,20 @@ from typing import TYPE_CHECKING, Any, cast
 
 from .control import END, START, Send
 from .edges import ConditionalEdge, Edge
-from .errors import ConditionError, GraphError, GraphRecursionError, InvalidUpdateError, NodeNotFoundError
+from .errors import (
+    ConditionError,
+    GraphError,
+    GraphRecursionError,
+    InvalidUpdateError,
+    NodeNotFoundError,
+    error_line,
+)
 from .ids import PLACE_BYTES, bounded
 from .node import Node, destination_wire
 from .records import BreakpointKind, CheckpointSource, EngineState, Outcome, Task
 from .running_tasks import RunningTasks
 from .state import StateValues, Values, Write
+from .tasks import must_pass
 
 if TYPE_CHECKING:
     from .compiled import CompiledGraph
@@ -238,8 +246,10 @@ class Engine:
             )
         except GraphError:
             raise
-        except Exception as error:
-            raise ConditionError(f"{where} raised {type(error).__name__}: {error}", node=edge.source) from error
+        except BaseException as error:
+            if must_pass(error):
+                raise
+            raise ConditionError(f"{where} raised {error_line(error)}", node=edge.source) from error
         return [self._destination(item, edge, where) for item in _as_list(chosen)]
 
     def _destination(self, item: Any, edge: ConditionalEdge, where: str) -> str | dict[str, Any]:

@@ -9,6 +9,43 @@ from __future__ import annotations
 import re
 from typing import Any, ClassVar
 
+from pydantic_core import to_json
+
+TEXT_LIMIT = 10_000
+"""Characters of an error's message, and bytes of one of its details, that are kept."""
+
+
+def error_text(error: BaseException) -> str:
+    """What an exception says, as text that can be kept and sent, whatever its ``__str__`` does."""
+    try:
+        text = str(error) or repr(error)
+    except Exception:
+        text = "(its text cannot be made: __str__ raises)"
+    return bounded_text(text)
+
+
+def error_line(error: BaseException) -> str:
+    """Class name and text of an exception."""
+    return f"{type(error).__name__}: {error_text(error)}"
+
+
+def bounded_text(text: str) -> str:
+    """Text that UTF-8 can write, cut if it is long."""
+    if len(text) > TEXT_LIMIT:
+        text = f"{text[:TEXT_LIMIT]}… (cut, of {len(text):,} characters)"
+    return text.encode(errors="backslashreplace").decode()
+
+
+def _bounded_detail(value: Any) -> Any:
+    if isinstance(value, str):
+        return bounded_text(value)
+    try:
+        if len(to_json(value)) <= TEXT_LIMIT:
+            return value
+    except ValueError:  # it has no JSON form
+        pass
+    return bounded_text(repr(value))
+
 
 class OrisError(Exception):
     """Base of every error this package raises on purpose.
@@ -25,9 +62,9 @@ class OrisError(Exception):
         cls.code = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__.removesuffix("Error")).lower()
 
     def __init__(self, message: str, **details: Any) -> None:
-        super().__init__(message)
-        self.message = message
-        self.details = details
+        self.message = bounded_text(message)
+        self.details = {name: _bounded_detail(value) for name, value in details.items()}
+        super().__init__(self.message)
 
     @property
     def is_retryable(self) -> bool:

@@ -26,6 +26,7 @@ from .errors import (
     NodeError,
     NodeNotFoundError,
     NotInterruptedError,
+    error_line,
 )
 from .interrupts import Ask, Interrupt, InterruptDesk, answer_adapter, asking_through
 from .limits import Limits
@@ -45,7 +46,7 @@ from .records import (
 from .results import StateSnapshot
 from .run_log import RunLog
 from .snapshot import engine_state_from_wire, engine_state_to_wire
-from .tasks import being_cancelled
+from .tasks import must_pass
 from .wire import to_wire
 
 if TYPE_CHECKING:
@@ -291,11 +292,9 @@ class Run(ABC):
                 returned = await self.guarded(node.full_name, node.fn, *args, **kwargs)
         except GraphError:
             raise
-        except asyncio.CancelledError as error:
-            if being_cancelled():
+        except BaseException as error:
+            if must_pass(error):
                 raise
-            raise node_error(node.full_name, error) from error  # its own, which would pass for the run's
-        except Exception as error:
             raise node_error(node.full_name, error) from error
         finally:
             await context.close()
@@ -710,10 +709,7 @@ class _Leaf:
 
 def node_error(full_name: str, error: BaseException) -> NodeError:
     """The error a run ends with when a node raised `error`."""
-    text = str(error) or repr(error)
-    return NodeError(
-        f"Node {full_name} failed: {type(error).__name__}: {text}", node=full_name, cause_type=type(error).__name__
-    )
+    return NodeError(f"Node {full_name} failed: {error_line(error)}", node=full_name, cause_type=type(error).__name__)
 
 
 def freeze(state: EngineState) -> EngineState:

@@ -7,7 +7,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from .errors import GraphError, error_line
 from .records import Task
+from .tasks import must_pass
 
 if TYPE_CHECKING:
     from .engine import Engine
@@ -70,15 +72,19 @@ class RunningTasks:
         try:
             with self._run.task_scope(self._engine, task):
                 await run(task)
-        except Exception as error:
-            data = {"error": f"{type(error).__name__}: {error}"}
-            self._run.record("task_failed", self._engine, task=task, data=data)
-            self._finished(task, error)
-        except BaseException:
-            self._finished(task)
-            raise
+        except BaseException as error:
+            if isinstance(error, asyncio.CancelledError) or must_pass(error):
+                self._finished(task)
+                raise
+            self._run.record("task_failed", self._engine, task=task, data={"error": error_line(error)})
+            self._finished(task, error if isinstance(error, Exception) else self._wrapped(task, error))
         else:
             self._finished(task)
+
+    def _wrapped(self, task: Task, error: BaseException) -> GraphError:
+        wrapped = GraphError(f"{self._engine.graph.name}.{task.node} could not go on: {error_line(error)}")
+        wrapped.__cause__ = error
+        return wrapped
 
     def _finished(self, task: Task, error: Exception | None = None) -> None:
         if self._left.pop(task.id, None) is None:

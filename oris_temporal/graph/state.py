@@ -23,7 +23,7 @@ from pydantic_core import PydanticUndefined
 from typing_extensions import is_typeddict
 
 from .control import MISSING
-from .errors import GraphCompileError, InvalidUpdateError
+from .errors import GraphCompileError, InvalidUpdateError, error_line
 from .wire import to_wire, wire_size
 
 Reducer = Callable[[Any, Any], Any]
@@ -221,7 +221,7 @@ class StateSchema:
             raise
         except Exception as error:
             raise InvalidUpdateError(
-                f"{owner}: the reducer of field {field.name!r} raised {type(error).__name__}: {error}", field=field.name
+                f"{owner}: the reducer of field {field.name!r} raised {error_line(error)}", field=field.name
             ) from error
 
     def _field(self, name: str, hint: Any) -> Field:

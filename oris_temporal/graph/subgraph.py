@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from .errors import InvalidUpdateError
+from .errors import InvalidUpdateError, error_line
 from .options import NodeOptions
 from .records import Outcome
 from .state import StateSchema, StateValues
@@ -100,6 +100,6 @@ class Subgraph:
         try:
             mapped = mapper(state)
         except Exception as error:
-            raise InvalidUpdateError(f"{where} raised {type(error).__name__}: {error}") from error
+            raise InvalidUpdateError(f"{where} raised {error_line(error)}") from error
         wire: dict[str, Any] = to_wire(target.update_wire(mapped, where), where)
         return wire

@@ -9,3 +9,11 @@ def being_cancelled() -> bool:
     """Whether the present asyncio task is being cancelled."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
+
+
+def must_pass(error: BaseException) -> bool:
+    """Whether an error that user code raised is asyncio's: the present task is being cancelled, or its coroutine closed.
+
+    Anything else that is no `Exception`, such as `SystemExit`, ends a run and not the process that it runs in.
+    """
+    return not isinstance(error, Exception) and (being_cancelled() or isinstance(error, GeneratorExit))

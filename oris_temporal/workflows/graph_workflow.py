@@ -9,19 +9,20 @@ from typing import Any, ClassVar, cast
 
 from temporalio import workflow
 from temporalio.common import RawValue
-from temporalio.exceptions import ApplicationError
 
 from oris_temporal.graph.compiled import CompiledGraph
 from oris_temporal.graph.control import Command
-from oris_temporal.graph.errors import GraphError, NotInterruptedError, OrisError, PayloadTooLargeError
+from oris_temporal.graph.errors import GraphError, NotInterruptedError, OrisError, PayloadTooLargeError, error_line
 from oris_temporal.graph.records import Checkpoint, EngineState
 from oris_temporal.graph.run import Edit
 from oris_temporal.graph.snapshot import engine_state_from_wire
 from oris_temporal.graph.streaming import debug_info
+from oris_temporal.graph.tasks import must_pass
 from oris_temporal.graph.wire import to_wire, wire_size
 
 from . import protocol
 from .details import current_details
+from .failures import failure, tellable
 from .message_log import FORMS, LOGS
 from .protocol import INLINE_FINAL_LIMIT, INLINE_RESULT_LIMIT, PAYLOAD_LIMIT, ResumeOptions, RunOptions, RunReport
 from .search_attributes import GRAPH, INTERRUPTS, STATUS, UPDATED_AT
@@ -70,7 +71,7 @@ class GraphWorkflow:
                 self._run.fail(error)
             self._show_end()
             await workflow.wait_condition(workflow.all_handlers_finished)
-            raise _failure(error) from error.__cause__
+            raise failure(error) from tellable(error.__cause__)
         self._show_end()
         await workflow.wait_condition(workflow.all_handlers_finished)
         return self._result(run, read)
@@ -102,8 +103,10 @@ class GraphWorkflow:
             yield
         except GraphError:
             raise
-        except Exception as error:
-            raise GraphError(f"Graph {self.graph.name} could not go on: {type(error).__name__}: {error}") from error
+        except BaseException as error:
+            if isinstance(error, asyncio.CancelledError) or must_pass(error):
+                raise
+            raise GraphError(f"Graph {self.graph.name} could not go on: {error_line(error)}") from error
 
     async def _attend(self, run: TemporalRun, options: RunOptions) -> None:
         """Wait for the end, showing what changes; continue as new when it is time."""
@@ -279,7 +282,7 @@ class GraphWorkflow:
                 await run.apply_command(Command(update=read.update, goto=read.goto or ()))
             self._resume(run, value, read)
         except OrisError as error:
-            raise _failure(error) from None
+            raise failure(error) from None
         await workflow.wait_condition(lambda: run.settled or run.continuing)
         return self._report()
 
@@ -296,7 +299,7 @@ class GraphWorkflow:
             if not read.no_value:
                 run.desk.plan(value, by_id=read.by_id, interrupt_id=read.interrupt_id)
         except OrisError as error:
-            raise _failure(error) from None
+            raise failure(error) from None
 
     def _resume(self, run: TemporalRun, value: Any, options: ResumeOptions) -> None:
         if not options.no_value:
@@ -310,7 +313,7 @@ class GraphWorkflow:
         try:
             return self._waiting().reject(interrupt_id, reason=reason, author=author)
         except OrisError as error:
-            raise _failure(error) from None
+            raise failure(error) from None
 
     @_reject.validator
     def _check_reject(self, interrupt_id: str | None = None, reason: str = "", author: str | None = None) -> None:
@@ -319,7 +322,7 @@ class GraphWorkflow:
         try:
             self._waiting().desk.check_reject(interrupt_id)
         except OrisError as error:
-            raise _failure(error) from None
+            raise failure(error) from None
 
     @workflow.update(
         name=protocol.UPDATE_STATE,
@@ -331,7 +334,7 @@ class GraphWorkflow:
         try:
             checkpoint: str | None = await run.edit_at_boundary(lambda: run.root.edit(update, as_node=as_node))
         except OrisError as error:
-            raise _failure(error) from None
+            raise failure(error) from None
         return checkpoint
 
     @_update_state.validator
@@ -343,7 +346,7 @@ class GraphWorkflow:
                 raise NotInterruptedError("The run is not waiting or running, so its state cannot be edited.")
             self._run.root.check_edit(update, as_node=as_node)
         except OrisError as error:
-            raise _failure(error) from None
+            raise failure(error) from None
 
     @workflow.update(name=protocol.WAIT, description="Wait until the run ends or waits for people.")
     async def _wait(self) -> dict[str, Any]:
@@ -370,7 +373,7 @@ class GraphWorkflow:
         """The run, once it has begun: handlers may be called before it."""
         await workflow.wait_condition(lambda: self._broken is not None or not self._is_starting)
         if self._broken is not None:
-            raise _failure(self._broken)
+            raise failure(self._broken)
         return cast("TemporalRun", self._run)
 
     @property
@@ -539,8 +542,3 @@ def workflow_type(
 
 def _error_wire(error: GraphError | None) -> dict[str, Any] | None:
     return None if error is None else {"code": error.code, "message": error.message, "details": error.details}
-
-
-def _failure(error: OrisError) -> ApplicationError:
-    """A typed, final Temporal failure for one of our errors."""
-    return ApplicationError(error.message, error.details, type=type(error).__name__, non_retryable=True)

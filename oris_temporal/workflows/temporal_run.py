@@ -30,7 +30,7 @@ from oris_temporal.graph.records import Outcome, RunStatus, Task
 from oris_temporal.graph.relay import ChildRelay
 from oris_temporal.graph.run import Run, node_error
 from oris_temporal.graph.state import StateValues
-from oris_temporal.graph.tasks import being_cancelled
+from oris_temporal.graph.tasks import being_cancelled, must_pass
 from oris_temporal.models.retries import model_retry
 
 from .activity_calls import ActivityCalls, node_failure
@@ -339,7 +339,9 @@ class TemporalRun(Run):
             return cast("dict[str, Any]", called)
         except GraphError:
             raise
-        except Exception as error:
+        except BaseException as error:
+            if must_pass(error):
+                raise
             raise node_error(tool.activity_type, error) from error
 
     async def ask(self, engine: Engine, task: Task, number: int, ask: Ask) -> Any:

@@ -14,7 +14,7 @@ from temporalio.client import WorkflowFailureError
 from temporalio.exceptions import ApplicationError
 
 from oris_temporal import END, NO_RETRY, START, CompiledGraph, Context, OrisClient, RetryPolicy, StateGraph
-from oris_temporal.graph.errors import NoWorkerError, RunFailedError
+from oris_temporal.graph.errors import NoWorkerError, RunFailedError, ToolError
 
 
 class State(TypedDict, total=False):
@@ -107,6 +107,72 @@ async def test_a_node_is_tried_as_often_as_its_policy_says(
         if event.HasField("activity_task_started_event_attributes")
     ]
     assert started.attempt == expected  # attempts leave no events
+
+
+class Mute(Exception):  # noqa: N818
+    def __str__(self) -> str:
+        raise TypeError("no text")
+
+
+class Own(BaseException):
+    """No `Exception`."""
+
+
+TROUBLES = [
+    ValueError("lone \ud800 surrogate"),
+    ValueError("x" * 3_000_000),
+    Mute(),
+    Own("own"),
+    SystemExit(3),
+    KeyboardInterrupt(),
+    ToolError("y" * 3_000_000, extra="\udfff" * 3_000_000, thing=object()),
+    ApplicationError("z" * 3_000_000, type="Theirs"),
+]
+
+
+@pytest.mark.parametrize(
+    ("where", "error"),
+    [
+        *((where, error) for where in ("workflow", "activity") for error in TROUBLES),
+        *((where, error) for where in ("local", "plain", "function", "router", "reducer") for error in TROUBLES[1:5:3]),
+    ],
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
+)
+async def test_whatever_is_raised_fails_the_run_at_once_with_an_error_that_can_be_read(
+    client: OrisClient, serve: Serve, thread: str, error: BaseException, where: str
+) -> None:
+    def raises(*_: Any) -> Any:
+        raise error from ValueError("cause \ud800" + "c" * 3_000_000)
+
+    async def node(state: State) -> dict:
+        return raises()
+
+    async def inside(state: State, ctx: Context) -> dict:
+        return raises()
+
+    async def calls(state: State, ctx: Context) -> dict:
+        return {"log": await ctx.activity(raises)}
+
+    async def good(state: State, ctx: Context) -> dict:
+        return {"log": ["good"]}
+
+    def reduce(present: list[str], update: list[str]) -> list[str]:
+        return raises() if update else present
+
+    reduced = TypedDict("reduced", {"log": Annotated[list[str], reduce]})  # noqa: UP013
+    chosen = {"workflow": inside, "plain": raises, "function": calls, "router": good, "reducer": good}.get(where, node)
+    graph = StateGraph(reduced if where == "reducer" else State)
+    graph.add_node("node", chosen, retry=NO_RETRY, run_as="local" if where == "local" else None)
+    graph.add_activity(raises, retry=NO_RETRY).add_edge(START, "node")
+    if where == "router":
+        graph.add_conditional_edges("node", raises, [END])
+    async with asyncio.timeout(10), serve(graph.add_edge("node", END).compile(name="one")):
+        result = await client.run("one", thread, {"log": []} if where == "reducer" else {})
+        assert result.error is not None
+        assert result.status == "failed"
+        assert result.error["code"] in ("node", "tool", "condition", "invalid_update", "graph")
+        assert 0 < len(result.error["message"]) < 20_000
+        assert (await client.inspect(thread)).error == result.error
 
 
 async def never(state: State) -> None:
