@@ -22,11 +22,13 @@ def to_wire(value: Any, what: str) -> Any:
         SerializationError: Part of the value has no JSON form.
     """
     try:
-        return to_jsonable_python(value)
+        wire = to_jsonable_python(value)
+        to_json(wire)  # which text with lone surrogates is not
     except (PydanticSerializationError, ValueError, RecursionError) as error:
         raise SerializationError(
             f"The {what} cannot be written as JSON: {error}. Return plain data, Pydantic models or dataclasses."
         ) from None
+    return wire
 
 
 def wire_size(wire: Any) -> int:

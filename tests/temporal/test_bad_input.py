@@ -290,7 +290,31 @@ async def inline_asks_object(state: Log, ctx: Context) -> dict:
     return {"log": [await ctx.interrupt(object())]}
 
 
-@pytest.mark.parametrize("fn", [returns_object, inline_returns_object, asks_object, inline_asks_object])
+async def returns_half_a_character(state: Log) -> dict:
+    return {"log": ["\ud800"]}
+
+
+async def inline_returns_half_a_character(state: Log, ctx: Context) -> dict:
+    return {"log": ["\ud800"]}
+
+
+async def inline_writes_half_a_character(state: Log, ctx: Context) -> dict:
+    ctx.write("\ud800")
+    return {}
+
+
+@pytest.mark.parametrize(
+    "fn",
+    [
+        returns_object,
+        inline_returns_object,
+        asks_object,
+        inline_asks_object,
+        returns_half_a_character,
+        inline_returns_half_a_character,
+        inline_writes_half_a_character,
+    ],
+)
 async def test_something_without_a_json_form(
     client: OrisClient, serve: Serve, thread: str, fn: Callable[..., Any]
 ) -> None:
