@@ -122,6 +122,8 @@ class Threads:
             if await self._can_tell(found):
                 wire = await self.query(thread_id, found.run_id, protocol.QUERY_STATE, patience=patience)
                 report = RunReport.from_wire(wire)
+        if report.fields is not None:
+            report.values = {name: await self._field(thread_id, found, name) for name in report.fields}
         if found.status == "completed" and report.values is None:
             report.values = await self.handle(thread_id, found.run_id).result()
         if not found.is_open:
@@ -130,6 +132,17 @@ class Threads:
         if found.status == "failed" and report.error is None:
             report.error = await self._failure(thread_id, found)
         return report
+
+    async def _field(self, thread_id: str, found: Found, name: str) -> Any:
+        """A field of a large state."""
+        items: list[Any] = []
+        while True:
+            page = await self.query(thread_id, found.run_id, protocol.QUERY_FIELD, "", name, len(items))
+            if "value" in page:
+                return page["value"]
+            if not page["items"]:
+                return items
+            items += page["items"]
 
     async def asked(self, thread_id: str, found: Found, *, all: bool = True) -> list[Interrupt]:
         """The interrupts a run has asked, whatever became of them; or only the pending ones."""

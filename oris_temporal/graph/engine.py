@@ -279,10 +279,16 @@ class Engine:
     # --- state ---------------------------------------------------------------------------------------------------
 
     def _merge(self, writes: Sequence[Write]) -> None:
+        before = self.values.data
         self.values.apply(writes)
+        try:
+            if writes:
+                self._check_whole(writes)
+                self.run.check_state(writes)
+        except GraphError:
+            self.values.data = before
+            raise
         self.state.values = self.values.data
-        if writes:
-            self._check_whole(writes)
 
     def _check_whole(self, writes: Sequence[Write]) -> None:
         """Let a dataclass or model that checks its fields together object while it is known who wrote them."""

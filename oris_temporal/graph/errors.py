@@ -204,6 +204,10 @@ class PayloadTooLargeError(GraphError):
     """A value is larger than Temporal accepts for one payload."""
 
 
+class StateTooLargeError(PayloadTooLargeError):
+    """The state has grown larger than Temporal accepts for one payload, which it becomes at the end of a run, or of a history."""
+
+
 class InterruptOutsideRunError(GraphError):
     """`interrupt()` was called outside of a node that a graph run is executing."""
 

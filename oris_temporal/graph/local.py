@@ -23,6 +23,7 @@ from .options import RetryPolicy
 from .records import EngineState, Outcome, Task
 from .relay import ChildRelay
 from .run import Edit, Run, node_error
+from .state import Write
 from .subgraph import Subgraph
 from .tasks import being_cancelled
 from .wire import to_wire
@@ -133,6 +134,9 @@ class LocalRun(Run):
         """See `Run.at_boundary`. Lets watchers and other runs of this loop take their turn."""
         await self.apply_edits()
         await asyncio.sleep(0)
+
+    def check_state(self, writes: Sequence[Write]) -> None:
+        """See `Run.check_state`. Memory takes any."""
 
     async def call(self, engine: Engine, task: Task, node: Node) -> Outcome:
         """See `Run.call`."""

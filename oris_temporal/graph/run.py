@@ -46,6 +46,7 @@ from .records import (
 from .results import StateSnapshot
 from .run_log import RunLog
 from .snapshot import engine_state_from_wire, engine_state_to_wire
+from .state import Write
 from .tasks import must_pass
 from .wire import to_wire
 
@@ -195,6 +196,10 @@ class Run(ABC):
     @abstractmethod
     def changed(self) -> None:
         """Called when something happened or `settled` may have changed, for hosts that wait for it."""
+
+    @abstractmethod
+    def check_state(self, writes: Sequence[Write]) -> None:
+        """Called when updates were merged, before the state is replaced: the place to refuse one that the host cannot keep."""
 
     def task_scope(self, engine: Engine, task: Task) -> AbstractContextManager[None]:
         """Entered while a task runs, so that a host can mark what belongs to it."""

@@ -74,7 +74,7 @@ class GraphWorkflow:
             raise failure(error) from tellable(error.__cause__)
         self._show_end()
         await workflow.wait_condition(workflow.all_handlers_finished)
-        return self._result(run, read)
+        return run.result()
 
     async def _start(self, run: TemporalRun, input: Any, options: RunOptions) -> None:
         with self._graph_errors():
@@ -168,13 +168,6 @@ class GraphWorkflow:
             initial_versioning_behavior=workflow.ContinueAsNewVersioningBehavior.AUTO_UPGRADE if upgrade else None,
         )
 
-    @staticmethod
-    def _result(run: TemporalRun, options: RunOptions) -> dict[str, Any]:
-        values = run.root.values.wire()
-        if options.child_task is not None:
-            return {"values": values, "writes": [list(write) for write in run.root.state.writes]}
-        return values
-
     # --- showing -------------------------------------------------------------------------------------------------
 
     def _view(self, run: TemporalRun) -> Any:
@@ -224,11 +217,7 @@ class GraphWorkflow:
     @staticmethod
     def _pending(run: TemporalRun, limit: int) -> list[dict[str, Any]]:
         """What the run waits for; values of more bytes than the limit are cut."""
-        wires = [item.to_wire() for item in run.desk.pending]
-        for wire in wires:
-            if wire_size(wire["value"]) > limit:
-                wire["value"] = {"truncated": str(wire["value"])[: limit // 4]}
-        return wires
+        return [_cut(item.to_wire(), limit) for item in run.desk.pending]
 
     def _show_details(self) -> None:
         if self._run is not None:
@@ -248,11 +237,13 @@ class GraphWorkflow:
         size = sum(values.encoded(name).size for name in values.data)
         # A final state is the workflow's result as well: say it twice only where that is cheaper than asking for it.
         inline = size <= (INLINE_FINAL_LIMIT if run.status == "completed" else INLINE_RESULT_LIMIT)
+        apart = whole and size > _PAGE_BYTES
         interrupts = self._pending(run, _PAGE_BYTES // max(1, len(run.desk.pending)))
         return RunReport(
             status="interrupted" if waiting else ("running" if run.status == "interrupted" else run.status),
             checkpoint_id=run.root.state.checkpoint_id,
-            values=values.wire() if whole or inline else None,
+            values=values.wire() if (whole and not apart) or inline else None,
+            fields=list(values.data) if apart else None,
             next=run.next_nodes() if whole else run.next_nodes() or None,
             interrupts=interrupts if whole else interrupts or None,
             error=error,
@@ -485,7 +476,19 @@ class GraphWorkflow:
         wire: dict[str, Any] = to_wire(snapshot, "checkpoint")
         if not values:
             del wire["values"], wire["metadata"]["writes"]
+        elif (
+            wire_size(wire) > PAYLOAD_LIMIT
+        ):  # too large for one answer: the writes are in the stream, the questions have a query
+            wire["metadata"]["writes"] = []
+            wire["interrupts"] = [_cut(item, _MEMO_VALUE_BYTES) for item in wire["interrupts"]]
         return wire
+
+
+def _cut(wire: dict[str, Any], limit: int) -> dict[str, Any]:
+    """An interrupt whose value has at most so many bytes."""
+    if wire_size(wire["value"]) > limit:
+        wire["value"] = {"truncated": str(wire["value"])[: limit // 4]}
+    return wire
 
 
 def _listed(ids: Sequence[str]) -> list[str]:

@@ -141,6 +141,7 @@ class RunReport(Wire):
         status: ``running``, ``interrupted``, ``completed``, ``failed`` or ``cancelled``.
         checkpoint_id: Latest checkpoint.
         values: The state, unless it is large (see `INLINE_RESULT_LIMIT` and `INLINE_FINAL_LIMIT`).
+        fields: For a state too large for one answer to the query, names of its fields, to be asked for by ``field``.
         next: Nodes that run next, or are running, if there are any.
         interrupts: What the run waits for, if it waits.
         error: For a failed run: ``code``, ``message``, ``details``.
@@ -151,6 +152,7 @@ class RunReport(Wire):
     status: str
     checkpoint_id: str | None = None
     values: dict[str, Any] | None = None
+    fields: list[str] | None = None
     next: list[str] | None = None
     interrupts: list[dict[str, Any]] | None = None
     error: dict[str, Any] | None = None

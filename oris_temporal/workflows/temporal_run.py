@@ -21,6 +21,7 @@ from oris_temporal.graph.duration import to_timedelta, to_timedelta_or_none
 from oris_temporal.graph.engine import Engine, maybe_await
 from oris_temporal.graph.errors import (
     GraphError,
+    StateTooLargeError,
 )
 from oris_temporal.graph.ids import bounded
 from oris_temporal.graph.interrupts import Ask, Interrupt
@@ -29,8 +30,9 @@ from oris_temporal.graph.options import RetryPolicy
 from oris_temporal.graph.records import Outcome, RunStatus, Task
 from oris_temporal.graph.relay import ChildRelay
 from oris_temporal.graph.run import Run, node_error
-from oris_temporal.graph.state import StateValues
+from oris_temporal.graph.state import StateValues, Write
 from oris_temporal.graph.tasks import being_cancelled, must_pass
+from oris_temporal.graph.wire import wire_size
 from oris_temporal.models.retries import model_retry
 
 from .activity_calls import ActivityCalls, node_failure
@@ -100,6 +102,8 @@ class TemporalRun(Run):
         self._now: tuple[float, datetime] | None = None
         self._calls = ActivityCalls(payload_limit, lambda: self.cancelling)
         self._references = StateReferences()
+        self._payload_limit = payload_limit
+        self._room = 0
         self._children: dict[str, ChildRelay] = {}
         self._model_queue = model_queue
         self.logs = MessageLogs()
@@ -353,8 +357,51 @@ class TemporalRun(Run):
     def finish(self, status: RunStatus) -> None:
         """See `Run.finish`. The final state becomes the workflow's result."""
         if status == "completed":
-            self._calls.check_size("final state", self.graph.name, self.root.values.wire())
+            self._measure(self.graph.name)
+            self._calls.check_size("result", self.graph.name, self.result())
         super().finish(status)
+
+    def result(self) -> dict[str, Any]:
+        """The workflow's result: the final state, and for the parent of a subgraph how it came about."""
+        values = self.root.values.wire()
+        return (
+            {"values": values, "writes": [list(write) for write in self.root.state.writes]}
+            if self.keeps_writes
+            else values
+        )
+
+    def check_state(self, writes: Sequence[Write]) -> None:
+        """See `Run.check_state`. Measures only where what was written since may have filled the room that was left."""
+        if self._payload_limit is None:
+            return
+        self._room -= sum(wire_size(write.update) for write in writes)
+        if self._room < 0:
+            self._measure(", ".join(dict.fromkeys(write.owner for write in writes)))
+
+    def _measure(self, owner: str) -> None:
+        """Measure the state, with that of the subgraphs that run.
+
+        Raises:
+            StateTooLargeError: It is larger than Temporal takes.
+        """
+        if self._payload_limit is None:
+            return
+        sizes = {
+            f"{engine.graph.name}.{name}": engine.values.encoded(name).size
+            for engine in self.engines.values()
+            for name in engine.values.data
+        }
+        self._room = self._payload_limit - sum(sizes.values())
+        if self._room < 0:
+            largest = sorted(sizes, key=lambda name: -sizes[name])[:3]
+            raise StateTooLargeError(
+                f"{owner}: with this the state has {sum(sizes.values()):,} bytes of JSON; Temporal takes at most {self._payload_limit:,} "
+                f"in one payload. Largest: {', '.join(f'{name} ({sizes[name]:,})' for name in largest)}. Keep large data elsewhere and "
+                "references in the state, let a reducer drop what is no longer needed, or configure external storage on the client's "
+                "data converter.",
+                size=sum(sizes.values()),
+                largest={name: sizes[name] for name in largest},
+            )
 
     def _record_custom(self, engine: Engine, task: Task, output: NodeOutput) -> None:
         for piece in output.custom or ():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import operator
 from collections.abc import AsyncIterator, Callable
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any, Literal, TypedDict
 
 import pytest
 from questions import asking
@@ -35,10 +35,16 @@ from oris_temporal.graph.errors import (
     PayloadTooLargeError,
     SerializationError,
     ServerUnreachableError,
+    StateTooLargeError,
     ThreadNotFoundError,
 )
 
 HUGE = "x" * 3_000_000
+
+
+class Texts(TypedDict, total=False):
+    text: str
+    count: int
 
 
 class Log(TypedDict, total=False):
@@ -360,43 +366,72 @@ async def test_a_node_that_returns_3_mb(client: OrisClient, serve: Serve, thread
         assert result.error["details"]["size"] > 3_000_000
 
 
-async def test_a_state_that_grows_to_3_mb_in_the_workflow(client: OrisClient, serve: Serve, thread: str) -> None:
-    async def grow(state: Log, ctx: Context) -> dict:
-        return {"log": ["x" * 1_000_000], "count": state.get("count", 0) + 1}
+def growing(chunk: int, times: int, *, run_as: Literal["activity", "workflow"], ask: Any = None) -> CompiledGraph:
+    """Adds a chunk to the state so many times, then asks."""
 
-    graph = StateGraph(Log).add_node("grow", grow).add_edge(START, "grow")
-    graph.add_conditional_edges("grow", lambda state: END if state["count"] == 3 else "grow", ["grow", END])
-    async with serve(graph.compile(name="growing")):
+    async def grow(state: Log) -> dict:
+        return {"log": ["x" * chunk], "count": state.get("count", 0) + 1}
+
+    async def last(state: Log, ctx: Context) -> dict:
+        return {"count": await ctx.interrupt(ask)}
+
+    graph = StateGraph(Log).add_node("grow", grow, run_as=run_as).add_node("last", last).add_edge(START, "grow")
+    graph.add_conditional_edges("grow", lambda state: "last" if state["count"] == times else "grow", ["grow", "last"])
+    return graph.add_edge("last", END).compile(name="growing")
+
+
+@pytest.mark.parametrize("run_as", ["activity", "workflow"])
+async def test_a_state_that_grows_too_large_fails_the_run_before_it_is_lost(
+    client: OrisClient, serve: Serve, thread: str, run_as: Literal["activity", "workflow"]
+) -> None:
+    async with serve(growing(700_000, 9, run_as=run_as)):
         result = await client.run("growing", thread, {})
         assert result.error is not None
-        assert (result.status, result.error["code"]) == ("failed", "payload_too_large")
-        assert "growing" in result.error["message"]
-        kept = await client.checkpoint(thread, "0001-000002")  # nothing is lost
-        assert kept.values["count"] == 1
-        assert len(await client.history(thread, values=False)) == 4
+        assert (result.status, result.error["code"]) == ("failed", "state_too_large")
+        for text in ("growing.grow", "growing.log (2,100,0", "external storage"):
+            assert text in result.error["message"]
+        assert (result.values["count"], len(result.values["log"])) == (2, 2)  # that of the boundary before
+        assert (await client.inspect(thread)).values == result.values
+        assert len(await client.history(thread)) == 3
 
 
-async def test_a_state_of_3_mb_from_many_nodes_is_read_by_the_next_one(
+async def test_a_state_just_below_the_limit_is_read_and_carried_over(
     client: OrisClient, serve: Serve, thread: str
 ) -> None:
-    """It is too large for one payload, but it need not be in one."""
-    sizes: list[int] = []
+    """With a question and checkpoints that do not fit into one answer together with it."""
+    async with serve(growing(195_000, 10, run_as="activity", ask="q" * 900_000), max_cached_workflows=10):
+        paused = await client.run("growing", thread, {}, continue_as_new_after=40)
+        assert (paused.status, len(paused.values["log"])) == ("interrupted", 10)
+        assert paused.interrupts[0].value == "q" * 900_000
+        info = await client.inspect(thread)
+        assert info.values == paused.values
+        assert (await client.checkpoint(thread)).values == paused.values
+        done = await client.resume(thread, 3)
+        assert (done.status, done.values["count"], len(done.values["log"])) == ("completed", 3, 10)
 
-    async def produce(item: int) -> dict:
-        return {"log": [str(item) * 1_000_000]}
 
-    async def consume(state: Log) -> dict:
-        sizes.append(sum(map(len, state["log"])))
-        return {"count": len(state["log"])}
+async def test_an_edit_that_makes_the_state_too_large_is_refused(client: OrisClient, serve: Serve, thread: str) -> None:
+    async with serve(growing(700_000, 2, run_as="activity"), max_cached_workflows=10):
+        paused = await client.run("growing", thread, {})
+        with pytest.raises(StateTooLargeError):
+            await client.update_state(thread, {"log": ["y" * 700_000]})
+        assert (await client.inspect(thread)).values == paused.values
+        done = await client.resume(thread, 3)
+        assert (done.values["count"], done.values["log"]) == (3, paused.values["log"])
 
-    graph = StateGraph(Log).add_node("produce", produce).add_node("consume", consume)
-    graph.add_conditional_edges(START, lambda state: [Send("produce", n) for n in range(3)], ["produce"])
-    graph.add_edge("produce", "consume").add_edge("consume", END)
-    async with serve(graph.compile(name="growing"), max_cached_workflows=10):
-        result = await client.run("growing", thread, {})
-    assert sizes == [3_000_000]
+
+async def test_what_a_child_workflow_reports_may_be_too_large(client: OrisClient, serve: Serve, thread: str) -> None:
+    async def write(state: Log, ctx: Context) -> dict:
+        return {"count": state.get("count", 0) + 1, "text": "x" * 700_000}
+
+    inner = StateGraph(Texts).add_node("write", write).add_edge(START, "write")
+    inner.add_conditional_edges("write", lambda state: END if state["count"] == 4 else "write", ["write", END])
+    graph = StateGraph(Texts).add_subgraph("child", inner.compile(name="inner"), run_as="child_workflow")
+    async with serve(graph.add_edge(START, "child").add_edge("child", END).compile(name="outer")):
+        result = await client.run("outer", thread, {})
     assert result.error is not None
-    assert (result.status, result.error["code"]) == ("failed", "payload_too_large")  # as the workflow's result
+    assert (result.status, result.error["code"]) == ("failed", "payload_too_large")
+    assert "inner" in result.error["message"]
 
 
 async def test_an_answer_an_edit_or_a_signal_of_3_mb_is_refused(client: OrisClient, serve: Serve, thread: str) -> None:
