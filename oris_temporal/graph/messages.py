@@ -20,6 +20,7 @@ from pydantic import (
     Tag,
     TypeAdapter,
     ValidationError,
+    model_serializer,
     model_validator,
 )
 from pydantic.dataclasses import dataclass
@@ -262,7 +263,7 @@ def _from_parts(content: Any) -> tuple[Any, list[dict[str, Any]]]:
 _ALL = "__remove_all__"
 
 
-@dataclass(frozen=True, config=ConfigDict(serialize_by_alias=True))
+@dataclass(frozen=True)
 class RemoveMessage:
     """An update that takes a message out of a field reduced by `add_messages`. JSON: ``{"remove": "<id>"}``.
 
@@ -270,12 +271,16 @@ class RemoveMessage:
         id: Id of the message to remove.
     """
 
-    id: str = Field(validation_alias=AliasChoices("remove", "id"), serialization_alias="remove")
+    id: str = Field(validation_alias=AliasChoices("remove", "id"))
 
     @classmethod
     def all(cls) -> Self:
         """Remove every message that is there, earlier elements of the same update included."""
         return cls(_ALL)
+
+    @model_serializer
+    def _to_wire(self) -> dict[str, str]:
+        return {"remove": self.id}
 
 
 def _is_removal(value: Any) -> bool:

@@ -10,16 +10,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel
 from typing_extensions import is_typeddict
 
 from .config import RunnableConfig
 from .context import Context
 from .control import END, MISSING, Command, Destination, Send
 from .errors import GraphCompileError, InvalidUpdateError
+from .field_type import FieldType
 from .options import NodeOptions
 from .records import Outcome
-from .state import Field, StateSchema, Values, input_adapter
+from .state import Field, StateSchema, Values, payload_type
 from .wire import to_wire
 
 Side = Literal["activity", "local", "workflow"]
@@ -60,8 +61,8 @@ class Node:
         return is_async_callable(self.fn)
 
     @functools.cached_property
-    def _payload_adapter(self) -> TypeAdapter[Any] | None:
-        return input_adapter(self.annotation)
+    def _payload_type(self) -> FieldType | None:
+        return payload_type(self.annotation, f"{self.full_name}: Send payload")
 
     @functools.cached_property
     def _payload_fields(self) -> Mapping[str, Field] | None:
@@ -75,15 +76,10 @@ class Node:
 
     def payload_for(self, payload: Any) -> Any:
         """The state argument, made from the payload of a `Send`."""
-        if self._payload_adapter is not None:
-            try:
-                return self._payload_adapter.validate_python(payload)
-            except ValidationError as error:
-                first = error.errors(include_url=False)[0]
-                raise InvalidUpdateError(
-                    f"{self.full_name}: the Send payload does not fit {self.annotation.__name__}: "
-                    f"{'.'.join(map(str, first['loc']))}: {first['msg']}."
-                ) from None
+        if self._payload_type is not None:
+            return self._payload_type.read(
+                payload, f"{self.full_name}: the Send payload does not fit {self.annotation.__name__}: "
+            )
         fields = self._payload_fields
         if fields is not None and isinstance(payload, Mapping):
             return {

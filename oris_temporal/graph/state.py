@@ -9,22 +9,21 @@ from __future__ import annotations
 import copy
 import dataclasses
 import inspect
-import operator
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, cast, get_args, get_origin
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
-from pydantic.errors import PydanticSchemaGenerationError, PydanticUndefinedAnnotation
+from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 from typing_extensions import is_typeddict
 
 from .control import MISSING
 from .errors import GraphCompileError, InvalidUpdateError, error_line
-from .wire import to_wire, wire_size
+from .field_type import FieldType, grew
+from .wire import PLAIN, wire_size
 
 Reducer = Callable[[Any, Any], Any]
 Values = dict[str, Any]
@@ -49,28 +48,34 @@ class Field:
 
     Attributes:
         name: Its name.
-        adapter: Validates a value of the field.
+        type: Type of its values.
         reducer: Merges an update into the present value; ``None`` means the last value wins.
-        update_adapter: Validates an update to the field.
-        default: Makes the value before any update, or `MISSING`.
+        update_type: Type of an update to the field.
+        default: Makes the value before any update, or ``None``.
     """
 
     name: str
-    adapter: TypeAdapter[Any]
+    type: FieldType
     reducer: Reducer | None
-    update_adapter: TypeAdapter[Any]
+    update_type: FieldType
     default: Callable[[], Any] | None
+
+    def write(self, update: Any, owner: str) -> Any:
+        """The JSON form of an update to this field."""
+        self.update_type.check_classes(update, f"{owner}: update to field {self.name!r}")
+        return self.update_type.write(update, f"update of {owner} to field {self.name!r}")
 
     def decode(self, wire: Any, owner: str) -> Any:
         """Read a stored value of this field."""
-        return _validate(self.adapter, wire, f"{owner}: field {self.name!r}")
+        return self.type.read(wire, f"{owner}: field {self.name!r}")
 
 
 class StateSchema:
     """A TypedDict, dataclass or Pydantic model, read as fields with reducers.
 
     Args:
-        cls: The class. A field's reducer is the last callable among its ``Annotated`` metadata.
+        cls: The class. A field's reducer is the last function in its ``Annotated``. What a type leaves open (`Any`, a bare
+            ``list``) is JSON data: objects put there come back as dicts, tuples as lists, the keys of dicts as text.
 
     Raises:
         GraphCompileError: The class is of another kind, or a field's type has no JSON form.
@@ -144,7 +149,7 @@ class StateSchema:
         if self.kind == "typeddict":
             return seen
         try:
-            return self.cls(**seen)
+            return self.cls.model_validate(seen, by_name=True) if self.kind == "pydantic" else self.cls(**seen)  # type: ignore[attr-defined]
         except (TypeError, ValidationError) as error:
             raise InvalidUpdateError(
                 f"State {self.name} cannot be built from the fields that have a value ({', '.join(seen) or 'none'}): {error}. "
@@ -172,16 +177,18 @@ class StateSchema:
             raise InvalidUpdateError(
                 f"{owner} returned {type(update).__name__}; a node returns a dict with the fields to update, None, or a Command."
             )
-        for name in update:
-            self._known(name, owner)
-        return cast("dict[str, Any]", to_wire(dict(update), f"update of {owner}"))
+        return {name: self._known(name, owner).write(value, owner) for name, value in update.items()}
 
     # --- JSON ----------------------------------------------------------------------------------------------------
 
     def encode(self, values: Values, only: Iterable[str] | None = None) -> dict[str, Any]:
         """Values as JSON data."""
         names = self.fields if only is None else only
-        return {name: to_wire(values[name], f"field {name!r} of {self.name}") for name in names if name in values}
+        return {
+            name: self.fields[name].type.write(values[name], f"field {name!r} of {self.name}")
+            for name in names
+            if name in values
+        }
 
     def decode(self, wire: Mapping[str, Any], owner: str) -> Values:
         """Values from JSON data.
@@ -193,7 +200,7 @@ class StateSchema:
 
     def json_schema(self) -> dict[str, Any]:
         """JSON schema of the state."""
-        properties = {name: field.adapter.json_schema() for name, field in self.fields.items()}
+        properties = {name: field.type.adapter.json_schema() for name, field in self.fields.items()}
         return {"title": self.name, "type": "object", "properties": properties}
 
     # --- reading the class ---------------------------------------------------------------------------------------
@@ -209,47 +216,32 @@ class StateSchema:
 
     @staticmethod
     def _reduce(field: Field, values: Values, wire: Any, owner: str) -> Any:
-        update = _validate(field.update_adapter, wire, f"{owner}: update to field {field.name!r}")
+        update = field.update_type.read(wire, f"{owner}: update to field {field.name!r}")
         if field.name not in values:
-            return update
+            return field.type.check(update, f"{owner}: first value of field {field.name!r}")
         # A copy, for a reducer may add to its argument in place. A list keeps its items: what only grew costs only its tail.
         present = values[field.name]
-        present = list(present) if type(present) is list else isolate(present)
+        given = list(present) if type(present) is list else isolate(present)
         try:
-            return cast("Reducer", field.reducer)(present, update)
+            reduced = cast("Reducer", field.reducer)(given, update)
         except InvalidUpdateError:
             raise
         except Exception as error:
             raise InvalidUpdateError(
                 f"{owner}: the reducer of field {field.name!r} raised {error_line(error)}", field=field.name
             ) from error
+        return field.type.check(reduced, f"{owner}: what the reducer of field {field.name!r} returned", known=present)
 
     def _field(self, name: str, hint: Any) -> Field:
+        where = f"State {self.name}: field {name!r}"
         annotation, metadata = _unwrap(hint)
         if self.kind == "pydantic":
             metadata = tuple(self.cls.model_fields[name].metadata)  # type: ignore[attr-defined]
-        reducer = next((item for item in reversed(metadata) if _is_reducer(item)), None)
-        if reducer is None and (odd := [item for item in metadata if inspect.isfunction(item)]):
-            raise GraphCompileError(
-                f"State {self.name}: field {name!r} is annotated with {odd[-1].__name__}(), which cannot be a reducer: a reducer "
-                "takes two arguments, the present value and the update."
-            )
-        adapter = self._adapter(name, annotation, [item for item in metadata if item is not reducer])
-        update_adapter = adapter
+        reducer = next((item for item in reversed(metadata) if _is_reducer(item, where)), None)
+        type_ = update_type = FieldType(annotation, [item for item in metadata if item is not reducer], where)
         if reducer is not None and (update_hint := _update_hint(reducer)) is not MISSING:
-            update_adapter = self._adapter(name, update_hint, [])
-        return Field(name, adapter, reducer, update_adapter, self._default(name, annotation, reducer))
-
-    def _adapter(self, name: str, annotation: Any, metadata: list[Any]) -> TypeAdapter[Any]:
-        try:
-            for item in metadata:
-                annotation = Annotated[annotation, item]
-            return TypeAdapter(annotation)
-        except (PydanticSchemaGenerationError, PydanticUndefinedAnnotation, TypeError) as error:
-            raise GraphCompileError(
-                f"State {self.name}: field {name!r} has type {annotation!r}, which has no JSON form "
-                f"({str(error).splitlines()[0]}). Use plain data, dataclasses or Pydantic models."
-            ) from None
+            update_type = FieldType(update_hint, [], f"{where}, update of its reducer")
+        return Field(name, type_, reducer, update_type, self._default(name, annotation, reducer))
 
     def _default(self, name: str, annotation: Any, reducer: Reducer | None) -> Callable[[], Any] | None:
         if self.kind == "pydantic":
@@ -289,7 +281,7 @@ class StateValues:
         before, self.data = self.data, self.schema.apply(self.data, writes)
         for name, value in self.data.items():
             old = before.get(name)
-            if value is not old and not _grew(old, value):
+            if value is not old and not grew(old, value):
                 self.generations[name] = self.generations.get(name, 0) + 1
 
     def wire(self, only: Iterable[str] | None = None) -> dict[str, Any]:
@@ -309,11 +301,11 @@ class StateValues:
         return known
 
     def _encode(self, name: str, value: Any, known: Encoded | None) -> Encoded:
-        what = f"field {name!r} of {self.schema.name}"
-        if known is not None and known.value and _grew(known.value, value):
-            tail = to_wire(value[len(known.value) :], what)
+        what, write = f"field {name!r} of {self.schema.name}", self.schema.fields[name].type.write
+        if known is not None and known.value and grew(known.value, value):
+            tail = write(value[len(known.value) :], what)
             return Encoded(value, known.wire + tail, known.size + wire_size(tail))
-        wire = to_wire(value, what)
+        wire = write(value, what)
         return Encoded(value, wire, wire_size(wire))
 
 
@@ -332,13 +324,6 @@ class Encoded:
     size: int
 
 
-def _grew(old: Any, new: Any) -> bool:
-    """Whether a list is an earlier one with more at its end."""
-    if not isinstance(old, list) or not isinstance(new, list) or len(new) < len(old):
-        return False
-    return all(map(operator.is_, old, new))
-
-
 def isolate(value: Any) -> Any:
     """Copy what user code could change in place; share what it cannot."""
     kind = type(value)
@@ -353,23 +338,14 @@ def isolate(value: Any) -> Any:
     return copy.deepcopy(value)
 
 
-_UNCHANGEABLE = frozenset({str, int, float, bool, type(None), bytes, frozenset})
+_UNCHANGEABLE = PLAIN | {frozenset}
 
 
-def input_adapter(annotation: Any) -> TypeAdapter[Any] | None:
-    """Adapter for the payload of a `Send`, if the node's parameter is annotated with a dataclass or model."""
+def payload_type(annotation: Any, where: str) -> FieldType | None:
+    """Type of the payload of a `Send`, if the node's parameter is annotated with a dataclass or model."""
     if isinstance(annotation, type) and (dataclasses.is_dataclass(annotation) or issubclass(annotation, BaseModel)):
-        return TypeAdapter(annotation)
+        return FieldType(annotation, [], where)
     return None
-
-
-def _validate(adapter: TypeAdapter[Any], value: Any, what: str) -> Any:
-    try:
-        return adapter.validate_python(value)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = "".join(f"[{part!r}]" for part in first["loc"])
-        raise InvalidUpdateError(f"{what}{place}: {first['msg']} (got {first['input']!r:.100}).") from None
 
 
 def _unwrap(hint: Any) -> tuple[Any, tuple[Any, ...]]:
@@ -385,18 +361,28 @@ def _unwrap(hint: Any) -> tuple[Any, tuple[Any, ...]]:
             return hint, metadata
 
 
-def _is_reducer(item: Any) -> bool:
-    if isinstance(item, type | FieldInfo) or not callable(item):
+def _is_reducer(item: Any, where: str) -> bool:
+    """Whether something in ``Annotated`` is a reducer: a function that can be called with two arguments.
+
+    Raises:
+        GraphCompileError: It is a function that cannot.
+    """
+    if not callable(item) or isinstance(item, type | FieldInfo) or hasattr(item, _OF_PYDANTIC):
         return False
     try:
-        positional = [
-            parameter
-            for parameter in inspect.signature(item).parameters.values()
-            if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
-        ]
-    except (TypeError, ValueError):
-        return inspect.isbuiltin(item)  # such as max and min, which do not tell their signature
-    return len(positional) == 2
+        inspect.signature(item).bind(None, None)
+    except ValueError:
+        return True  # such as max and set.union, which do not tell their signature
+    except TypeError:
+        name = getattr(item, "__name__", type(item).__name__)
+        raise GraphCompileError(
+            f"{where} is annotated with {name}(), which cannot be a reducer: a reducer takes two arguments, the present value "
+            "and the update."
+        ) from None
+    return True
+
+
+_OF_PYDANTIC = "__get_pydantic_core_schema__"
 
 
 def _update_hint(reducer: Reducer) -> Any:
@@ -404,7 +390,7 @@ def _update_hint(reducer: Reducer) -> Any:
     try:
         names = list(inspect.signature(reducer).parameters)
         return typing.get_type_hints(reducer, include_extras=True).get(names[1], MISSING)
-    except (TypeError, NameError, ValueError):
+    except (TypeError, NameError, ValueError, IndexError):
         return MISSING
 
 

@@ -8,22 +8,29 @@ from pydantic_core import PydanticSerializationError, to_json, to_jsonable_pytho
 
 from .errors import SerializationError
 
+PLAIN = frozenset({str, int, float, bool, type(None), bytes})
+"""Types whose values have no parts."""
 
-def to_wire(value: Any, what: str) -> Any:
+
+def to_wire(value: Any, what: str, *, may_hold_sets: bool = True) -> Any:
     """Turn a value into plain JSON data (dict, list, str, int, float, bool, None), copying all of it.
 
-    Pydantic models, dataclasses, dates, enums, sets, tuples and UUIDs are written the way Pydantic writes them.
+    Pydantic models, dataclasses, dates, enums, tuples and UUIDs are written the way Pydantic writes them: fields by their names,
+    not by aliases. Bytes are base64 (within Pydantic models as these say), and sets are sorted: their own order differs from one
+    process to the next.
 
     Args:
         value: The value.
         what: What it is, for the error: ``update of review.research``.
+        may_hold_sets: Whether to look for sets in it.
 
     Raises:
         SerializationError: Part of the value has no JSON form.
     """
     try:
-        wire = to_jsonable_python(value)
+        wire = to_jsonable_python(value, by_alias=False, bytes_mode="base64")
         to_json(wire)  # which text with lone surrogates is not
+        return _sort_sets(value, wire) if may_hold_sets else wire
     except (PydanticSerializationError, ValueError, RecursionError) as error:
         raise SerializationError(
             f"The {what} cannot be written as JSON: {error}. Return plain data, Pydantic models or dataclasses."
@@ -34,3 +41,35 @@ def to_wire(value: Any, what: str) -> Any:
 def wire_size(wire: Any) -> int:
     """Size in bytes of a wire value as Temporal's JSON converter stores it: it escapes all that is not ASCII."""
     return len(to_json(wire, ensure_ascii=True))
+
+
+def _sort_sets(value: Any, wire: Any) -> Any:
+    """The JSON form of a value, changed in place so that what was a set is sorted."""
+    if type(wire) is list:
+        if isinstance(value, _SEQUENCES) and len(value) == len(wire):
+            for index, (item, written) in enumerate(zip(value, wire, strict=True)):
+                if type(written) in _COMPOUND:
+                    wire[index] = _sort_sets(item, written)
+            if isinstance(value, _SETS):
+                wire.sort(key=_order_of(wire))
+    elif type(value) is dict:
+        if len(value) == len(wire):  # else two keys became the same text
+            for item, (name, written) in zip(value.values(), wire.items(), strict=True):
+                if type(written) in _COMPOUND:
+                    wire[name] = _sort_sets(item, written)
+    elif type(wire) is dict:
+        for name, written in wire.items():
+            if type(written) in _COMPOUND:
+                wire[name] = _sort_sets(getattr(value, name, None), written)
+    return wire
+
+
+_COMPOUND = frozenset({list, dict})
+_SETS = (set, frozenset)
+_SEQUENCES = (list, tuple, *_SETS)
+
+
+def _order_of(items: list[Any]) -> Any:
+    """Sort key under which the order of items depends on nothing else: by value where that is possible, else as JSON."""
+    kinds = {type(item) for item in items}
+    return None if kinds == {str} or kinds <= {int, float} else to_json
