@@ -35,7 +35,6 @@ def to_wire(value: Any, what: str, *, may_hold_sets: bool = True) -> Any:
         raise SerializationError(
             f"The {what} cannot be written as JSON: {error}. Return plain data, Pydantic models or dataclasses."
         ) from None
-    return wire
 
 
 def wire_size(wire: Any) -> int:
