@@ -60,10 +60,10 @@ class StateGraph:
         *,
         run_as: RunAs | None = None,
         retry: RetryPolicy | None = None,
-        timeout: Duration = "10m",
+        timeout: Duration | None = None,
         total_timeout: Duration | None = None,
         schedule_to_start: Duration | None = None,
-        heartbeat: Duration = "30s",
+        heartbeat: Duration | None = None,
         task_queue: str | None = None,
         priority: int | None = None,
         fuse: bool = False,
@@ -72,16 +72,18 @@ class StateGraph:
     ) -> StateGraph:
         """Add a node.
 
+        An option that has no effect where the node runs is refused by `compile`.
+
         Args:
             name: Its name; may be left out when `fn` has one.
             fn: Function, async function, callable object, or a compiled graph that shares state fields. A function that takes
                 a `Context` runs inside the workflow, any other as an activity.
             run_as: ``activity``, ``local`` or ``workflow``, in place of what the signature says.
             retry: Retry policy. Default: 3 attempts, not for programming mistakes.
-            timeout: Longest time for one attempt.
+            timeout: Longest time for one attempt. Default: 10 minutes.
             total_timeout: Longest time with all attempts. Default: no limit.
             schedule_to_start: Longest wait for a free worker. Default: no limit.
-            heartbeat: Longest silence of its worker before the node is tried elsewhere.
+            heartbeat: Longest silence of its worker before the node is tried elsewhere. Default: 30 seconds.
             task_queue: Task queue of its workers. Default: the run's own.
             priority: 1 (first) to 5 (last). Default: the run's own.
             fuse: Run in one activity with the node before it.
@@ -99,9 +101,9 @@ class StateGraph:
             name = str(getattr(fn, "__name__", type(fn).__name__))
         if fn is None:
             raise GraphCompileError(f"add_node({name!r}) needs a function or a compiled graph.")
-        options = NodeOptions(
+        options = NodeOptions.of(
             run_as=run_as,
-            retry=retry or RetryPolicy(),
+            retry=retry,
             timeout=timeout,
             total_timeout=total_timeout,
             schedule_to_start=schedule_to_start,
@@ -147,7 +149,7 @@ class StateGraph:
         Raises:
             GraphCompileError: The name is taken or malformed.
         """
-        self._declare(name, _DeclaredSubgraph(graph, input, output, run_as, NodeOptions(task_queue=task_queue)))
+        self._declare(name, _DeclaredSubgraph(graph, input, output, run_as, NodeOptions.of(task_queue=task_queue)))
         return self
 
     def add_plugin_node(
@@ -352,6 +354,9 @@ class _DeclaredSubgraph:
 
     def make(self, graph: str, name: str, schema: StateSchema) -> Subgraph:
         full_name = f"{graph}.{name}"
+        if self.run_as not in ("inline", "child_workflow"):
+            raise GraphCompileError(f"{full_name}: run_as={self.run_as!r} must be inline or child_workflow.")
+        self.options.check_effect(full_name, self.run_as)
         return Subgraph(
             name=name,
             full_name=full_name,

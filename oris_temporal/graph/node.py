@@ -144,6 +144,7 @@ def make_node(graph: str, name: str, fn: Callable[..., Any], options: NodeOption
             "Drop the parameter or the option."
         )
     side: Side = "workflow" if wants_context else options.run_as or "activity"
+    options.check_effect(where, side)
     if inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn):
         raise GraphCompileError(f"{where} is a generator; a node returns its update. Use writer(...) to stream.")
     own_schema = StateSchema(annotation) if _is_other_schema(annotation, schema) else None

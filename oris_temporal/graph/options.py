@@ -143,6 +143,7 @@ class NodeOptions:
         fuse: Run in one activity with the node before it, when that is its only predecessor.
         reads: State fields the node needs; ``None`` lets the annotation of its state parameter decide, else all.
         summary: Text for the Web UI in place of the default.
+        given: Names of the options that were given; the others are at their default.
     """
 
     run_as: RunAs | None = None
@@ -156,6 +157,13 @@ class NodeOptions:
     fuse: bool = False
     reads: tuple[str, ...] | None = None
     summary: str | None = None
+    given: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, **options: Any) -> NodeOptions:
+        """Options as given; ``None`` and ``False`` leave one at its default."""
+        given = {name: value for name, value in options.items() if value is not None and value is not False}
+        return cls(**given, given=frozenset(given))
 
     def checked(self, owner: str) -> NodeOptions:
         """These options with durations parsed, or a `GraphCompileError` that names `owner` and the option."""
@@ -172,3 +180,45 @@ class NodeOptions:
             schedule_to_start=_optional(f"{owner}: schedule_to_start", self.schedule_to_start),
             heartbeat=_duration(f"{owner}: heartbeat", self.heartbeat),
         )
+
+    def check_effect(self, owner: str, side: str) -> None:
+        """Refuse an option that would change nothing.
+
+        Args:
+            owner: The node, for the error.
+            side: Where it runs: ``activity``, ``local``, ``workflow``, or for a graph ``inline`` or ``child_workflow``.
+
+        Raises:
+            GraphCompileError: There is one; the message says where it has an effect.
+        """
+        what, effective, remedy = _EFFECTIVE[side]
+        if idle := [item.name for item in fields(self) if item.name in self.given - effective]:
+            raise GraphCompileError(f"{owner}: {idle[0]}= has no effect on {what}. {remedy}")
+
+
+_EVERYWHERE = frozenset({"run_as", "reads", "fuse"})  # where two nodes cannot be fused is told elsewhere
+_ALL = frozenset(item.name for item in fields(NodeOptions))
+_NO_ATTEMPTS = "time limits, retries, heartbeats, queues, priorities and summaries are those of"
+_EFFECTIVE: dict[str, tuple[str, frozenset[str], str]] = {
+    "activity": ("an activity", _ALL, ""),
+    "local": (
+        "a local activity, which runs at once in the worker that has the workflow",
+        _EVERYWHERE | {"retry", "timeout", "schedule_to_start", "summary"},
+        "Drop it, or use run_as='activity'.",
+    ),
+    "workflow": (
+        "a node that runs inside the workflow",
+        _EVERYWHERE,
+        f"There, {_NO_ATTEMPTS} what it calls: give them to ctx.activity(...) and the like, or let the node be an activity.",
+    ),
+    "inline": (
+        "a graph that runs in its parent's workflow",
+        frozenset(),
+        f"There, {_NO_ATTEMPTS} its nodes; task_queue has an effect with add_subgraph(..., run_as='child_workflow').",
+    ),
+    "child_workflow": (
+        "a graph with a workflow of its own",
+        frozenset({"task_queue"}),
+        f"There, {_NO_ATTEMPTS} its nodes.",
+    ),
+}

@@ -30,7 +30,7 @@ class Subgraph:
         run_as: ``inline`` runs in the parent's workflow; ``child_workflow`` in one of its own.
         input: Maps the parent's state to the child's input; ``None`` passes the fields both have.
         output: Maps the child's final state to the parent's update; ``None`` passes the child's writes to fields both have.
-        options: Task queue and priority of a child workflow.
+        options: Task queue of a child workflow.
     """
 
     name: str

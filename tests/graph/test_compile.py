@@ -56,6 +56,61 @@ def declare_error(declare: Callable[[], Any]) -> str:
     return str(raised.value)
 
 
+class TestOptionsWithoutEffect:
+    @pytest.mark.parametrize(
+        "options",
+        [
+            {"retry": RetryPolicy()},
+            {"timeout": "10m"},
+            {"total_timeout": "1h"},
+            {"schedule_to_start": "1m"},
+            {"heartbeat": "30s"},
+            {"task_queue": "gpu"},
+            {"priority": 1},
+            {"summary": "pays"},
+        ],
+        ids=lambda options: next(iter(options)),
+    )
+    @pytest.mark.parametrize("kind", ["workflow", "graph"])
+    def test_inside_a_workflow(self, kind: str, options: dict[str, Any]) -> None:
+        async def decide(state: State, ctx: Context) -> dict[str, Any]:
+            return {}
+
+        node: Any = decide if kind == "workflow" else line("inner").compile(name="child")
+        graph = StateGraph(State).add_node("pay", node, **options).add_edge(START, "pay").add_edge("pay", END)
+        message = compile_error(graph)
+        assert message.startswith("shop.pay")
+        assert f"{next(iter(options))}= has no effect" in message
+
+    @pytest.mark.parametrize("option", ["total_timeout", "heartbeat", "task_queue", "priority"])
+    def test_of_a_local_activity(self, option: str) -> None:
+        value: Any = {"task_queue": "gpu", "priority": 2}.get(option, "1m")
+        graph = graph_of().add_node("pay", step, run_as="local", **{option: value})
+        message = compile_error(graph.add_edge(START, "pay").add_edge("pay", END))
+        assert f"{option}= has no effect on a local activity" in message
+        assert "run_as='activity'" in message
+
+    def test_a_task_queue_of_an_inline_graph(self) -> None:
+        graph = graph_of().add_subgraph("pay", line("inner").compile(name="child"), task_queue="gpu")
+        message = compile_error(graph.add_edge(START, "pay").add_edge("pay", END))
+        assert "shop.pay: task_queue= has no effect" in message
+        assert "run_as='child_workflow'" in message
+
+    def test_where_they_have_one(self) -> None:
+        child = line("inner").compile(name="child")
+        graph = graph_of()
+        graph.add_node("a", step, timeout="1m", total_timeout="1h", heartbeat="5s", task_queue="gpu", priority=1)
+        graph.add_node("b", step, run_as="local", retry=RetryPolicy(), timeout="5s", summary="b")
+        graph.add_subgraph("c", child, run_as="child_workflow", task_queue="gpu")
+        graph.add_edge(START, "a").add_edge("a", "b").add_edge("b", "c").add_edge("c", END).compile(name="shop")
+
+    def test_a_graph_runs_inline_or_as_a_child(self) -> None:
+        odd: Any = "local"
+        graph = graph_of().add_subgraph("pay", line("inner").compile(name="child"), run_as=odd)
+        message = compile_error(graph.add_edge(START, "pay").add_edge("pay", END))
+        assert "shop.pay: run_as='local'" in message
+
+
 class TestNodeNames:
     def test_a_name_is_taken_once(self) -> None:
         message = declare_error(lambda: graph_of("pay").add_node("pay", step))

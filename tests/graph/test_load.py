@@ -331,7 +331,7 @@ class TestNodes:
 
     def test_all_options_of_functions(self) -> None:
         options = {
-            "run_as": "local",
+            "run_as": "activity",
             "total_timeout": 90,
             "schedule_to_start": "1m",
             "heartbeat": "10s",
@@ -344,7 +344,7 @@ class TestNodes:
         node = load_graph(
             linear(nodes=[{"name": "a", "function": "fn", "options": options}]), functions={"fn": put()}
         ).nodes["a"]
-        assert node.side == "local"  # type: ignore[union-attr]
+        assert node.side == "activity"  # type: ignore[union-attr]
         assert node.options.total_timeout == timedelta(seconds=90)
         assert (node.options.priority, node.options.reads) == (2, ("n",))
         assert node.options.retry.retry_on == (GraphCompileError,)
