@@ -240,13 +240,7 @@ class OrisClient:
             InterruptNotFoundError: It never asked this id.
             InterruptConflictError: It was already answered or rejected.
         """
-        found = await self._threads.describe(thread_id)
-        if not found.is_open:
-            await self._runs.refuse(thread_id, found, interrupt_id)
-        async with typed_errors(f"reject thread {thread_id!r}", thread_id):
-            id = await self._threads.handle(thread_id).execute_update(
-                protocol.REJECT, args=[interrupt_id, reason, author], result_type=str
-            )
+        id = await self._runs.reject(thread_id, interrupt_id, reason, author)
         return await self.cancel(
             thread_id, reason=f"interrupt {id} rejected" + (f": {reason}" if reason else ""), wait=wait
         )
@@ -487,7 +481,8 @@ class OrisClient:
 
         Args:
             thread_id: Only this thread; then large values are complete.
-            all: With a thread, also the interrupts of its runs that were answered or rejected.
+            all: With a thread, also the interrupts of its runs that were answered or rejected. What a run asked and nobody
+                answered before it ended counts as rejected; ``answered_at`` is ``None`` then.
 
         Raises:
             ThreadNotFoundError: The thread has no run.
@@ -496,9 +491,7 @@ class OrisClient:
             query = f"{STATUS.name} = 'interrupted' AND CloseTime IS NULL"
             asked = [item async for found in search(self.temporal, query) for item in found.pending]
         elif all:
-            runs = await self._threads.runs(thread_id)
-            asked = [item for found in runs for item in await self._threads.asked(thread_id, found)]
-            asked = list({item.id: item for item in reversed(asked)}.values())
+            asked = await self._threads.asked_ever(thread_id)
         else:
             asked = await self._threads.asked(thread_id, await self._threads.describe(thread_id), all=False)
         return sorted(asked, key=lambda item: item.created_at, reverse=True)
@@ -560,9 +553,7 @@ class OrisClient:
             CheckpointNotFoundError: It has no such checkpoint.
         """
         for found in await self._threads.runs(thread_id):
-            wire = await self._threads.query(
-                thread_id, found.run_id, protocol.QUERY_CHECKPOINT, checkpoint_id, namespace
-            )
+            wire = await self._threads.query(thread_id, found, protocol.QUERY_CHECKPOINT, checkpoint_id, namespace)
             if wire is not None:
                 return read_snapshot(wire)
         raise no_checkpoint(thread_id, checkpoint_id)

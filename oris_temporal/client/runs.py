@@ -6,7 +6,7 @@ import asyncio
 import secrets
 from collections.abc import Awaitable
 from contextlib import suppress
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import (
@@ -64,8 +64,8 @@ class Runs:
     async def run(self, launch: Launch, wait: Duration | None) -> RunResult:
         """Start a run and wait until it settles: update-with-start, one round trip where the thread is new."""
         while True:
+            operation = launch.operation()  # before anything is ended: it refuses what Temporal would
             await self._make_room(launch)
-            operation = launch.operation()
             final = None if launch.follows else asyncio.create_task(self._state_of_new(launch.thread_id))
             update = self._temporal.start_update_with_start_workflow(
                 protocol.WAIT,
@@ -93,12 +93,11 @@ class Runs:
     async def start(self, launch: Launch) -> RunHandle:
         """Start a run and return at once."""
         while True:
+            arguments = launch.start_arguments()
             await self._make_room(launch)
             try:
                 async with typed_errors(f"start thread {launch.thread_id!r}"):
-                    handle = await self._temporal.start_workflow(
-                        launch.name, request_eager_start=True, **launch.start_arguments()
-                    )
+                    handle = await self._temporal.start_workflow(launch.name, request_eager_start=True, **arguments)
             except WorkflowAlreadyStartedError as error:
                 if await self._is_there(launch, error):
                     return RunHandle(launch.thread_id, (await self._threads.describe(launch.thread_id)).run_id)
@@ -161,6 +160,8 @@ class Runs:
         except OrisError as error:
             if isinstance(error, NotInterruptedError) or _is_closed(error):
                 return await self._resume_closed(thread_id, answer, options, graph)
+            if isinstance(error, InterruptNotFoundError):  # in this run; an earlier one may have asked it
+                await self._refuse_known(thread_id, error.details.get("interrupt_id"))
             raise
         return await self._result(thread_id, report, graph, run_id)
 
@@ -173,24 +174,45 @@ class Runs:
         asked = {item.id: item for item in await self._threads.asked(thread_id, found)}
         for id, value in answers.items():
             if not (id in asked and asked[id].status == "resumed" and same_json(asked[id].answer, value)):
-                await self.refuse(thread_id, found, id)
+                await self._refuse(thread_id, found, id)
         if not answers:
-            await self.refuse(thread_id, found, None)
+            await self._refuse(thread_id, found, None)
         return await self._result(thread_id, None, graph)
 
-    async def refuse(self, thread_id: str, found: Found, interrupt_id: str | None) -> None:
+    async def reject(self, thread_id: str, interrupt_id: str | None, reason: str, author: str | None) -> str:
+        """Record that an interrupt is refused; its id."""
+        handle = self._threads.handle(thread_id)
+        try:
+            async with typed_errors(f"reject thread {thread_id!r}", thread_id):
+                id: str = await handle.execute_update(
+                    protocol.REJECT, args=[interrupt_id, reason, author], result_type=str
+                )
+        except OrisError as error:
+            if _is_closed(error):
+                await self._refuse(thread_id, await self._threads.describe(thread_id), interrupt_id)
+            if isinstance(error, InterruptNotFoundError):  # in this run; an earlier one may have asked it
+                await self._refuse_known(thread_id, interrupt_id)
+            raise
+        return id
+
+    async def _refuse(self, thread_id: str, found: Found, interrupt_id: str | None) -> NoReturn:
         """Say why a run that is closed, or does not wait, cannot be answered."""
         if interrupt_id is not None:
-            asked = {item.id: item for item in await self._threads.asked(thread_id, found)}
-            if interrupt_id not in asked:
-                raise InterruptNotFoundError(
-                    f"Thread {thread_id!r} has no interrupt {interrupt_id!r}.", interrupt_id=interrupt_id
-                )
-            if asked[interrupt_id].status != "pending":
-                raise _already(asked[interrupt_id])
+            await self._refuse_known(thread_id, interrupt_id)
+            raise InterruptNotFoundError(
+                f"Thread {thread_id!r} has no interrupt {interrupt_id!r}.", interrupt_id=interrupt_id
+            )
         raise NotInterruptedError(
             f"The run of thread {thread_id!r} is {found.status}; it is not waiting for an answer."
         )
+
+    async def _refuse_known(self, thread_id: str, interrupt_id: str | None) -> None:
+        """Refuse an interrupt that any of the thread's runs has asked and that is settled."""
+        for item in await self._threads.asked_ever(thread_id):
+            if item.id == interrupt_id and item.status != "pending":
+                raise InterruptConflictError(
+                    f"Interrupt {item.id!r} is already {item.status}.", interrupt_id=item.id, status=item.status
+                )
 
     # --- waiting -------------------------------------------------------------------------------------------------
 
@@ -330,13 +352,6 @@ def _view(graph: CompiledGraph | None, values: Wire) -> Any:
 def _is_closed(error: OrisError) -> bool:
     """Whether the cause is that the workflow is closed already."""
     return isinstance(error.__cause__, RPCError) and error.__cause__.status == RPCStatusCode.NOT_FOUND
-
-
-def _already(known: Interrupt) -> InterruptConflictError:
-    how = "resumed with a different value" if known.status == "resumed" else known.status
-    return InterruptConflictError(
-        f"Interrupt {known.id!r} is already {how}.", interrupt_id=known.id, status=known.status
-    )
 
 
 def _take_note(operation: WithStartWorkflowOperation[Any, Any]) -> None:

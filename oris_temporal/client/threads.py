@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+from temporalio.service import RPCError
 
 from oris_temporal.graph.errors import CheckpointNotFoundError, NotInterruptedError, OrisError, RunPausedError
 from oris_temporal.graph.interrupts import Interrupt
@@ -17,13 +19,20 @@ from oris_temporal.workflows.protocol import RunReport
 from . import lookup
 from .failures import describe_failure, typed_errors
 from .lookup import Found
-from .waiting import has_pollers
+from .waiting import has_pollers, no_worker
 
 _PATIENCE = timedelta(seconds=10)
 """Longest wait for what only a worker can tell."""
 
 _LITTLE_PATIENCE = timedelta(seconds=1)
-"""Longest wait for a worker to add something to what the server tells."""
+"""Longest wait for a worker to add something to what the server tells, and for an answer before looking why there is none."""
+
+_WORKFLOWS = TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW
+
+_NEVER_BEGAN = "before WorkflowTaskStarted"
+"""How the server says that a run was ended before a worker ever saw it."""
+
+_NO_PAGE = {"items": [], "more": False}
 
 
 class Threads:
@@ -79,29 +88,37 @@ class Threads:
         """
         return await lookup.runs_of(self.temporal, self.workflow_id(thread_id), thread_id)
 
-    async def query(self, thread_id: str, run_id: str, name: str, *args: Any, patience: timedelta = _PATIENCE) -> Any:
-        """Ask a run.
+    async def query(
+        self, thread_id: str, found: Found, name: str, *args: Any, patience: timedelta = _PATIENCE, nothing: Any = None
+    ) -> Any:
+        """Ask a run; `nothing` is the answer of one that ended before a worker ever saw it.
 
         Raises:
             NoWorkerError: No worker can tell.
         """
         async with typed_errors(f"read thread {thread_id!r}", thread_id):
+            asking = asyncio.ensure_future(
+                self.handle(thread_id, found.run_id).query(name, args=args, rpc_timeout=patience)
+            )
             try:
-                return await self.handle(thread_id, run_id).query(name, args=args, rpc_timeout=patience)
+                await asyncio.wait({asking}, timeout=_LITTLE_PATIENCE.total_seconds())
+                if not asking.done() and not await has_pollers(self.temporal, found.info.task_queue, _WORKFLOWS):
+                    raise no_worker(found.info.task_queue, thread_id, "cannot be read")
+                return await asking
+            except RPCError as error:
+                if _NEVER_BEGAN in error.message:
+                    return nothing
+                raise
             except ValueError as error:  # how SDK 1.35 says that the server rejects queries of a paused workflow
                 raise RunPausedError(
                     f"The workflow of thread {thread_id!r} is paused by an operator and cannot be asked. Unpause it first."
                 ) from error
+            finally:
+                asking.cancel()
 
     async def history(self, thread_id: str, found: Found, namespace: str, values: bool) -> list[dict[str, Any]]:
         """All checkpoints of a run, oldest first."""
-        wires: list[dict[str, Any]] = []
-        more = True
-        while more:
-            page = await self.query(thread_id, found.run_id, protocol.QUERY_HISTORY, namespace, values, len(wires))
-            wires += page["items"]
-            more = page["more"]
-        return wires
+        return await self._pages(thread_id, found, protocol.QUERY_HISTORY, namespace, values)
 
     async def timeline(self, thread_id: str, found: Found) -> list[dict[str, Any]]:
         """All events of a run, oldest first."""
@@ -109,7 +126,17 @@ class Threads:
         more = True
         while more:
             after = wires[-1]["seq"] if wires else 0
-            page = await self.query(thread_id, found.run_id, protocol.QUERY_TIMELINE, after)
+            page = await self.query(thread_id, found, protocol.QUERY_TIMELINE, after, nothing=_NO_PAGE)
+            wires += page["items"]
+            more = page["more"]
+        return wires
+
+    async def _pages(self, thread_id: str, found: Found, name: str, *args: Any) -> list[dict[str, Any]]:
+        """All that a query answers in pages, each from a start."""
+        wires: list[dict[str, Any]] = []
+        more = True
+        while more:
+            page = await self.query(thread_id, found, name, *args, len(wires), nothing=_NO_PAGE)
             wires += page["items"]
             more = page["more"]
         return wires
@@ -120,8 +147,8 @@ class Threads:
         patience = _LITTLE_PATIENCE if found.status in ("running", "completed") else _PATIENCE
         with suppress(OrisError):
             if await self._can_tell(found):
-                wire = await self.query(thread_id, found.run_id, protocol.QUERY_STATE, patience=patience)
-                report = RunReport.from_wire(wire)
+                wire = await self.query(thread_id, found, protocol.QUERY_STATE, patience=patience)
+                report = report if wire is None else RunReport.from_wire(wire)
         if report.fields is not None:
             report.values = {name: await self._field(thread_id, found, name) for name in report.fields}
         if found.status == "completed" and report.values is None:
@@ -137,7 +164,7 @@ class Threads:
         """A field of a large state."""
         items: list[Any] = []
         while True:
-            page = await self.query(thread_id, found.run_id, protocol.QUERY_FIELD, "", name, len(items))
+            page = await self.query(thread_id, found, protocol.QUERY_FIELD, "", name, len(items))
             if "value" in page:
                 return page["value"]
             if not page["items"]:
@@ -146,13 +173,23 @@ class Threads:
 
     async def asked(self, thread_id: str, found: Found, *, all: bool = True) -> list[Interrupt]:
         """The interrupts a run has asked, whatever became of them; or only the pending ones."""
-        wires: list[dict[str, Any]] = []
-        more = True
-        while more:
-            page = await self.query(thread_id, found.run_id, protocol.QUERY_INTERRUPTS, all, len(wires))
-            wires += page["items"]
-            more = page["more"]
-        return [Interrupt.from_wire(wire) for wire in wires]
+        if not (found.is_open or all):
+            return []
+        asked = map(Interrupt.from_wire, await self._pages(thread_id, found, protocol.QUERY_INTERRUPTS, all))
+        return [_settled(item, found) for item in asked]
+
+    async def asked_ever(self, thread_id: str) -> list[Interrupt]:
+        """The interrupts that all runs of a thread have asked, those of the first run first.
+
+        Raises:
+            ThreadNotFoundError: The thread has no run.
+        """
+        asked: dict[str, Interrupt] = {}
+        for found in reversed(await self.runs(thread_id)):
+            asked |= {
+                item.id: item for item in await self.asked(thread_id, found)
+            }  # a run knows best what it took over
+        return list(asked.values())
 
     async def seed(self, thread_id: str, runs: list[Found], checkpoint_id: str | None) -> tuple[Found, dict[str, Any]]:
         """The run that has a checkpoint, and what a run that starts there is given.
@@ -161,7 +198,7 @@ class Threads:
             CheckpointNotFoundError: None of them has it.
         """
         for found in runs:
-            seed = await self.query(thread_id, found.run_id, protocol.QUERY_SEED, checkpoint_id)
+            seed = await self.query(thread_id, found, protocol.QUERY_SEED, checkpoint_id)
             if seed is not None:
                 return found, seed
         raise no_checkpoint(thread_id, checkpoint_id)
@@ -170,8 +207,7 @@ class Threads:
         """Whether to ask the run itself. One that was never worked on has nothing to tell."""
         if found.paused:
             return False
-        kind = TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW
-        return found.status != "running" or await has_pollers(self.temporal, found.info.task_queue, kind)
+        return found.status != "running" or await has_pollers(self.temporal, found.info.task_queue, _WORKFLOWS)
 
     async def _failure(self, thread_id: str, found: Found) -> dict[str, Any] | None:
         try:
@@ -179,6 +215,13 @@ class Threads:
         except WorkflowFailureError as error:
             return describe_failure(error.cause)
         return None
+
+
+def _settled(item: Interrupt, found: Found) -> Interrupt:
+    """An interrupt as it stands now: one that was pending when its run was over is rejected, as nobody can answer it any more."""
+    if item.status == "pending" and not found.is_open and not found.continued:
+        item.status, item.answer = "rejected", f"its run has ended ({found.status})"
+    return item
 
 
 def no_checkpoint(thread_id: str, checkpoint_id: str | None) -> CheckpointNotFoundError:

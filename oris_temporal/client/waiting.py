@@ -90,12 +90,12 @@ class _Doctor:
                 return await _task_failure(self._client, found, self._thread_id)
             waits = task.state == PendingWorkflowTaskState.PENDING_WORKFLOW_TASK_STATE_SCHEDULED
             if waits and not await has_pollers(self._client, queue, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW):
-                return _no_worker(queue, self._thread_id)
+                return no_worker(queue, self._thread_id, "cannot go on")
         for pending in found.description.pending_activities:
             waits = pending.state == PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED and pending.attempt <= 1
             name = pending.activity_options.task_queue.name or queue
             if waits and not await has_pollers(self._client, name, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY):
-                return _no_worker(name, self._thread_id)
+                return no_worker(name, self._thread_id, "cannot go on")
         return None
 
     def _is_news(self, task: PendingWorkflowTaskInfo) -> bool:
@@ -119,9 +119,10 @@ async def has_pollers(client: Client, task_queue: str, kind: TaskQueueType.Value
     )
 
 
-def _no_worker(queue: str, thread_id: str) -> NoWorkerError:
+def no_worker(queue: str, thread_id: str, cannot: str) -> NoWorkerError:
+    """The error for a task queue that nobody serves, and what a thread cannot do for that."""
     return NoWorkerError(
-        f"No worker polls task queue {queue!r}, so thread {thread_id!r} cannot go on. Start one "
+        f"No worker polls task queue {queue!r}, so thread {thread_id!r} {cannot}. Start one "
         "(`oris-temporal worker --graphs package.module:name`); the run is kept and goes on then.",
         task_queue=queue,
         thread_id=thread_id,

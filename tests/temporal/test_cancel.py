@@ -7,9 +7,11 @@ import operator
 import time
 from typing import Annotated, TypedDict
 
+import pytest
 from temporal_support import Serve, event_names
 
 from oris_temporal import END, START, CompiledGraph, Context, OrisClient, StateGraph
+from oris_temporal.graph.errors import CheckpointNotFoundError, NoWorkerError
 
 
 class State(TypedDict):
@@ -133,3 +135,26 @@ async def test_a_node_that_will_not_be_cancelled_cannot_ask_instead(
         await client.run("stubborn", thread, {"log": []})
         cancelled = await client.cancel(thread)
     assert cancelled.status == "cancelled"
+
+
+async def test_a_run_that_no_worker_ever_saw_reads_as_cancelled_with_nothing_in_it(
+    client: OrisClient, serve: Serve, thread: str
+) -> None:
+    """Also where its graph does not exist: a worker of the queue answers that there is nothing to tell."""
+    await client.start("nowhere", thread, {"log": []})
+    await client.temporal.get_workflow_handle(thread).terminate()
+    async with serve(one(lambda state: {"log": ["done"]})):
+        assert (await client.inspect(thread)).status == "cancelled"
+        assert await client.history(thread) == await client.timeline(thread) == []
+        assert await client.interrupts(thread, all=True) == []
+        for read in (client.checkpoint(thread), client.replay(thread), client.fork(thread)):
+            with pytest.raises(CheckpointNotFoundError):
+                await read
+
+
+async def test_reading_a_thread_that_no_worker_serves_is_told_at_once(client: OrisClient, thread: str) -> None:
+    await client.start("nowhere", thread, {"log": []})
+    asked = time.monotonic()
+    with pytest.raises(NoWorkerError, match="cannot be read"):
+        await client.history(thread)
+    assert time.monotonic() - asked < 5

@@ -48,3 +48,34 @@ async def test_a_rejected_question_takes_no_answer_and_an_answered_one_no_reject
             await client.reject(thread, right)
         with pytest.raises(NotInterruptedError):
             await client.resume(thread, "yes")
+
+
+async def test_what_nobody_answered_is_rejected_once_its_run_is_over(
+    client: OrisClient, serve: Serve, thread: str
+) -> None:
+    async with serve(asking("left", "right")):
+        paused = await client.run("asking", thread, {"answers": []})
+        await client.cancel(thread)
+        asked = await client.interrupts(thread, all=True)
+        assert {item.id: item.status for item in asked} == {item.id: "rejected" for item in paused.interrupts}
+        assert {item.answered_at for item in asked} == {None}
+        assert await client.interrupts(thread) == []
+        with pytest.raises(InterruptConflictError, match="already rejected"):
+            await client.reject(thread, asked[0].id)
+
+
+async def test_a_question_of_an_earlier_run_is_known_but_takes_no_answer(
+    client: OrisClient, serve: Serve, thread: str
+) -> None:
+    async with serve(asking("left")):
+        await client.run("asking", thread, {"answers": []})
+        for _ in range(2):
+            await client.replay(thread)
+        asked = {item.id: item.status for item in await client.interrupts(thread, all=True)}
+        first, second, third = (f"int-{thread}-{number}" for number in range(3))
+        assert asked == {first: "rejected", second: "rejected", third: "pending"}
+        with pytest.raises(InterruptConflictError, match="already rejected"):
+            await client.resume(thread, "yes", interrupt_id=first)
+        with pytest.raises(InterruptConflictError, match="already rejected"):
+            await client.reject(thread, second)
+        assert (await client.resume(thread, "yes", interrupt_id=third)).status == "completed"

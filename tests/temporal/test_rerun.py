@@ -11,7 +11,7 @@ from questions import asking
 from temporal_support import Serve, event_names
 
 from oris_temporal import END, START, CompiledGraph, Context, OrisClient, StateGraph
-from oris_temporal.graph.errors import RunConflictError
+from oris_temporal.graph.errors import InvalidUpdateError, PayloadTooLargeError, RunConflictError
 
 
 class Log(TypedDict, total=False):
@@ -166,3 +166,16 @@ async def test_ids_of_questions_go_on_though_nobody_had_to_wait_for_an_answer(
                 pass
             go_on.set()
             assert (await answering).values == {"log": ["yes"]}
+
+
+async def test_a_run_that_is_refused_leaves_the_one_that_waits(client: OrisClient, serve: Serve, thread: str) -> None:
+    graph = asking("left")
+    async with serve(graph):
+        await client.run(graph, thread, {"answers": []})
+        with pytest.raises(InvalidUpdateError):
+            await client.run(graph, thread, {"nonsense": 1})
+        with pytest.raises(PayloadTooLargeError):
+            await client.run("asking", thread, {"answers": ["x" * 2_100_000]})
+        with pytest.raises(PayloadTooLargeError):
+            await client.start("asking", thread, {"answers": ["x" * 2_100_000]})
+        assert (await client.resume(thread, "yes")).values == {"answers": ["left=yes"]}
