@@ -719,4 +719,5 @@ def _summary(threads: Threads, found: Found) -> dict[str, Any]:
         "tenant": found.tenant,
         "parent": found.parent,
         "interrupts": found.pending,
+        "asked": int(found.memo.get("interrupts", 0)),
     }

@@ -82,6 +82,7 @@ class RunSummary:
         tenant: Its tenant, or ``None``.
         parent: Thread it was forked from, or is a subgraph of.
         interrupts: What it waits for; large values are cut.
+        asked: How much the thread has asked people so far, over all its runs.
     """
 
     thread_id: str
@@ -93,6 +94,7 @@ class RunSummary:
     tenant: str | None = None
     parent: str | None = None
     interrupts: list[Interrupt] = field(default_factory=list)
+    asked: int = 0
 
 
 @dataclass(slots=True)

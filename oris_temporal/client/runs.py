@@ -181,12 +181,12 @@ class Runs:
 
     async def reject(self, thread_id: str, interrupt_id: str | None, reason: str, author: str | None) -> str:
         """Record that an interrupt is refused; its id."""
-        handle = self._threads.handle(thread_id)
+        update = self._threads.handle(thread_id).execute_update(
+            protocol.REJECT, args=[interrupt_id, reason, author], result_type=str
+        )
         try:
             async with typed_errors(f"reject thread {thread_id!r}", thread_id):
-                id: str = await handle.execute_update(
-                    protocol.REJECT, args=[interrupt_id, reason, author], result_type=str
-                )
+                id: str = await self._watch(update, thread_id, None)
         except OrisError as error:
             if _is_closed(error):
                 await self._refuse(thread_id, await self._threads.describe(thread_id), interrupt_id)

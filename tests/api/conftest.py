@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx
 import pytest
@@ -24,11 +24,11 @@ T = TypeVar("T")
 
 
 @asynccontextmanager
-async def _stack() -> AsyncIterator[FastAPI]:
+async def _stack(**settings: Any) -> AsyncIterator[FastAPI]:
     async with DevServer(ui=False) as server:
         client = OrisClient(await server.connect())
         async with Worker(client, graphs=all_graphs()):
-            yield create_app(client, settings=Settings(default_graph="int"))
+            yield create_app(client, settings=Settings(default_graph="int", **settings))
 
 
 @pytest.fixture(scope="session")
@@ -42,6 +42,13 @@ def facade() -> Iterator[httpx.Client]:
 def fresh_facade() -> Iterator[httpx.Client]:
     """HTTP client of a facade whose Temporal has seen no run."""
     with serving(_stack) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def knowing_facade() -> Iterator[httpx.Client]:
+    """HTTP client of a facade that knows its graphs."""
+    with serving(lambda: _stack(graphs=("facade_graphs:all_graphs",))) as client:
         yield client
 
 

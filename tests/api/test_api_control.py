@@ -71,8 +71,6 @@ def test_resume_at_the_checkpoint_where_it_waits_or_at_an_earlier_one(facade: ht
     assert data(facade.post(f"/v1/jobs/{thread}/resume", json=back))["interrupts"] == ["second?"]
     data(facade.post(f"/v1/jobs/{thread}/resume", json={"value": "d"}))
     assert contents(facade, thread)[-1] == "c and d"
-    unknown = {"value": "e", "checkpoint_id": "nothing"}
-    assert error(facade.post(f"/v1/jobs/{thread}/resume", json=unknown))[:2] == (404, "not_found")
 
 
 def test_interrupts_in_sequence(facade: httpx.Client, thread: str) -> None:
@@ -146,6 +144,31 @@ def test_a_replay_adds_to_the_history(facade: httpx.Client, thread: str) -> None
     assert len(after) > len(before)
     ids = [item["checkpoint_id"] for item in after]
     assert len(set(ids)) == len(ids)
+
+
+def test_a_replay_runs_the_whole_graph_with_the_latest_state(facade: httpx.Client, thread: str) -> None:
+    data(run(facade, thread, "plain"))
+    data(facade.post(f"/v1/jobs/{thread}/replay", json={}))
+    assert contents(facade, thread) == ["hello", "ok", "ok"]
+
+
+@pytest.mark.parametrize(
+    ("verb", "message"),
+    [
+        ("resume", "resume failed: Execution error: No checkpoint found for thread: {} (checkpoint_id: nothing)"),
+        ("replay", "replay failed: Execution error: No checkpoint found for thread_id: {} (checkpoint_id: nothing)"),
+    ],
+)
+def test_an_unknown_checkpoint_is_404_and_named(facade: httpx.Client, thread: str, verb: str, message: str) -> None:
+    data(run(facade, thread))
+    answer = facade.post(f"/v1/jobs/{thread}/{verb}", json={"value": 1, "checkpoint_id": "nothing"})
+    assert error(answer) == (404, "not_found", message.format(thread))
+
+
+@pytest.mark.parametrize("verb", ["resume", "replay"])
+def test_an_empty_checkpoint_id_is_none(facade: httpx.Client, thread: str, verb: str) -> None:
+    data(run(facade, thread))
+    data(facade.post(f"/v1/jobs/{thread}/{verb}", json={"value": 1, "checkpoint_id": ""}))
 
 
 # --- cancel -------------------------------------------------------------------------------------------------

@@ -187,3 +187,66 @@ def test_a_stored_answer_is_served_after_cancel_and_a_pending_one_refused(facade
     data(facade.post(f"/v1/jobs/{thread}/cancel"))
     assert data(resume(facade, thread, "a")) == first
     assert conflict(resume(facade, thread, "b", number=1)) == f"thread '{thread}' is cancelled"
+
+
+def test_what_nobody_answered_before_a_cancel_is_rejected_everywhere(facade: httpx.Client, thread: str) -> None:
+    start(facade, thread, "both")
+    data(facade.post(f"/v1/jobs/{thread}/cancel"))
+    listing = data(facade.get(f"/v1/interrupts?run_id={thread}"))["interrupts"]
+    assert [item["status"] for item in listing] == ["rejected", "rejected"]
+    assert data(facade.get(f"/v1/interrupts/int-{thread}-0"))["status"] == "rejected"
+    assert data(facade.get(f"/v1/jobs/{thread}/detail"))["pending_interrupt"] is None
+    for _ in range(2):
+        assert conflict(reject(facade, thread)) == "interrupt already rejected"
+
+
+def test_a_rejected_questions_sibling_is_rejected_with_it(facade: httpx.Client, thread: str) -> None:
+    start(facade, thread, "both")
+    data(reject(facade, thread))
+    assert data(facade.get(f"/v1/interrupts/int-{thread}-1"))["status"] == "rejected"
+    assert conflict(facade.post(f"/v1/interrupts/int-{thread}-1/reject", json={})) == "interrupt already rejected"
+
+
+def test_questions_of_replaced_runs_stay_rejected(facade: httpx.Client, thread: str) -> None:
+    start(facade, thread)
+    for _ in range(2):
+        data(facade.post(f"/v1/jobs/{thread}/replay"))
+    assert listed(facade, f"run_id={thread}&status=pending") == [f"int-{thread}-2"]
+    data(facade.post(f"/v1/jobs/{thread}/cancel"))
+    assert listed(facade, f"run_id={thread}&status=pending") == []
+    assert len(listed(facade, f"run_id={thread}&status=rejected")) == 3
+
+
+@pytest.mark.parametrize("blank", ["", "%20"])
+def test_no_interrupt_has_a_blank_run(facade: httpx.Client, blank: str) -> None:
+    assert listed(facade, f"run_id={blank}") == []
+
+
+def test_answered_ones_are_listed_however_many_threads_changed_since(
+    facade: httpx.Client, thread: str, eventually: Callable[..., Any]
+) -> None:
+    start(facade, thread)
+    data(resume(facade, thread, 1))
+    with ThreadPoolExecutor(8) as pool:
+        bodies = [{"thread_id": f"{thread}-later-{number}", "graph": "plain"} for number in range(60)]
+        assert all(pool.map(lambda body: facade.post("/v1/jobs", json=body).status_code == 200, bodies))
+    assert eventually(lambda: f"int-{thread}-0" in listed(facade, "status=resumed&limit=200"))
+    assert eventually(lambda: f"int-{thread}-0" in listed(facade, "limit=200"))
+
+
+def test_of_a_reject_and_resumes_at_the_same_time_the_losers_hear_what_won(facade: httpx.Client, thread: str) -> None:
+    start(facade, thread)
+    with ThreadPoolExecutor(9) as pool:
+        rejecting = pool.submit(reject, facade, thread)
+        resuming = [pool.submit(resume, facade, thread, number) for number in range(8)]
+    answers = [item.result() for item in resuming]
+    if rejecting.result().status_code == 200:
+        assert {conflict(answer) for answer in answers} <= {
+            "interrupt already rejected",
+            f"thread '{thread}' is cancelled",
+        }
+    else:
+        assert conflict(rejecting.result()) == "interrupt already resumed"
+        lost = [answer for answer in answers if answer.status_code != 200]
+        assert {conflict(answer) for answer in lost} == {"interrupt already resumed with different payload"}
+        assert len(lost) == 7

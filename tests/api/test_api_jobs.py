@@ -19,7 +19,7 @@ def thread() -> str:
 
 
 def run(api: httpx.Client, thread_id: str, graph: str = "int", **body: Any) -> httpx.Response:
-    return api.post("/v1/jobs/run", json={"thread_id": thread_id, "input": "hello", "graph": graph, **body})
+    return api.post("/v1/jobs/run", json={"thread_id": thread_id, "input": "hello", "graph": graph} | body)
 
 
 def data(response: httpx.Response) -> dict[str, Any]:
@@ -270,3 +270,38 @@ def test_pages(fresh_facade: httpx.Client, eventually: Callable[..., Any]) -> No
     assert page("limit=2&offset=3") == ["t1", "t0"]
     assert page("offset=5") == []
     assert len(page("limit=18446744073709551615")) == 5
+
+
+# --- a facade that knows its graphs -------------------------------------------------------------------------
+
+
+def test_a_refused_run_leaves_the_one_that_waits(knowing_facade: httpx.Client, thread: str) -> None:
+    data(run(knowing_facade, thread))
+    refused = run(knowing_facade, thread, input={"nonsense": 1})
+    assert error(refused)[:2] == (400, "invalid_argument")
+    detail = data(knowing_facade.get(f"/v1/jobs/{thread}/detail"))
+    assert detail["status"] == "interrupted"
+    assert detail["pending_interrupt"]["interrupt_id"] == f"int-{thread}-0"
+    assert data(knowing_facade.post(f"/v1/jobs/{thread}/resume", json={"value": 1}))["status"] == "completed"
+
+
+def test_a_refused_run_of_a_new_thread_leaves_nothing(knowing_facade: httpx.Client, thread: str) -> None:
+    assert run(knowing_facade, thread, input={"nonsense": 1}).status_code == 400
+    assert knowing_facade.get(f"/v1/jobs/{thread}/detail").status_code == 404
+
+
+def test_an_unknown_graph_is_refused_before_anything_starts(knowing_facade: httpx.Client, thread: str) -> None:
+    status, code, message = error(run(knowing_facade, thread, "no-such-graph"))
+    assert (status, code) == (404, "not_found")
+    assert message.startswith("graph not found: no-such-graph; it has plain, int, ")
+    assert knowing_facade.get(f"/v1/jobs/{thread}").status_code == 404
+    assert data(run(knowing_facade, thread))["status"] == "interrupted"
+
+
+def test_a_job_of_an_unknown_graph_reads_as_cancelled_once_it_is(facade: httpx.Client, thread: str) -> None:
+    assert run(facade, thread, "no-such-graph").status_code == 404
+    data(facade.post(f"/v1/jobs/{thread}/cancel"))
+    assert facade.get(f"/v1/jobs/{thread}").status_code == 404
+    assert data(facade.get(f"/v1/jobs/{thread}/history"))["history"] == []
+    assert facade.get(f"/v1/jobs/{thread}/timeline").status_code == 404
+    assert data(facade.get(f"/v1/jobs/{thread}/detail"))["status"] == "cancelled"

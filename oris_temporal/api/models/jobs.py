@@ -69,7 +69,9 @@ class ReplayJobRequest(RequestModel):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{}, {"checkpoint_id": "0001-000001"}]})
 
-    checkpoint_id: str | None = Field(None, description="Default: the latest state.")
+    checkpoint_id: str | None = Field(
+        None, description="Go on from this checkpoint. Default: run the graph from its start, with the latest state."
+    )
 
 
 class CancelJobRequest(RequestModel):

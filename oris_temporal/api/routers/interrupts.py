@@ -25,7 +25,7 @@ async def list_interrupts(
     run_id: Annotated[str | None, Query(description="Only those of this thread.")] = None,
     limit: Annotated[Unsigned, Query(description="At most 200.", examples=[50])] = 50,
 ) -> Envelope[InterruptList]:
-    """The interrupts, newest first."""
+    """The interrupts, newest first; those of the 1,000 threads that changed last, unless `status` is `pending`."""
     return envelope(context, await services.interrupts.page(status, run_id, limit))
 
 
@@ -60,5 +60,5 @@ async def resume_interrupt(
 async def reject_interrupt(
     interrupt_id: str, body: RejectInterruptRequest, services: ServicesDep, context: ContextDep
 ) -> Envelope[Cancelled]:
-    """Cancel the thread that asks."""
+    """Cancel the thread that asks. An interrupt that nobody answered before its run ended counts as rejected, too."""
     return envelope(context, await services.interrupts.reject(interrupt_id, body))

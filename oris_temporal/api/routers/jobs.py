@@ -43,8 +43,9 @@ async def run_job(
 ) -> Envelope[RunJob]:
     """Start a graph and wait until it completes or asks for an answer.
 
-    A thread may run again, from a fresh state, once its last run is over or waits; a run that is busy refuses
-    (409), and so does a cancelled thread. A run that outlasts the wait budget answers `running` and goes on.
+    A thread may run again, from a fresh state, once its last run is over or waits; a run that waits is replaced, and
+    its question dropped. A run that is busy refuses (409), and so does a cancelled thread. A run that outlasts the wait
+    budget answers `running` and goes on.
     """
     return envelope(context, await services.runs.run(body, traceparent))
 
@@ -86,7 +87,10 @@ async def resume_job(
 async def replay_job(
     thread_id: str, services: ServicesDep, context: ContextDep, body: ReplayJobRequest | None = None
 ) -> Envelope[RunJob]:
-    """Start a new run of the thread from a checkpoint, or from its latest state. The body may be left out."""
+    """Start a new run of the thread: what comes after a checkpoint, or the whole graph with the latest state.
+
+    A question that the thread waits with is dropped. The body may be left out.
+    """
     return envelope(context, await services.control.replay(thread_id, body or ReplayJobRequest()))
 
 

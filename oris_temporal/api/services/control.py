@@ -6,6 +6,7 @@ from contextlib import suppress
 
 from oris_temporal.client import OrisClient
 from oris_temporal.graph.errors import (
+    CheckpointNotFoundError,
     GraphNotFoundError,
     NoWorkerError,
     PersistenceError,
@@ -14,7 +15,7 @@ from oris_temporal.graph.errors import (
 )
 
 from ..error_mapping import failing
-from ..errors import not_found
+from ..errors import ApiError, not_found
 from ..models.jobs import CancelJobRequest, Cancelled, ReplayJobRequest, ResumeJobRequest, RunJob
 from .checks import require
 from .outcomes import WAIT_BUDGET, run_job
@@ -38,24 +39,38 @@ class ControlService:
         """Answer the thread's pending interrupt and wait until the run settles again."""
         require(thread_id, "thread_id")
         if await refuse_cancelled(self._client, thread_id) is None:
-            raise not_found(f"resume failed: Execution error: No checkpoint found for thread: {thread_id}")
+            raise _no_checkpoint("resume failed", "thread", thread_id)
         with failing("resume failed"):
-            back_to = await self._earlier_checkpoint(thread_id, request.checkpoint_id)
-            result = await self._client.resume(thread_id, request.value, checkpoint_id=back_to, wait=WAIT_BUDGET)
+            try:
+                back_to = await self._earlier_checkpoint(thread_id, request.checkpoint_id)
+                result = await self._client.resume(thread_id, request.value, checkpoint_id=back_to, wait=WAIT_BUDGET)
+            except CheckpointNotFoundError:
+                raise _no_checkpoint("resume failed", "thread", thread_id, request.checkpoint_id) from None
         return run_job(result, failing="resume failed")
 
     async def replay(self, thread_id: str, request: ReplayJobRequest) -> RunJob:
-        """Run the thread again from a checkpoint and wait until the new run settles."""
+        """Run the thread again, from a checkpoint or from its start with its latest state, and wait until that settles."""
         require(thread_id, "thread_id")
-        await refuse_cancelled(self._client, thread_id)
+        latest = await refuse_cancelled(self._client, thread_id)
+        if latest is None:
+            raise _no_checkpoint("replay failed", "thread_id", thread_id)
         # The replay guard, one effect per target, is to be asked here.
         with failing("replay failed"):
             try:
-                result = await self._client.replay(thread_id, request.checkpoint_id, wait=WAIT_BUDGET)
+                if request.checkpoint_id:
+                    result = await self._client.replay(thread_id, request.checkpoint_id, wait=WAIT_BUDGET)
+                else:
+                    await self._client.checkpoint(thread_id)  # there must be a state to start with
+                    result = await self._client.run(
+                        latest.graph,
+                        thread_id,
+                        from_last_state=True,
+                        tenant=latest.tenant,
+                        task_queue=latest.info.task_queue,
+                        wait=WAIT_BUDGET,
+                    )
             except PersistenceError:
-                raise not_found(
-                    f"replay failed: Execution error: No checkpoint found for thread_id: {thread_id}"
-                ) from None
+                raise _no_checkpoint("replay failed", "thread_id", thread_id, request.checkpoint_id) from None
         return run_job(result, failing="replay failed")
 
     async def cancel(self, thread_id: str, request: CancelJobRequest) -> Cancelled:
@@ -71,3 +86,8 @@ class ControlService:
             return None
         run = await self._client.inspect(thread_id)
         return None if run.status == "interrupted" and run.checkpoint_id == checkpoint_id else checkpoint_id
+
+
+def _no_checkpoint(failed: str, name: str, thread_id: str, checkpoint_id: str | None = None) -> ApiError:
+    which = f" (checkpoint_id: {checkpoint_id})" if checkpoint_id else ""
+    return not_found(f"{failed}: Execution error: No checkpoint found for {name}: {thread_id}{which}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime
 
-from oris_temporal.client import OrisClient
+from oris_temporal.client import OrisClient, RunSummary
 from oris_temporal.graph.errors import (
     InterruptConflictError,
     NotInterruptedError,
@@ -26,11 +26,13 @@ from ..models.interrupts import (
 from ..models.jobs import Cancelled, RunJob
 from .answers import answer_key, first_answer
 from .outcomes import MAX_PAGE, WAIT_BUDGET, run_job
-from .threads import first_open_number, latest_run, refuse_cancelled
+from .threads import refuse_cancelled
 
 _STATUSES = ("pending", "resumed", "rejected")
-_RECENT_THREADS = 50
 _AT_ONCE = 8
+
+_MOST_THREADS = 1_000
+"""Threads that one answer looks at: each has to be asked."""
 
 
 class InterruptService:
@@ -44,20 +46,16 @@ class InterruptService:
         self._client = client
 
     async def page(self, status: str | None, thread_id: str | None, limit: int) -> InterruptList:
-        """A page of the interrupts, newest first.
-
-        Pending ones are found among all threads by one visibility call, answered ones only among the threads that
-        changed last: their runs have to be asked one by one.
-        """
+        """A page of the interrupts, newest first."""
         limit = min(limit, MAX_PAGE)
         if limit == 0 or (status is not None and status not in _STATUSES):
             return InterruptList(interrupts=[])
         if thread_id is not None:
             found = await self._of_thread(thread_id)
-        elif status == "pending":
+        elif status == "pending":  # one visibility call finds them all
             found = await self._client.interrupts()
         else:
-            found = await self._of_recent_threads()
+            found = await self._of_all_threads(status, limit)
         wanted = [interrupt for interrupt in found if status in (None, interrupt.status)]
         wanted.sort(key=by_age, reverse=True)
         return InterruptList(interrupts=[InterruptItem(**_fields(interrupt)) for interrupt in wanted[:limit]])
@@ -75,9 +73,11 @@ class InterruptService:
                 if stored is not None:
                     return stored
             raise _resumed_differently()
-        if interrupt.status == "rejected":
-            raise conflict("interrupt already rejected")
+        if interrupt.status == "rejected" and interrupt.answered_at is not None:
+            raise _already(interrupt.status)
         await refuse_cancelled(self._client, interrupt.thread_id)
+        if interrupt.status == "rejected":  # with its run, which has ended
+            raise _already(interrupt.status)
         with failing("resume failed"):
             try:
                 result = await self._client.resume(
@@ -87,24 +87,21 @@ class InterruptService:
                     idempotency_key=answer_key(interrupt_id, request.value),
                     wait=WAIT_BUDGET,
                 )
-            except InterruptConflictError:  # somebody else was quicker
-                raise _resumed_differently() from None
+            except (InterruptConflictError, NotInterruptedError):  # somebody else was quicker
+                status = (await self._find(interrupt_id)).status
+                raise _resumed_differently() if status == "resumed" else _already(status) from None
         return run_job(result, failing="resume failed")
 
     async def reject(self, interrupt_id: str, request: RejectInterruptRequest) -> Cancelled:
         """Refuse to answer, which cancels the thread."""
         interrupt = await self._find(interrupt_id)
         if interrupt.status != "pending":
-            raise conflict(f"interrupt already {interrupt.status}")
+            raise _already(interrupt.status)
         thread_id = interrupt.thread_id
         try:
             await self._client.reject(thread_id, interrupt_id, reason=request.reason or "")
-        except InterruptConflictError as error:  # somebody else was quicker
-            raise conflict(f"interrupt already {error.details.get('status', 'resumed')}") from None
-        except NotInterruptedError:
-            latest = await latest_run(self._client, thread_id)
-            if latest is None or latest.status != "cancelled":
-                raise
+        except (InterruptConflictError, NotInterruptedError):  # somebody else was quicker
+            raise _already((await self._find(interrupt_id)).status) from None
         return Cancelled(thread_id=thread_id, reason="interrupt rejected")
 
     async def _find(self, interrupt_id: str) -> Interrupt:
@@ -117,34 +114,38 @@ class InterruptService:
 
     async def _of_thread(self, thread_id: str) -> list[Interrupt]:
         """All interrupts of a thread; none if it never ran."""
+        if not thread_id.strip():
+            return []
         try:
-            asked = await self._client.interrupts(thread_id, all=True)
+            return await self._client.interrupts(thread_id, all=True)
         except ThreadNotFoundError:
             return []
-        if any(interrupt.status == "pending" for interrupt in asked):
-            first = await first_open_number(self._client, thread_id)
-            for interrupt in asked:
-                if interrupt.status == "pending" and number_of(interrupt) < first:
-                    interrupt.status = "rejected"  # its run was replaced, so nobody can answer it any more
-        return asked
 
-    async def _of_recent_threads(self) -> list[Interrupt]:
-        """All interrupts of the threads that changed last, and the pending ones of all others."""
-        room = asyncio.Semaphore(_AT_ONCE)
+    async def _of_all_threads(self, status: str | None, limit: int) -> list[Interrupt]:
+        """The newest interrupts, answered ones included: these only the runs themselves know.
 
-        async def ask(thread_id: str) -> list[Interrupt]:
-            async with room:
-                try:
-                    return await self._of_thread(thread_id)
-                except OrisError:  # no worker can tell; the pending ones are known without
-                    return []
+        A thread asks nothing after it last changed, so threads are read from the latest change on until a page is full of
+        interrupts that are newer.
+        """
+        found: list[Interrupt] = []
+        for offset in range(0, _MOST_THREADS, MAX_PAGE):
+            page = await self._client.list(limit=MAX_PAGE, offset=offset)
+            asking = [run for run in page if run.asked]
+            for start in range(0, len(asking), _AT_ONCE):
+                if len(found) >= limit and found[limit - 1].created_at > asking[start].updated_at:
+                    return found
+                read = await asyncio.gather(*map(self._of_run, asking[start : start + _AT_ONCE]))
+                found += [item for items in read for item in items if status in (None, item.status)]
+                found.sort(key=by_age, reverse=True)
+            if len(page) < MAX_PAGE:
+                break
+        return found
 
-        recent = await self._client.list(limit=_RECENT_THREADS)
-        of_recent = await asyncio.gather(*(ask(run.thread_id) for run in recent))
-        known = {interrupt.id: interrupt for interrupt in await self._client.interrupts()}
-        for interrupts in of_recent:
-            known |= {interrupt.id: interrupt for interrupt in interrupts}
-        return list(known.values())
+    async def _of_run(self, run: RunSummary) -> list[Interrupt]:
+        try:
+            return await self._of_thread(run.thread_id)
+        except OrisError:  # no worker can tell; what is pending is known without
+            return run.interrupts
 
 
 def thread_of(interrupt_id: str) -> str | None:
@@ -178,6 +179,10 @@ def by_age(interrupt: Interrupt) -> tuple[datetime, int]:
 def number_of(interrupt: Interrupt) -> int:
     """Number within the thread."""
     return int(interrupt.id.rpartition("-")[2])
+
+
+def _already(status: str) -> ApiError:
+    return conflict(f"interrupt already {status}")
 
 
 def _resumed_differently() -> ApiError:

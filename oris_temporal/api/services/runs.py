@@ -8,7 +8,7 @@ from oris_temporal.client import OrisClient
 from oris_temporal.graph.compiled import CompiledGraph
 
 from ..error_mapping import failing
-from ..errors import invalid
+from ..errors import invalid, not_found
 from ..models.jobs import JobList, JobSummary, RunJob, RunJobRequest
 from .checks import check_priority, check_tenant, check_timeout, require
 from .idempotency import payload_hash, recorded_run, run_key
@@ -25,7 +25,7 @@ class RunService:
     Args:
         client: The client.
         graphs: Graphs that this process knows, by name. Input for them is checked before anything starts, and their
-            runs show a diagram in the Web UI; any other graph of the workers can be run as well.
+            runs show a diagram in the Web UI; other graphs are refused. Without any, those of the workers can be run.
         default_graph: Graph of requests that name none.
     """
 
@@ -80,11 +80,20 @@ class RunService:
         return run_job(result, failing="run failed", idempotency_key=key, idempotent_replay=True)
 
     def _graph(self, name: str | None) -> str:
-        if name is not None:
-            return require(name, "graph")
-        if self._default_graph is None:
-            raise invalid("graph must be given: this server has no default graph (ORIS_DEFAULT_GRAPH)")
-        return self._default_graph
+        if name is None:
+            if self._default_graph is None:
+                raise invalid(
+                    f"graph must be given: this server has no default graph (ORIS_DEFAULT_GRAPH){self._known}"
+                )
+            return self._default_graph
+        require(name, "graph")
+        if self._graphs and name not in self._graphs:
+            raise not_found(f"graph not found: {name}{self._known}")
+        return name
+
+    @property
+    def _known(self) -> str:
+        return f"; it has {', '.join(self._graphs)}" if self._graphs else ""
 
 
 def temporal_priority(priority: int) -> int:
