@@ -229,13 +229,13 @@ def _import(name: str, item: str) -> ModuleType:
         raise  # a graph of that module does not compile, which its own message explains better
     except ModuleNotFoundError as error:
         if error.name and f"{name}.".startswith(f"{error.name}."):
-            message = f"there is no module '{error.name}' in the current directory or among the installed packages"
+            why = f"is not found: there is no module '{error.name}' in the current directory or among the installed packages"
         else:
-            message = f"the module '{name}' needs '{error.name}', which is not installed"
-        raise ConfigurationError(f"The graph '{item}' is not found: {message}.", graph=item) from error
+            why = f"cannot be loaded: the module '{name}' needs '{error.name}', which is not installed"
+        raise ConfigurationError(f"The graph '{item}' {why}.", graph=item) from error
     except Exception as error:
         raise ConfigurationError(
-            f"The graph '{item}' is not found: importing '{name}' raised {type(error).__name__}: {error}",
+            f"The graph '{item}' cannot be loaded: importing '{name}' raised {type(error).__name__}: {error}",
             graph=item,
         ) from error
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Request
@@ -14,8 +14,9 @@ from starlette.responses import Response
 from temporalio.service import RPCError
 
 from oris_temporal.client import OrisClient
-from oris_temporal.config import Settings
-from oris_temporal.graph.errors import OrisError
+from oris_temporal.config import Settings, load_graphs
+from oris_temporal.graph.compiled import CompiledGraph
+from oris_temporal.graph.errors import ConfigurationError, OrisError
 
 from .context import context_of
 from .error_mapping import explain
@@ -50,15 +51,18 @@ def create_app(client: OrisClient | None = None, *, settings: Settings | None = 
         An ASGI application.
 
     Raises:
-        ConfigurationError: The environment's settings are not valid, or a graph they name cannot be loaded.
+        ConfigurationError: The environment's settings are not valid, a graph they name cannot be loaded, or the default graph is
+            none of those they name.
     """
     settings = settings or Settings.from_env()
+    graphs = load_graphs(settings.graphs) if settings.graphs else []
+    default_graph = _default_graph(settings, graphs)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         if client is None:
             connected = await OrisClient.connect(task_queue=settings.task_queue, id_prefix=settings.id_prefix)
-            app.state.services = Services.over(connected, settings)
+            app.state.services = Services.over(connected, graphs, default_graph)
         yield
 
     app = FastAPIOffline(  # its documentation page needs no other host
@@ -79,8 +83,19 @@ def create_app(client: OrisClient | None = None, *, settings: Settings | None = 
     for error in (ApiError, OrisError, RPCError, RequestValidationError):
         app.add_exception_handler(error, _answer_error)
     if client is not None:
-        app.state.services = Services.over(client, settings)
+        app.state.services = Services.over(client, graphs, default_graph)
     return app
+
+
+def _default_graph(settings: Settings, graphs: Sequence[CompiledGraph]) -> str | None:
+    names = [graph.name for graph in graphs]
+    if settings.default_graph is None:
+        return names[0] if len(names) == 1 else None
+    if names and settings.default_graph not in names:
+        raise ConfigurationError(
+            f"ORIS_DEFAULT_GRAPH='{settings.default_graph}' is none of the graphs of ORIS_GRAPHS: {', '.join(names)}."
+        )
+    return settings.default_graph
 
 
 async def _answer_error(request: Request, error: Exception) -> Response:

@@ -308,7 +308,7 @@ class _Demo:
     async def stop(self) -> None:
         """Stop everything that was started."""
         self._progress.clear()
-        await stop_all(self._worker, self._facade.child if self._facade is not None else None)
+        await stop_all(self._worker, self._facade)
         await self._server.stop()
         self._log.close()
 

@@ -32,7 +32,7 @@ from .stack import (
 )
 from .stopping import stop_signals
 from .style import fields, paint
-from .values import count
+from .values import existing_directory, file_to_make, port
 
 _USUAL_PORT, _USUAL_UI_PORT = 7233, 8233
 
@@ -44,22 +44,29 @@ def add_commands(commands: Commands) -> None:
         "dev",
         dev,
         "run a Temporal server, a worker and the REST facade for work on graphs",
-        "The worker starts again when a Python file changes. With --address or TEMPORAL_ADDRESS that server is used.",
+        "Worker and facade start again when a Python file changes. With --address or TEMPORAL_ADDRESS that server is used. "
+        "Ctrl-C stops everything and exits with 0.",
         options=[options.graphs, options.connection, options.queue],
     )
     _add_options(parser)
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--db", metavar="FILE", help="SQLite file that keeps runs over restarts (default: in memory)")
-    parser.add_argument("--port", type=count, metavar="N", help="port of the server (default: 7233, or a free one)")
-    parser.add_argument("--ui-port", type=count, metavar="N", help="port of the Web UI (default: 8233, or a free one)")
+    parser.add_argument(
+        "--db", type=file_to_make, metavar="FILE", help="SQLite file that keeps runs over restarts (default: in memory)"
+    )
+    parser.add_argument("--port", type=port, metavar="N", help="port of the server (default: 7233, or a free one)")
+    parser.add_argument("--ui-port", type=port, metavar="N", help="port of the Web UI (default: 8233, or a free one)")
     parser.add_argument(
         "--server-addr", metavar="HOST:PORT", help="where the facade listens (ORIS_SERVER_ADDR, else 127.0.0.1:8080)"
     )
     parser.add_argument("--no-reload", action="store_true", help="do not watch for changes")
     parser.add_argument(
-        "--watch", action="append", metavar="DIR", help="directory to watch (default: those the graphs' modules are in)"
+        "--watch",
+        action="append",
+        type=existing_directory,
+        metavar="DIR",
+        help="directory to watch (default: those the graphs' modules are in)",
     )
 
 
@@ -109,6 +116,7 @@ class _Dev:
         self._facade: Facade | None = None
         self._worker: ChildProcess | None = None
         self._env: dict[str, str] = dict(os.environ)
+        self._reloading = False
 
     async def run(self) -> int:
         with stop_signals() as stop:
@@ -158,11 +166,9 @@ class _Dev:
             self._env |= {"TEMPORAL_ADDRESS": args.address} if args.address else {}
             self._env |= {"TEMPORAL_NAMESPACE": args.namespace} if args.namespace else {}
             await self._call.connect()  # so that a wrong address is told before anything starts
-        self._env |= {"ORIS_TASK_QUEUE": self._call.task_queue, "ORIS_GRAPHS": ""}
+        self._env |= {"ORIS_TASK_QUEUE": self._call.task_queue, "ORIS_GRAPHS": ",".join(self._names)}
         if ui:
             self._env["ORIS_TEMPORAL_UI"] = ui
-        if settings.default_graph is None and len(self._graphs) == 1:
-            self._env["ORIS_DEFAULT_GRAPH"] = self._graphs[0].name
         self._start_worker()
         self._facade = Facade(where, self._env, sys.stderr.buffer)
         await self._facade.until_ready()
@@ -185,38 +191,44 @@ class _Dev:
         self._worker = start_worker(arguments, self._env, sys.stderr.buffer)
 
     async def _stop(self) -> None:
-        facade = self._facade.child if self._facade is not None else None
-        await stop_all(self._worker, facade)
+        await stop_all(self._worker, self._facade)
         if self._server is not None:
             await self._server.stop()
 
     # --- while it runs -------------------------------------------------------------------------------------------
 
     async def _look_after(self, changes: asyncio.Task[None]) -> None:
-        told: ChildProcess | None = None
+        told: set[ChildProcess] = set()
         while True:
             await asyncio.sleep(0.2)
             if changes.done():
                 changes.result()
             if self._server is not None and not self._server.running:
                 raise ServerUnreachableError("The embedded Temporal server has ended.")
-            if self._facade is not None and not self._facade.child.running:
-                raise UnavailableError(f"The REST facade has ended with exit code {self._facade.child.returncode}.")
-            worker = self._worker
-            if worker is not None and not worker.running and worker is not told:
-                told = worker
+            facade = self._facade.child if self._facade is not None else None
+            for name, child in (("REST facade", facade), ("worker", self._worker)):
+                if child is None or child.running or child in told or self._reloading:
+                    continue
+                told.add(child)
+                ended = f"The {name} has ended with exit code {child.returncode}"
                 if self._call.args.no_reload:
-                    raise UnavailableError(f"The worker has ended with exit code {worker.returncode}.")
-                self._out.note(f"The worker has ended with exit code {worker.returncode}; it starts again on a change.")
+                    raise UnavailableError(f"{ended}.")
+                self._out.note(f"{ended}; it starts again on a change.")
 
     async def _reload_on_change(self) -> None:
         if self._call.args.no_reload:
             return
         directories = self._call.args.watch or _directories(self._names)
         async for changed in _python_changes(directories):
-            self._out.note(f"{', '.join(changed)} changed; the worker starts again.")
-            await stop_all(self._worker)
-            self._start_worker()
+            self._out.note(f"{', '.join(changed)} changed; worker and facade start again.")
+            self._reloading = True
+            facade = [] if self._facade is None else [self._facade.restart()]
+            await asyncio.gather(self._restart_worker(), *facade)
+            self._reloading = False
+
+    async def _restart_worker(self) -> None:
+        await stop_all(self._worker)
+        self._start_worker()
 
     def _welcome(self, links: Links) -> str:
         graph = self._graphs[0]
@@ -231,15 +243,22 @@ class _Dev:
                 ("REST docs", links.docs),
                 ("Temporal", f"{links.address or 'as configured'}, namespace {links.namespace}"),
                 ("Run it", command),
+                ("Over REST", self._graph_over_rest()),
             ]
         )
-        end = "" if self._call.args.no_reload else "The worker starts again when a file changes. "
+        end = "" if self._call.args.no_reload else "Worker and facade start again when a file changes. "
         return f"\n{shown}\n\n{paint(f'{end}Ctrl-C stops everything.', 'dim')}\n"
 
+    def _graph_over_rest(self) -> str:
+        """What a request has to say that starts a run, where the facade has no default graph."""
+        if len(self._graphs) == 1 or self._call.settings.default_graph is not None:
+            return ""
+        return f'name the graph: "graph": "{self._graphs[0].name}" (or set ORIS_DEFAULT_GRAPH)'
 
-def _if_free(port: int) -> int | None:
+
+def _if_free(number: int) -> int | None:
     try:
-        return choose_address(f"127.0.0.1:{port}", strict=True).port
+        return choose_address(f"127.0.0.1:{number}", strict=True).port
     except ConfigurationError:
         return None
 

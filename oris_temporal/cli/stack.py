@@ -11,11 +11,14 @@ import urllib.request
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from importlib.util import find_spec
-from typing import IO
+from typing import IO, Any
 
 from oris_temporal.config import Address, parse_address
 from oris_temporal.devserver import ChildProcess, DevServer, free_ports
-from oris_temporal.graph.errors import ConfigurationError, UnavailableError
+from oris_temporal.graph.errors import ConfigurationError, OrisError, UnavailableError
+
+from .exit_codes import exit_of_error
+from .output import Output
 
 _LOOK_SECONDS = 0.05
 _FACADE_SECONDS = 30.0
@@ -73,26 +76,62 @@ def start_worker(arguments: Sequence[str], env: Mapping[str, str], output: IO[by
     return ChildProcess([sys.executable, "-m", "oris_temporal.cli", "worker", *arguments], env=env, output=output)
 
 
+def make_app() -> Any:
+    """The facade's application. What is wrong with its settings or graphs is told in one sentence, as a worker tells it."""
+    from oris_temporal.api import create_app
+
+    try:
+        return create_app()
+    except OrisError as error:
+        Output().error(error)
+        raise SystemExit(exit_of_error(error)) from None
+
+
 class Facade:
     """The REST facade in a process of its own.
 
     Args:
-        address: Where it listens.
+        address: Where it listens. The socket is this process's, so that requests wait while the facade starts again.
         env: Its environment.
         output: Where its log goes.
+
+    Raises:
+        ConfigurationError: Nothing can listen there.
     """
 
     def __init__(self, address: Address, env: Mapping[str, str], output: IO[bytes]) -> None:
         host = f"[{address.host}]" if ":" in address.host else address.host
         self.url = f"http://{host}:{address.port}"
-        self.child = ChildProcess(
+        self._env = {**env, "ORIS_SERVER_ADDR": f"{host}:{address.port}"}
+        self._output = output
+        family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+        try:
+            self._socket = socket.create_server(address, family=family, backlog=1024)
+        except OSError as error:
+            raise ConfigurationError(f"The facade cannot listen on {host}:{address.port}: {error.strerror}.") from None
+        self.child = self._start()
+
+    def _start(self) -> ChildProcess:
+        fd = self._socket.fileno()
+        return ChildProcess(
             [
-                *(sys.executable, "-m", "uvicorn", "--factory", "oris_temporal.api:create_app"),
-                *("--host", address.host, "--port", str(address.port), "--log-level", "warning"),
+                *(sys.executable, "-m", "uvicorn", "--factory", "oris_temporal.cli.stack:make_app"),
+                *("--fd", str(fd), "--log-level", "warning"),
             ],
-            env={**env, "ORIS_SERVER_ADDR": f"{host}:{address.port}"},
-            output=output,
+            env=self._env,
+            output=self._output,
+            pass_fds=[fd],
         )
+
+    async def restart(self) -> None:
+        """Start it again, with the graphs as they are now."""
+        await stop_all(self.child)
+        self.child = self._start()
+
+    async def stop(self, grace: timedelta) -> None:
+        """Stop it for good; see `ChildProcess.stop`."""
+        await self.child.stop(grace)
+        self._socket.close()
 
     async def until_ready(self) -> None:
         """Wait until it answers.
@@ -117,7 +156,7 @@ class Facade:
             return False
 
 
-async def stop_all(*children: ChildProcess | None) -> None:
+async def stop_all(*children: ChildProcess | Facade | None) -> None:
     """Stop processes, all at the same time, and wait until they are gone."""
     grace = timedelta(seconds=10)
     await asyncio.gather(*(child.stop(grace) for child in children if child is not None))

@@ -62,6 +62,26 @@ def count(text: str) -> int:
     raise argparse.ArgumentTypeError(f"{_shown(text)} is not a number from 1")
 
 
+def port(text: str) -> int:
+    """Read a port, for an option's ``type``."""
+    if text.isascii() and text.isdigit() and 0 < int(text) <= 65_535:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{_shown(text)} is not a port, a number from 1 to 65535")
+
+
+def existing_directory(text: str) -> str:
+    """Read the name of a directory that is there, for an option's ``type``."""
+    if Path(text).is_dir():
+        return text
+    raise argparse.ArgumentTypeError(f"there is no directory {_shown(text)}")
+
+
+def file_to_make(text: str) -> str:
+    """Read the name of a file that may be made: its directory is there. For an option's ``type``."""
+    existing_directory(str(Path(text).parent))
+    return text
+
+
 def existing_file(text: str) -> str:
     """Read the name of a file that is there, for an option's ``type``."""
     if Path(text).is_file():

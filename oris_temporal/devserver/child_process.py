@@ -43,17 +43,24 @@ class ChildProcess:
         args: Absolute path of the program, and arguments.
         env: Its whole environment; this process's own by default.
         output: Open file for its standard output and standard error; discarded by default.
+        pass_fds: Open file descriptors that it inherits, under the same numbers.
 
     Raises:
         OSError: No process can be made. A program that cannot be executed ends at once with code 1 instead.
     """
 
     def __init__(
-        self, args: Sequence[str], *, env: Mapping[str, str] | None = None, output: IO[bytes] | None = None
+        self,
+        args: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        output: IO[bytes] | None = None,
+        pass_fds: Sequence[int] = (),
     ) -> None:
         self._args = [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(os.getpid()), *args]
         self._env = env
         self._output = output
+        self._pass_fds = pass_fds
         self._process: subprocess.Popen[bytes]  # there as soon as it is spawned
         self._error: OSError | None = None
         self._spawned = threading.Event()
@@ -74,6 +81,7 @@ class ChildProcess:
                 stdout=self._output or subprocess.DEVNULL,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                pass_fds=self._pass_fds,
             )
             _children.add(self)
         except OSError as error:

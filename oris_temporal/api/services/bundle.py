@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
 from oris_temporal.client import OrisClient
-from oris_temporal.config import Settings, load_graphs
-from oris_temporal.graph.errors import ConfigurationError
+from oris_temporal.graph.compiled import CompiledGraph
 
 from .control import ControlService
 from .health import HealthService
@@ -27,20 +27,16 @@ class Services:
     health: HealthService
 
     @classmethod
-    def over(cls, client: OrisClient, settings: Settings) -> Self:
+    def over(cls, client: OrisClient, graphs: Sequence[CompiledGraph], default_graph: str | None) -> Self:
         """Make the services.
 
-        Raises:
-            ConfigurationError: The settings name a graph that cannot be loaded, or a default graph that is none of them.
+        Args:
+            client: The client.
+            graphs: Graphs that are known here.
+            default_graph: Graph of requests that name none.
         """
-        graphs = {graph.name: graph for graph in load_graphs(settings.graphs)} if settings.graphs else {}
-        if settings.default_graph and graphs and settings.default_graph not in graphs:
-            raise ConfigurationError(
-                f"ORIS_DEFAULT_GRAPH='{settings.default_graph}' is none of the graphs of ORIS_GRAPHS ({', '.join(graphs)})."
-            )
-        only = next(iter(graphs)) if len(graphs) == 1 else None
         return cls(
-            runs=RunService(client, graphs, settings.default_graph or only),
+            runs=RunService(client, {graph.name: graph for graph in graphs}, default_graph),
             control=ControlService(client),
             reads=ReadService(client),
             interrupts=InterruptService(client),
