@@ -31,7 +31,7 @@ from .errors import (
 from .wire import to_wire
 
 InterruptKind = Literal["interrupt", "before", "after"]
-InterruptStatus = Literal["pending", "resumed", "rejected", "withdrawn"]
+InterruptStatus = Literal["pending", "resumed", "rejected"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +84,8 @@ class Interrupt:
         answer_schema: JSON schema an answer must fit, or ``None``.
         answer_type: ``module:name`` of the class the schema describes, or ``None``.
         escalated: Whether it waited longer than its escalation time.
-        status: ``pending``, ``resumed``, ``rejected``, or ``withdrawn`` when nobody can answer it any more: its deadline passed
-            without a default, its node or the run ended, or the run went on elsewhere.
+        status: ``pending``, ``resumed`` or ``rejected``; the last also, with `answered_at` ``None``, when nobody can answer it any
+            more: its deadline passed without a default, its node or the run ended, or the run went on elsewhere.
         answer: The answer it got (at the deadline its default), or the reason of its rejection.
         author: Who answered, if known.
         answered_at: When.
@@ -172,7 +172,7 @@ class InterruptDesk:
         if entry is None:
             return
         if entry.interrupt.status == "pending":
-            entry.interrupt.status = "withdrawn"
+            entry.interrupt.status, entry.interrupt.answer = "rejected", "nobody waits for the answer any more"
         if entry.interrupt.kind != "interrupt" and not entry.future.done():
             entry.future.set_result(None)
 
