@@ -227,7 +227,7 @@ async def test_a_node_that_does_not_clean_up_holds_a_cancel_back_ten_minutes(
     server: TimeSkippingServer, client: OrisClient
 ) -> None:
     await client.start("never_ends", "t", {"log": []})
-    assert (await client.checkpoint("t")).next == ["node"]
+    assert (await client.inspect("t")).next == ["node"]
     await client.temporal.get_workflow_handle("t").cancel()
     await server.skip("9m")
     assert (await client.inspect("t")).status == "running"
