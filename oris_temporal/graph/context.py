@@ -51,7 +51,7 @@ class Context(ABC):
         timeout: Duration | None = None,
         default: Any = MISSING,
         escalate_after: Duration | None = None,
-        schema: type | None = None,
+        schema: Any = None,
     ) -> Any:
         """Hand `value` to a person and wait for the answer. See `oris_temporal.interrupt`."""
 

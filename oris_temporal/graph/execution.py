@@ -12,10 +12,11 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Any
 
+from .answer_types import answer_type, check_answer
 from .config import RunnableConfig
 from .control import MISSING
 from .duration import Duration, to_timedelta
-from .interrupts import Ask, answer_type_name, asking_through, check_answer
+from .interrupts import Ask, asking_through
 from .node import Node, StreamWriter
 from .records import Outcome
 from .wire import to_wire
@@ -74,27 +75,26 @@ class _ReplayedAnswers:
         timeout: Duration | None,
         default: Any,
         escalate_after: Duration | None,
-        schema: type | None,
+        schema: Any,
     ) -> Any:
         position, self.position = self.position, self.position + 1
         if position < len(self.answers):
             answer = self.answers[position]
-            return answer if schema is None else check_answer(answer_type_name(schema), answer, "in this node")
+            return answer if schema is None else check_answer(answer_type(schema), answer, "in this node")
         raise NodeInterrupt(make_ask(value, timeout, default, escalate_after, schema))
 
 
-def make_ask(
-    value: Any, timeout: Duration | None, default: Any, escalate_after: Duration | None, schema: type | None
-) -> Ask:
+def make_ask(value: Any, timeout: Duration | None, default: Any, escalate_after: Duration | None, schema: Any) -> Ask:
     """The JSON-ready form of an ``interrupt(...)`` call."""
+    declared = None if schema is None else answer_type(schema)
     if schema is not None and default is not MISSING:
-        check_answer(answer_type_name(schema), to_wire(default, "interrupt default"), "by default")
+        check_answer(declared, to_wire(default, "interrupt default"), "by default")
     return Ask(
         value=to_wire(value, "interrupt payload"),
         timeout=None if timeout is None else to_timedelta(timeout).total_seconds(),
         default=MISSING if default is MISSING else to_wire(default, "interrupt default"),
         escalate_after=None if escalate_after is None else to_timedelta(escalate_after).total_seconds(),
-        answer_type=None if schema is None else answer_type_name(schema),
+        answer_type=declared,
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, NewType
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
-from pydantic.errors import PydanticSchemaGenerationError, PydanticUndefinedAnnotation
+from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
 from pydantic_core import to_json
 
 from .errors import GraphCompileError, InvalidUpdateError
@@ -43,7 +43,7 @@ class FieldType:
             FieldValue = NewType("FieldValue", annotation)  # type: ignore[valid-newtype]
             self.adapter: TypeAdapter[Any] = TypeAdapter(FieldValue, config=_BASE64)
             schema: Any = self.adapter.core_schema
-        except (PydanticSchemaGenerationError, PydanticUndefinedAnnotation, TypeError) as error:
+        except (PydanticUserError, PydanticUndefinedAnnotation, TypeError) as error:
             raise GraphCompileError(
                 f"{where} has type {annotation!r}, which has no JSON form ({str(error).splitlines()[0]}). "
                 "Use plain data, dataclasses or Pydantic models."

@@ -7,7 +7,6 @@ futures with their own timers.
 from __future__ import annotations
 
 import asyncio
-import importlib
 from collections.abc import Mapping
 from contextlib import suppress
 from contextvars import ContextVar
@@ -15,13 +14,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
+from .answer_types import check_answer
 from .control import MISSING
 from .duration import Duration
 from .errors import (
     AmbiguousResumeError,
-    GraphError,
     InterruptConflictError,
     InterruptNotFoundError,
     InterruptOutsideRunError,
@@ -43,14 +42,14 @@ class Ask:
         timeout: Seconds until the deadline, or ``None``.
         default: Answer at the deadline; `MISSING` lets the node fail with `InterruptTimeoutError`.
         escalate_after: Seconds until the interrupt is marked as escalated, or ``None``.
-        answer_type: ``module:name`` of the class that an answer must fit, or ``None``.
+        answer_type: The type that an answer must fit, as `answer_type` writes it, or ``None``.
     """
 
     value: Any
     timeout: float | None = None
     default: Any = MISSING
     escalate_after: float | None = None
-    answer_type: str | None = None
+    answer_type: Any = None
 
     def to_wire(self) -> dict[str, Any]:
         """JSON form without the fields that are not set."""
@@ -82,7 +81,7 @@ class Interrupt:
         created_at: When it was asked.
         deadline: When the default is taken or the node fails, or ``None``.
         answer_schema: JSON schema an answer must fit, or ``None``.
-        answer_type: ``module:name`` of the class the schema describes, or ``None``.
+        answer_type: The type the schema describes, as `answer_type` writes it, or ``None``.
         escalated: Whether it waited longer than its escalation time.
         status: ``pending``, ``resumed`` or ``rejected``; the last also, with `answered_at` ``None``, when nobody can answer it any
             more: its deadline passed without a default, its node or the run ended, or the run went on elsewhere.
@@ -101,7 +100,7 @@ class Interrupt:
     kind: InterruptKind = "interrupt"
     deadline: datetime | None = None
     answer_schema: dict[str, Any] | None = None
-    answer_type: str | None = None
+    answer_type: Any = None
     escalated: bool = False
     status: InterruptStatus = "pending"
     answer: Any = None
@@ -275,50 +274,6 @@ def same_json(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
-# --- answer schemas ------------------------------------------------------------------------------------------------
-
-
-def answer_type_name(cls: type) -> str:
-    """``module:name`` of a module-level class, by which any process finds it again.
-
-    Raises:
-        GraphError: The class is local to a function.
-    """
-    name = f"{cls.__module__}:{cls.__qualname__}"
-    if "<locals>" in name or cls.__module__ == "__main__":
-        raise GraphError(
-            f"interrupt(schema={cls.__qualname__}): the class must be importable by name from every worker; "
-            "define it at the top level of a module."
-        )
-    return name
-
-
-def answer_adapter(name: str) -> TypeAdapter[Any]:
-    """Adapter for the class that `answer_type_name` named."""
-    module, _, qualname = name.partition(":")
-    found: Any = importlib.import_module(module)
-    for part in qualname.split("."):
-        found = getattr(found, part)
-    return TypeAdapter(found)
-
-
-def check_answer(name: str, value: Any, interrupt_id: str) -> Any:
-    """An answer as an instance of its declared type.
-
-    Raises:
-        InvalidAnswerError: It does not fit.
-    """
-    try:
-        return answer_adapter(name).validate_python(value)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"]) or "answer"
-        raise InvalidAnswerError(
-            f"The answer to interrupt {interrupt_id!r} does not fit {name}: {place}: {first['msg']}.",
-            interrupt_id=interrupt_id,
-        ) from None
-
-
 # --- interrupt() ---------------------------------------------------------------------------------------------------
 
 
@@ -332,7 +287,7 @@ class Asker(Protocol):
         timeout: Duration | None,
         default: Any,
         escalate_after: Duration | None,
-        schema: type | None,
+        schema: Any,
     ) -> Any:
         """Ask and return the answer."""
 
@@ -362,7 +317,7 @@ async def interrupt(
     timeout: Duration | None = None,
     default: Any = MISSING,
     escalate_after: Duration | None = None,
-    schema: type | None = None,
+    schema: Any = None,
 ) -> Any:
     """Pause the node, hand `value` to a person and return the answer.
 
@@ -375,8 +330,8 @@ async def interrupt(
         timeout: Longest wait for the answer.
         default: Answer taken at the deadline. Without one the call raises `InterruptTimeoutError`.
         escalate_after: After this time without an answer the interrupt is marked as escalated.
-        schema: Module-level Pydantic model, dataclass or TypedDict that the answer must fit; the answer is returned as its
-            instance.
+        schema: Type that the answer must fit, and is returned as: a class at the top level of a module, or a type made of such
+            (``list[int]``, ``Literal["yes", "no"]``, ``Decision | None``).
 
     Raises:
         InterruptOutsideRunError: No node is running.

@@ -16,12 +16,12 @@ from uuid import UUID
 from oris_temporal.models import ChatModel, ModelRequest, ResponseFormat, ToolSpec, init_chat_model
 from oris_temporal.tools.output import ToolOutput
 
+from .answer_types import check_answer
 from .context import Context
 from .control import MISSING
 from .duration import Duration, to_timedelta
 from .errors import GraphError, ModelError, NodeError, NodeTimeoutError, SignalTimeoutError, ToolError, error_class
 from .execution import make_ask
-from .interrupts import check_answer
 from .messages import Message
 from .options import RetryPolicy
 from .records import Task
@@ -69,7 +69,7 @@ class NodeContext(Context):
         timeout: Duration | None = None,
         default: Any = MISSING,
         escalate_after: Duration | None = None,
-        schema: type | None = None,
+        schema: Any = None,
     ) -> Any:
         """See `Context.interrupt`."""
         ask = make_ask(value, timeout, default, escalate_after, schema)

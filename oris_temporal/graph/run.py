@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 from oris_temporal.models.usage import Usage
 from oris_temporal.tools.runtime import Runtime
 
+from .answer_types import answer_schema
 from .config import RunnableConfig
 from .control import MISSING, Command
 from .engine import Engine, maybe_await
@@ -28,7 +29,7 @@ from .errors import (
     NotInterruptedError,
     error_line,
 )
-from .interrupts import Ask, Interrupt, InterruptDesk, answer_adapter, asking_through
+from .interrupts import Ask, Interrupt, InterruptDesk, asking_through
 from .limits import Limits
 from .node import Node
 from .node_context import NodeContext
@@ -395,7 +396,7 @@ class Run(ABC):
             kind=kind,
             deadline=None if ask.timeout is None else now + timedelta(seconds=ask.timeout),
             answer_type=ask.answer_type,
-            answer_schema=None if ask.answer_type is None else answer_adapter(ask.answer_type).json_schema(),
+            answer_schema=None if ask.answer_type is None else answer_schema(ask.answer_type),
             key=key,
         )
 

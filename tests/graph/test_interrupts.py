@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import operator
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypedDict
@@ -424,6 +426,32 @@ class TestEscalation:
         assert await eventually(done) == ["default"]
 
 
+_SCRIPT = """
+import asyncio
+from typing import TypedDict
+from pydantic import BaseModel
+from oris_temporal import END, START, Command, StateGraph, interrupt
+
+class State(TypedDict):
+    log: list
+
+class Decision(BaseModel):
+    ok: bool
+
+async def ask(state):
+    return {"log": [(await interrupt("?", schema=Decision)).ok]}
+
+async def main():
+    graph = StateGraph(State).add_node("ask", ask, run_as="SIDE").add_edge(START, "ask").add_edge("ask", END)
+    compiled = graph.compile(name="desk")
+    thread = {"configurable": {"thread_id": "t"}}
+    await compiled.invoke({"log": []}, thread)
+    print((await compiled.invoke(Command(resume={"ok": True}), thread)).values["log"])
+
+asyncio.run(main())
+"""
+
+
 class TestSchema:
     @both_sides
     async def test_the_answer_is_an_instance(self, side: str) -> None:
@@ -482,6 +510,13 @@ class TestSchema:
 
         with pytest.raises(Exception, match=r"Local.*top level of a module"):
             await asking("workflow", "ok?", schema=Local).invoke({"log": []}, T)
+
+    @both_sides
+    def test_a_class_of_a_notebook_or_script(self, side: str) -> None:
+        """Such classes live in ``__main__``."""
+        script = _SCRIPT.replace("SIDE", side)
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+        assert (done.stdout, done.stderr) == ("[True]\n", "")
 
     @both_sides
     async def test_the_default_must_fit(self, side: str) -> None:
