@@ -15,7 +15,7 @@ from .duration import Duration
 from .edges import ConditionalEdge, Edge
 from .errors import DeterminismError, GraphCompileError, InvalidUpdateError
 from .limits import Limits
-from .lint import lint_function
+from .lint import lint_default, lint_function
 from .node import Node, make_node, place_of
 from .options import NodeOptions, RetryPolicy, RunAs
 from .state import StateSchema
@@ -379,6 +379,7 @@ def lint_graph(graph: CompiledGraph, *, strict: bool) -> None:
         DeterminismError: Something was found and `strict` is set; otherwise a warning is issued.
     """
     findings = [item for owner, fn in graph.workflow_side() for item in lint_function(fn, owner=owner)]
+    findings += [item for owner, factory in graph.defaults() for item in lint_default(factory, owner=owner)]
     if not findings:
         return
     text = "\n".join(str(finding) for finding in findings)

@@ -127,6 +127,13 @@ class CompiledGraph:
             if found.run_as == "workflow":
                 yield f"{self.name} (tool {found.name})", found.fn
 
+    def defaults(self) -> Iterator[tuple[str, Callable[..., Any]]]:
+        """Every default factory that runs inside the workflow, with what to call it."""
+        views = [node.own_schema for node in self.nodes.values() if isinstance(node, Node) and node.side == "workflow"]
+        for schema in (self.schema, *filter(None, views)):
+            for name, factory in schema.factories().items():
+                yield f"{self.name} (default of {name})", factory
+
     def subgraphs(self) -> list[CompiledGraph]:
         """All graphs used as nodes, at any depth, each once."""
         found: dict[int, CompiledGraph] = {}

@@ -60,6 +60,10 @@ class Field:
     update_type: FieldType
     default: Callable[[], Any] | None
 
+    def factories(self) -> dict[str, Callable[..., Any]]:
+        """Default factories of the classes it is made of, by ``class.field``."""
+        return {**self.type.factories, **self.update_type.factories}
+
     def write(self, update: Any, owner: str) -> Any:
         """The JSON form of an update to this field."""
         self.update_type.check_classes(update, f"{owner}: update to field {self.name!r}")
@@ -101,8 +105,14 @@ class StateSchema:
                 f"State schema {self.name!r} has an annotation that cannot be resolved: {error}. "
                 "Define the schema and its types at module level."
             ) from None
+        self._own_factories = _own_factories(cls)
         names = list(cls.model_fields) if self.kind == "pydantic" else list(hints)  # type: ignore[attr-defined]
         self.fields: dict[str, Field] = {name: self._field(name, hints[name]) for name in names}
+
+    def factories(self) -> dict[str, Callable[..., Any]]:
+        """What makes defaults of this class, and of the classes of its fields, by ``class.field``."""
+        found = {name: made for field in self.fields.values() for name, made in field.factories().items()}
+        return {**{f"{self.name}.{name}": made for name, made in self._own_factories.items()}, **found}
 
     # --- values --------------------------------------------------------------------------------------------------
 
@@ -244,16 +254,19 @@ class StateSchema:
         return Field(name, type_, reducer, update_type, self._default(name, annotation, reducer))
 
     def _default(self, name: str, annotation: Any, reducer: Reducer | None) -> Callable[[], Any] | None:
+        if name in self._own_factories:
+            return self._own_factories[name]
         if self.kind == "pydantic":
             info: FieldInfo = self.cls.model_fields[name]  # type: ignore[attr-defined]
             if info.default_factory is not None:
-                return cast("Callable[[], Any]", info.default_factory)
+                raise GraphCompileError(
+                    f"State {self.name}: the default of field {name!r} is made from other fields, which have no value before the "
+                    "first update. Set it in a node."
+                )
             if info.default is not PydanticUndefined:
                 return lambda: copy.deepcopy(info.default)
         elif self.kind == "dataclass":
             item = next(item for item in dataclasses.fields(self.cls) if item.name == name)
-            if item.default_factory is not dataclasses.MISSING:
-                return item.default_factory
             if item.default is not dataclasses.MISSING:
                 return lambda: item.default
         return _empty(annotation) if reducer is not None else None
@@ -339,6 +352,21 @@ def isolate(value: Any) -> Any:
 
 
 _UNCHANGEABLE = PLAIN | {frozenset}
+
+
+def _own_factories(cls: Any) -> dict[str, Callable[[], Any]]:
+    """Default factories of a dataclass or model, by field."""
+    if dataclasses.is_dataclass(cls):
+        return {
+            item.name: item.default_factory
+            for item in dataclasses.fields(cls)
+            if item.default_factory is not dataclasses.MISSING
+        }
+    return {
+        name: info.default_factory
+        for name, info in getattr(cls, "model_fields", {}).items()
+        if info.default_factory is not None and not info.default_factory_takes_validated_data
+    }
 
 
 def payload_type(annotation: Any, where: str) -> FieldType | None:

@@ -27,12 +27,14 @@ from datetime import datetime
 from pathlib import Path
 from random import choice
 from time import time as t
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
 import httpx
 import pytest
 from pydantic import BaseModel, Field
 
+from oris_temporal import END, START, Context, StateGraph
+from oris_temporal.graph.errors import DeterminismError, GraphCompileError
 from oris_temporal.graph.lint import BANNED, MAX_DEPTH, Finding, lint_function
 
 # The functions under lint do what the linter and the type checker of this repository forbid.
@@ -647,3 +649,75 @@ def test_the_tables_name_things_that_exist() -> None:
             home = getattr(home, part, None) or importlib.import_module(f"{home.__name__}.{part}")
         for name in set(ban.names.split()) - newer:
             assert hasattr(home, name), f"{ban.home}.{name}"
+
+
+# --- defaults of the state -------------------------------------------------------------------------------------------
+
+
+class Entry(BaseModel):
+    key: str = Field(default_factory=lambda: uuid.uuid4().hex)
+    tags: list[str] = Field(default_factory=list)
+
+
+class Ledger(BaseModel):
+    entries: Annotated[list[Entry], operator.add] = Field(default_factory=list)
+
+
+class Stamped(BaseModel):
+    at: float = Field(default_factory=time.time)
+
+
+def compile_state(schema: type, **options: Any) -> None:
+    graph = StateGraph(schema).add_node("a", lambda state: {}).add_edge(START, "a").add_edge("a", END)
+    graph.compile(name="shop", **options)
+
+
+@pytest.mark.parametrize(
+    ("schema", "said"),
+    [
+        (
+            Stamped,
+            r"shop \(default of Stamped\.at\): it calls time\.time\(\), which a replay cannot repeat; leave the field",
+        ),
+        (
+            Item,
+            r"shop \(default of Item\.key\): a lambda at test_lint\.py:\d+ calls uuid\.uuid4\(\).*set it in the input",
+        ),
+        (Ledger, r"shop \(default of Entry\.key\): .*uuid\.uuid4\(\)"),
+    ],
+)
+def test_defaults_of_the_state_must_be_the_same_at_every_replay(schema: type, said: str) -> None:
+    with pytest.raises(DeterminismError, match=said):
+        compile_state(schema)
+    compile_state(schema, lint="off")
+
+
+def test_defaults_of_what_a_workflow_side_node_reads() -> None:
+    class State(TypedDict):
+        at: float
+
+    async def node(state: Stamped, ctx: Context) -> None:
+        pass
+
+    graph = StateGraph(State).add_node("a", node).add_edge(START, "a").add_edge("a", END)
+    with pytest.raises(DeterminismError, match=r"default of Stamped\.at"):
+        graph.compile(name="shop")
+
+
+def test_defaults_that_are_the_same_every_time() -> None:
+    class Pure(BaseModel):
+        tags: list[str] = Field(default_factory=list)
+        pairs: dict[str, int] = Field(default_factory=lambda: {"a": 1})
+
+    compile_state(Pure)
+
+
+def test_a_default_made_from_other_fields() -> None:
+    class Derived(BaseModel):
+        first: str = "a"
+        second: str = Field(default_factory=lambda data: data["first"])
+
+    with pytest.raises(
+        GraphCompileError, match=r"State Derived: the default of field 'second' is made from other fields"
+    ):
+        compile_state(Derived)

@@ -13,7 +13,7 @@ class Finding:
     Attributes:
         owner: Full name of the node, router or reducer, ``graph.node``.
         function: Name of the function the line belongs to.
-        file: Path of its source file.
+        file: Path of its source file; empty where there is no line to point at.
         line: Line number in that file, counted from 1.
         call: What is called, by its real name, such as ``time.time()``.
         remedy: What to do instead.
@@ -31,7 +31,9 @@ class Finding:
     via: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        place = f"{self.function} at {os.path.basename(self.file)}:{self.line}"
+        place = self.function
+        if self.file:
+            place += f" at {os.path.basename(self.file)}:{self.line}"
         if self.via:
             place += f", called from {' -> '.join(self.via)},"
         return f"{self.owner}: {place} {self.verb} {self.call}, which a replay cannot repeat; {self.remedy}."

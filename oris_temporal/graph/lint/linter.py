@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from types import CodeType
 from typing import Any
 
 from .finding import Finding
 from .home import Home
+from .index import ban_on_calling
 from .reader import Reader
 from .source import Part, functions_of, node_of
 
@@ -34,6 +36,21 @@ def lint_function(fn: Callable[..., Any], *, owner: str) -> list[Finding]:
     linter = Linter(owner, Home(innermost))
     linter.follow(parts)
     return linter.findings
+
+
+def lint_default(factory: Callable[..., Any], *, owner: str) -> list[Finding]:
+    """Look for calls that a replay cannot repeat in what makes the default value of a field of the state.
+
+    Args:
+        factory: The default factory.
+        owner: Full name to report, ``graph (default of Class.field)``.
+    """
+    rule = ban_on_calling(factory)
+    found = lint_function(factory, owner=owner) if rule is None else [Finding(owner, "it", "", 0, rule.call, "")]
+    return [replace(finding, remedy=_NO_DEFAULT) for finding in found]
+
+
+_NO_DEFAULT = "leave the field without a default, and set it in the input or where a node makes the object"
 
 
 class Linter:
