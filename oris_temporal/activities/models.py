@@ -55,8 +55,7 @@ class ModelActivities:
                 except ModelError as error:
                     raise _failure(error) from tellable(error)
             answer = to_wire(reply.message(request.model.provider), f"answer of {request.model.name}")
-            check_result(request.model.name, answer, self._limit)
-            return answer
+            return check_result(request.model.name, answer, self._limit)
 
     async def _read(self, given: ModelInput) -> ModelRequest:
         log, length, *tail = given.messages

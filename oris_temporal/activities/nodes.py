@@ -23,6 +23,7 @@ from oris_temporal.graph.state import Write
 from oris_temporal.graph.tasks import must_pass
 from oris_temporal.graph.wire import to_wire, wire_size
 from oris_temporal.workflows.failures import tellable
+from oris_temporal.workflows.payloads import ordered
 from oris_temporal.workflows.protocol import PAYLOAD_LIMIT, NodeInput, NodeOutput
 
 from .fields import FieldCache
@@ -95,8 +96,7 @@ class NodeActivities:
                 else:
                     result = await asyncio.get_running_loop().run_in_executor(self.pool(), partial(function.fn, *args))
                 wire = to_wire(result, f"result of {name}")
-                check_result(name, wire, self._limit)
-                return wire
+                return check_result(name, wire, self._limit)
 
         return run_function
 
@@ -157,20 +157,18 @@ class NodeActivities:
             self._executor = ThreadPoolExecutor(self._threads, thread_name_prefix="oris-node")
         return self._executor
 
-    def _checked(self, name: str, output: NodeOutput) -> dict[str, Any]:
-        wire = output.to_wire()
-        check_result(name, wire, self._limit)
-        return wire
+    def _checked(self, name: str, output: NodeOutput) -> Any:
+        return check_result(name, output.to_wire(), self._limit)
 
 
-def check_result(name: str, wire: Any, limit: int | None) -> None:
-    """Refuse a result that Temporal would refuse.
+def check_result(name: str, wire: Any, limit: int | None) -> Any:
+    """A result as an activity returns it.
 
     Raises:
         ApplicationError: It has more bytes than the limit (a `PayloadTooLargeError`).
     """
     if limit is None or (size := wire_size(wire)) <= limit:
-        return
+        return ordered(wire)
     error = PayloadTooLargeError(
         f"{name} returned {size:,} bytes of JSON; Temporal takes at most {limit:,} in one payload. Return a reference to "
         "the data, or configure external storage on the client's data converter.",

@@ -73,8 +73,7 @@ class ToolActivities:
                 result: dict[str, Any] = {"output": output.to_wire()}
                 if custom:
                     result["custom"] = custom
-                check_result(tool.activity_type, result, self._limit)
-                return result
+                return check_result(tool.activity_type, result, self._limit)
 
         return run_tool
 

@@ -11,6 +11,7 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from oris_temporal.graph.compiled import CompiledGraph
 from oris_temporal.graph.errors import PayloadTooLargeError, RunConflictError
 from oris_temporal.graph.wire import wire_size
+from oris_temporal.workflows.payloads import ordered
 from oris_temporal.workflows.protocol import MEMO, PAYLOAD_LIMIT, RunOptions
 
 from .lookup import Found
@@ -86,7 +87,7 @@ class Launch:
             memo["key"] = self.idempotency_key
         return {
             **self.arguments,
-            "args": [self.input, options] if options else [self.input],
+            "args": [ordered(self.input), ordered(options)] if options else [ordered(self.input)],
             "memo": {MEMO: memo} if memo else None,
             "id_conflict_policy": WorkflowIDConflictPolicy.FAIL,
             "id_reuse_policy": WorkflowIDReusePolicy.ALLOW_DUPLICATE

@@ -24,6 +24,7 @@ from oris_temporal.graph.signals import check_signal
 from oris_temporal.graph.wire import to_wire
 from oris_temporal.workflows import protocol
 from oris_temporal.workflows.details import static_details, static_summary
+from oris_temporal.workflows.payloads import ordered
 from oris_temporal.workflows.protocol import PAYLOAD_LIMIT, ResumeOptions, RunOptions
 from oris_temporal.workflows.search_attributes import GRAPH, PARENT, STATUS, TENANT
 
@@ -289,7 +290,7 @@ class OrisClient:
         try:
             async with typed_errors(f"update the state of thread {thread_id!r}", thread_id):
                 result: str = await self._threads.handle(thread_id).execute_update(
-                    protocol.UPDATE_STATE, args=[wire, as_node], result_type=str
+                    protocol.UPDATE_STATE, args=[ordered(wire), as_node], result_type=str
                 )
         except ThreadNotFoundError:
             raise await self._threads.ended(
@@ -309,7 +310,7 @@ class OrisClient:
         wire = self._wire(value, "signal")
         try:
             async with typed_errors(f"signal thread {thread_id!r}", thread_id):
-                await self._threads.handle(thread_id).signal(name, wire)
+                await self._threads.handle(thread_id).signal(name, ordered(wire))
         except ThreadNotFoundError:
             raise await self._threads.ended(thread_id, "it receives no signals") from None
 

@@ -30,6 +30,7 @@ from oris_temporal.graph.errors import (
 )
 from oris_temporal.graph.interrupts import Interrupt, same_json
 from oris_temporal.workflows import protocol
+from oris_temporal.workflows.payloads import ordered
 from oris_temporal.workflows.protocol import ResumeOptions, RunReport
 
 from .failures import typed_errors
@@ -149,7 +150,7 @@ class Runs:
         wire = options.to_wire()
         update = self._threads.handle(thread_id).start_update(
             protocol.RESUME,
-            args=[answer, wire] if wire else [answer],
+            args=[ordered(answer), ordered(wire)] if wire else [ordered(answer)],
             id=idempotency_key or _update_id(),
             wait_for_stage=WorkflowUpdateStage.COMPLETED,
             result_type=dict,

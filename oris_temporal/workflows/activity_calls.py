@@ -18,6 +18,8 @@ from oris_temporal.graph.options import RetryPolicy
 from oris_temporal.graph.tasks import being_cancelled
 from oris_temporal.graph.wire import wire_size
 
+from .payloads import ordered
+
 TASK_BYTES = 3_000_000
 """Bytes of activity input scheduled in one workflow task, below Temporal's 4 MB for one transaction."""
 
@@ -75,16 +77,17 @@ class ActivityCalls:
             GraphError: It failed for good.
         """
         await self._room_for(self.check_size(what, owner, args[0] if len(args) == 1 else list(args)))
+        payloads = [ordered(arg) for arg in args]
         options["retry_policy"] = temporal_retry(retry)
         options["cancellation_type"] = workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED
         self._open += 1
         try:
             if local:
-                return await workflow.execute_local_activity(name, args=args, **options)
+                return await workflow.execute_local_activity(name, args=payloads, **options)
             if priority is not None:
                 options["priority"] = priority
             return await workflow.execute_activity(
-                name, args=args, task_queue=task_queue, heartbeat_timeout=heartbeat, **options
+                name, args=payloads, task_queue=task_queue, heartbeat_timeout=heartbeat, **options
             )
         except (ActivityError, ApplicationError, TemporalTimeoutError, CancelledError) as error:
             raise self._failure(failing or name, error, task_queue) from error

@@ -24,6 +24,7 @@ from . import protocol
 from .details import current_details
 from .failures import failure, tellable
 from .message_log import FORMS, LOGS
+from .payloads import ordered
 from .protocol import INLINE_FINAL_LIMIT, INLINE_RESULT_LIMIT, PAYLOAD_LIMIT, ResumeOptions, RunOptions, RunReport
 from .search_attributes import GRAPH, INTERRUPTS, STATUS, UPDATED_AT
 from .temporal_run import TemporalRun, tell_parent
@@ -74,7 +75,7 @@ class GraphWorkflow:
             raise failure(error) from tellable(error.__cause__)
         self._show_end()
         await workflow.wait_condition(workflow.all_handlers_finished)
-        return run.result()
+        return ordered(run.result())
 
     async def _start(self, run: TemporalRun, input: Any, options: RunOptions) -> None:
         with self._graph_errors():
@@ -163,7 +164,7 @@ class GraphWorkflow:
         memo = {**self._memo(run), "previous": workflow.info().run_id}
         upgrade = workflow.info().is_target_worker_deployment_version_changed()
         workflow.continue_as_new(
-            args=[None, following.to_wire()],
+            args=[None, ordered(following.to_wire())],
             memo={protocol.MEMO: memo},
             initial_versioning_behavior=workflow.ContinueAsNewVersioningBehavior.AUTO_UPGRADE if upgrade else None,
         )
@@ -264,7 +265,7 @@ class GraphWorkflow:
     @workflow.update(
         name=protocol.RESUME, description="Answer what the run waits for, and wait until it settles again."
     )
-    async def _resume_by_update(self, value: Any = None, options: dict[str, Any] | None = None) -> dict[str, Any]:
+    async def _resume_by_update(self, value: Any = None, options: dict[str, Any] | None = None) -> Any:
         run = await self._ready()
         read = ResumeOptions.from_wire(options)
         run.updates += 1
@@ -275,7 +276,7 @@ class GraphWorkflow:
         except OrisError as error:
             raise failure(error) from None
         await workflow.wait_condition(lambda: run.settled or run.continuing)
-        return self._report()
+        return ordered(self._report())
 
     @_resume_by_update.validator
     def _check_resume(self, value: Any = None, options: dict[str, Any] | None = None) -> None:
@@ -340,12 +341,12 @@ class GraphWorkflow:
             raise failure(error) from None
 
     @workflow.update(name=protocol.WAIT, description="Wait until the run ends or waits for people.")
-    async def _wait(self) -> dict[str, Any]:
+    async def _wait(self) -> Any:
         await workflow.wait_condition(lambda: self._broken is not None or not self._is_starting)
         if (run := self._run) is not None:
             run.updates += 1
             await workflow.wait_condition(lambda: run.settled or run.continuing)
-        return self._report()
+        return ordered(self._report())
 
     @workflow.signal(name=protocol.CHILD_WAITS, description="What a child workflow waits for.")
     def _child_waits(self, task_id: str, settled: bool, pending: list[dict[str, Any]]) -> None:
@@ -381,32 +382,32 @@ class GraphWorkflow:
     # --- queries -------------------------------------------------------------------------------------------------
 
     @workflow.query(name=protocol.QUERY_STATE, description="Status, state, next nodes and pending interrupts.")
-    def _query_state(self) -> dict[str, Any]:
-        return self._report(whole=True)
+    def _query_state(self) -> Any:
+        return ordered(self._report(whole=True))
 
     @workflow.query(
         name=protocol.QUERY_HISTORY,
         description="Checkpoints of a namespace, oldest first, with values or without; a page of at most 1 MB from a start.",
     )
-    def _query_history(self, namespace: str = "", values: bool = False, start: int = 0) -> dict[str, Any]:
+    def _query_history(self, namespace: str = "", values: bool = False, start: int = 0) -> Any:
         run = self._run
         found = [item for item in run.log.checkpoints if item.namespace == namespace] if run else []
         page = (self._snapshot(cast("TemporalRun", run), item, values=values) for item in found[start:])
-        return _page(page, len(found) - start)
+        return ordered(_page(page, len(found) - start))
 
     @workflow.query(
         name=protocol.QUERY_CHECKPOINT, description="One checkpoint, by id and namespace; null if there is none."
     )
-    def _query_checkpoint(self, checkpoint_id: str | None = None, namespace: str = "") -> dict[str, Any] | None:
+    def _query_checkpoint(self, checkpoint_id: str | None = None, namespace: str = "") -> Any:
         run = self._run
         found = None if run is None else run.log.find(checkpoint_id, namespace)
-        return None if run is None or found is None else self._snapshot(run, found, values=True)
+        return None if run is None or found is None else ordered(self._snapshot(run, found, values=True))
 
     @workflow.query(
         name=protocol.QUERY_SEED,
         description="What a replay or fork from a checkpoint starts with; null if there is none.",
     )
-    def _query_seed(self, checkpoint_id: str | None = None, namespace: str = "") -> dict[str, Any] | None:
+    def _query_seed(self, checkpoint_id: str | None = None, namespace: str = "") -> Any:
         run = self._run
         if run is None or not run.log.checkpoints:
             return None
@@ -414,23 +415,23 @@ class GraphWorkflow:
         found = run.log.first() if first else run.log.find(checkpoint_id, namespace)
         if found is None:
             return None
-        return {"id": found.id, "seed": run.seed_of(found), "interrupts": run.desk.count}
+        return ordered({"id": found.id, "seed": run.seed_of(found), "interrupts": run.desk.count})
 
     @workflow.query(
         name=protocol.QUERY_INTERRUPTS,
         description="Pending interrupts, in order, or all the run has asked; a page of at most 1 MB from a start.",
     )
-    def _query_interrupts(self, all: bool = False, start: int = 0) -> dict[str, Any]:
+    def _query_interrupts(self, all: bool = False, start: int = 0) -> Any:
         desk = self._run.desk if self._run else None
         items = [] if desk is None else list(desk.asked.values()) if all else desk.pending
-        return _page((item.to_wire() for item in items[start:]), len(items) - start)
+        return ordered(_page((item.to_wire() for item in items[start:]), len(items) - start))
 
     @workflow.query(name=protocol.QUERY_TIMELINE, description="What happened, oldest first; a page of at most 1 MB.")
-    def _query_timeline(self, after: int = 0) -> dict[str, Any]:
+    def _query_timeline(self, after: int = 0) -> Any:
         hidden = ("custom", "message", "updates")
         seen = [event for event in (self._run.log.events if self._run else ()) if event.seq > after]
         events = [event for event in seen if event.kind not in hidden]
-        return _page(({"seq": event.seq, **debug_info(event)} for event in events), len(events))
+        return ordered(_page(({"seq": event.seq, **debug_info(event)} for event in events), len(events)))
 
     @workflow.query(name=protocol.QUERY_GRAPH, description="The graph: Mermaid, state schema and digest.")
     def _query_graph(self) -> dict[str, Any]:
@@ -445,30 +446,30 @@ class GraphWorkflow:
     @workflow.query(
         name=protocol.QUERY_EVENTS, description="Events after a number, for streams; a page of at most 1 MB."
     )
-    def _query_events(self, after: int = 0) -> dict[str, Any]:
+    def _query_events(self, after: int = 0) -> Any:
         run = self._run
         if run is None:
             return {"run": 0, "settled": False, "items": [], "more": False}
         fresh = [event for event in run.log.events if event.seq > after]
         wires = ({**to_wire(event, "event"), "values": run.log.values_at(event)} for event in fresh)
-        return {"run": run.ordinal, "settled": run.settled, **_page(wires, len(fresh))}
+        return ordered({"run": run.ordinal, "settled": run.settled, **_page(wires, len(fresh))})
 
     @workflow.query(
         name=protocol.QUERY_FIELD, description="What an activity got by reference: a state field, a conversation."
     )
-    def _query_field(self, namespace: str, name: str, start: int = 0) -> dict[str, Any]:
+    def _query_field(self, namespace: str, name: str, start: int = 0) -> Any:
         run = cast("TemporalRun", self._run)
         if namespace in (LOGS, FORMS):
             wire: Any = run.logs.items(namespace, name)
         else:
             wire = run.engines[namespace].values.encoded(name).wire
         if not isinstance(wire, list):
-            return {"value": wire}
+            return ordered({"value": wire})
         end, size = start, 0
         while end < len(wire) and (end == start or size < _PAGE_BYTES):
             size += wire_size(wire[end])
             end += 1
-        return {"items": wire[start:end]}
+        return ordered({"items": wire[start:end]})
 
     @staticmethod
     def _snapshot(run: TemporalRun, checkpoint: Checkpoint, *, values: bool) -> dict[str, Any]:

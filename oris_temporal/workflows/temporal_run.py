@@ -38,6 +38,7 @@ from oris_temporal.models.retries import model_retry
 from .activity_calls import ActivityCalls, node_failure
 from .guard import guarded
 from .message_log import MessageLogs
+from .payloads import ordered
 from .protocol import (
     CHILD_WAITS,
     LLM,
@@ -425,13 +426,13 @@ class TemporalRun(Run):
 
         async def answer(item: Interrupt, value: Any) -> None:
             with suppress(ApplicationError):  # the child has ended, and its task tells the rest
-                await handle.signal("resume", args=[value, {"interrupt_id": item.id}])
+                await handle.signal("resume", args=[ordered(value), {"interrupt_id": item.id}])
 
         relay = self._children[task.id] = ChildRelay(self, engine, task, answer)
         try:
             result = await workflow.execute_child_workflow(
                 node.graph.name,
-                args=[given, options.to_wire()],
+                args=[ordered(given), ordered(options.to_wire())],
                 id=child_id,
                 task_queue=node.options.task_queue,
                 parent_close_policy=workflow.ParentClosePolicy.REQUEST_CANCEL,
@@ -461,7 +462,7 @@ async def tell_parent(task_id: str, settled: bool, pending: list[Interrupt]) -> 
     if parent is not None:
         handle = workflow.get_external_workflow_handle(parent.workflow_id, run_id=parent.run_id)
         with suppress(ApplicationError):  # a parent that is gone has nobody to ask
-            await handle.signal(CHILD_WAITS, args=[task_id, settled, [item.to_wire() for item in pending]])
+            await handle.signal(CHILD_WAITS, args=[task_id, settled, ordered([item.to_wire() for item in pending])])
 
 
 def _outcome(output: NodeOutput) -> Outcome:
