@@ -16,9 +16,10 @@ from oris_temporal.graph.compiled import CompiledGraph
 from oris_temporal.graph.config import read_config
 from oris_temporal.graph.control import MISSING, Command
 from oris_temporal.graph.duration import Duration, to_timedelta_or_none
-from oris_temporal.graph.errors import ConfigurationError, GraphNotFoundError, RunConflictError, ThreadNotFoundError
+from oris_temporal.graph.errors import GraphNotFoundError, RunConflictError, ThreadNotFoundError
 from oris_temporal.graph.interrupts import Interrupt
 from oris_temporal.graph.node import destination_wire
+from oris_temporal.graph.requests import check_answers, check_update
 from oris_temporal.graph.results import StateSnapshot, StreamChunk
 from oris_temporal.graph.signals import check_signal
 from oris_temporal.graph.wire import to_wire
@@ -197,6 +198,9 @@ class OrisClient:
             InterruptConflictError: An id was already answered differently, or rejected. The same answer again is no error.
             InvalidAnswerError: The answer does not fit the schema the interrupt declares.
         """
+        if by_id:
+            check_answers(value)
+        check_update(update, "state update")
         if checkpoint_id is not None:
             await self.replay(thread_id, checkpoint_id, wait=wait)
         options = ResumeOptions(
@@ -286,7 +290,8 @@ class OrisClient:
             InvalidUpdateError: The values do not fit the state.
             NodeNotFoundError: There is no node `as_node`.
         """
-        wire = self._wire(values, "state update")
+        check_update(values, "state update")
+        wire = self._wire({} if values is None else values, "state update")
         try:
             async with typed_errors(f"update the state of thread {thread_id!r}", thread_id):
                 result: str = await self._threads.handle(thread_id).execute_update(
@@ -384,15 +389,18 @@ class OrisClient:
             ThreadNotFoundError: The thread has no run.
             CheckpointNotFoundError: It has no such checkpoint.
             RunConflictError: `new_thread_id` exists already.
+            InvalidUpdateError: The update does not fit the state. Nothing is started.
+            NodeNotFoundError: There is no node `as_node`. Nothing is started.
         """
-        runs = await self._threads.runs(thread_id)
-        source, seed = await self._threads.seed(thread_id, runs, checkpoint_id)
+        check_update(update, "state update")
         edit = None
         if update is not None or as_node is not None:
-            edit = {"update": self._wire(update or {}, "state update"), "as_node": as_node}
+            edit = {"update": self._wire({} if update is None else update, "state update"), "as_node": as_node}
+        runs = await self._threads.runs(thread_id)
+        source, seed = await self._threads.seed(thread_id, runs, checkpoint_id, edit)
         number = 1
         while True:
-            fork_id = new_thread_id or f"{thread_id}/fork/{number}"
+            fork_id = new_thread_id if new_thread_id is not None else f"{thread_id}/fork/{number}"
             options = RunOptions(seed=seed["seed"], parent=seed["id"], edit=edit)
             launch = self._make_launch(
                 source.graph,
@@ -623,6 +631,11 @@ class OrisClient:
         continue_as_new_after: int | None = None,
     ) -> Launch:
         own = graph if isinstance(graph, CompiledGraph) else None
+        if thread_id is None:
+            thread_id = (config or {}).get("configurable", {}).get("thread_id")
+        thread_id = uuid4().hex if thread_id is None else thread_id
+        if not isinstance(input, str):
+            check_update(input, f"input of {own.name if own is not None else graph}")
         summary = input if isinstance(input, str) else None
         if own is not None and not (from_last_state and input is None):
             input = own.input_wire(input)
@@ -634,7 +647,7 @@ class OrisClient:
         )
         launch = self._make_launch(
             own.name if own is not None else cast("str", graph),
-            thread_id or (config or {}).get("configurable", {}).get("thread_id") or uuid4().hex,
+            thread_id,
             to_wire(input, "input"),
             options,
             summary=summary,
@@ -666,8 +679,6 @@ class OrisClient:
         parent: str | None = None,
         task_queue: str | None = None,
     ) -> Launch:
-        if not thread_id.strip():
-            raise ConfigurationError("A thread id must not be empty.")
         if self.id_prefix:
             options.thread_id = thread_id
         attributes = {GRAPH: graph, STATUS: "running", TENANT: tenant, PARENT: parent}

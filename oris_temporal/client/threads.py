@@ -11,9 +11,18 @@ from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.service import RPCError
 
-from oris_temporal.graph.errors import CheckpointNotFoundError, NotInterruptedError, OrisError, RunPausedError
+from oris_temporal.graph.errors import (
+    CheckpointNotFoundError,
+    GraphError,
+    NotInterruptedError,
+    OrisError,
+    RunPausedError,
+    error_class,
+)
 from oris_temporal.graph.interrupts import Interrupt
+from oris_temporal.graph.requests import check_thread_id
 from oris_temporal.workflows import protocol
+from oris_temporal.workflows.payloads import ordered
 from oris_temporal.workflows.protocol import RunReport
 
 from . import lookup
@@ -48,8 +57,12 @@ class Threads:
         self.id_prefix = id_prefix
 
     def workflow_id(self, thread_id: str) -> str:
-        """Workflow id of a thread."""
-        return f"{self.id_prefix}{thread_id}"
+        """Workflow id of a thread.
+
+        Raises:
+            InvalidThreadIdError: It is none that a thread could have.
+        """
+        return f"{self.id_prefix}{check_thread_id(thread_id, self.id_prefix)}"
 
     def thread_of(self, workflow_id: str) -> str:
         """Thread of a workflow id."""
@@ -191,14 +204,26 @@ class Threads:
             }  # a run knows best what it took over
         return list(asked.values())
 
-    async def seed(self, thread_id: str, runs: list[Found], checkpoint_id: str | None) -> tuple[Found, dict[str, Any]]:
+    async def seed(
+        self, thread_id: str, runs: list[Found], checkpoint_id: str | None, edit: dict[str, Any] | None = None
+    ) -> tuple[Found, dict[str, Any]]:
         """The run that has a checkpoint, and what a run that starts there is given.
+
+        Args:
+            thread_id: The thread.
+            runs: Its runs.
+            checkpoint_id: The checkpoint.
+            edit: The ``update`` and ``as_node`` that the new run is to begin with.
 
         Raises:
             CheckpointNotFoundError: None of them has it.
+            GraphError: The edit does not fit.
         """
+        args = [checkpoint_id] if edit is None else [checkpoint_id, "", ordered(edit)]
         for found in runs:
-            seed = await self.query(thread_id, found, protocol.QUERY_SEED, checkpoint_id)
+            seed = await self.query(thread_id, found, protocol.QUERY_SEED, *args)
+            if seed is not None and (refusal := seed.get("refusal")) is not None:
+                raise (error_class(refusal["type"]) or GraphError)(refusal["message"], **refusal["details"])
             if seed is not None:
                 return found, seed
         raise no_checkpoint(thread_id, checkpoint_id)

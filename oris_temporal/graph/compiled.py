@@ -15,6 +15,7 @@ from .limits import Limits
 from .mermaid import draw
 from .messages import Message
 from .node import Node
+from .requests import check_update
 from .results import InvokeResult, StateSnapshot, StreamChunk
 from .state import StateSchema, Write
 from .subgraph import Subgraph
@@ -204,6 +205,7 @@ class CompiledGraph:
                     "Pass an object with its fields."
                 )
             given = {"messages": [Message.human(given)]}
+        check_update(given, f"input of {self.name}")
         wire = self.schema.update_wire(given, f"input of {self.name}")
         self.schema.apply(self.schema.initial(), [Write(f"input of {self.name}", wire)])
         return wire

@@ -315,6 +315,10 @@ class ConfigurationError(OrisError):
     """Settings, command-line arguments or an optional dependency are missing or wrong."""
 
 
+class InvalidThreadIdError(ConfigurationError):
+    """A thread id is empty or longer than Temporal takes."""
+
+
 def error_class(name: str) -> type[OrisError] | None:
     """Find an error class of this package by its class name, as found in a Temporal failure's type."""
     found = globals().get(name)

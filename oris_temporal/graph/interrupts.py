@@ -24,9 +24,9 @@ from .errors import (
     InterruptConflictError,
     InterruptNotFoundError,
     InterruptOutsideRunError,
-    InvalidAnswerError,
     NotInterruptedError,
 )
+from .requests import check_answers
 from .wire import to_wire
 
 InterruptKind = Literal["interrupt", "before", "after"]
@@ -194,9 +194,7 @@ class InterruptDesk:
             InvalidAnswerError: An answer that does not fit the declared schema.
         """
         if by_id:
-            if not isinstance(value, Mapping) or not value:
-                raise InvalidAnswerError("Resuming by id takes an object of interrupt id to answer.")
-            answers = dict(value)
+            answers = dict(check_answers(value))
         elif interrupt_id is not None:
             answers = {interrupt_id: value}
         else:

@@ -20,9 +20,11 @@ def read_modes(mode: str | Sequence[str]) -> list[str]:
     """Check the modes asked for.
 
     Raises:
-        StreamModeError: One of them does not exist.
+        StreamModeError: There is none, or one of them does not exist.
     """
     modes = [mode] if isinstance(mode, str) else list(mode)
+    if not modes:
+        raise StreamModeError(f"A stream needs at least one mode; there are {', '.join(MODES)}.")
     if unknown := [item for item in modes if item not in MODES]:
         raise StreamModeError(f"Unknown stream mode {unknown[0]!r}; there are {', '.join(MODES)}.")
     return modes

@@ -13,8 +13,10 @@ from .engine import check_edit
 from .errors import EmptyInputError, InvalidUpdateError, NotInterruptedError, RunConflictError, ThreadNotFoundError
 from .local import LocalRun
 from .records import Checkpoint
+from .requests import check_thread_id, check_update
 from .results import InvokeResult, StateSnapshot, StreamChunk
 from .run import Edit
+from .signals import check_signal
 from .snapshot import engine_state_from_wire
 from .state import isolate
 from .streaming import is_visible, project, read_modes, trace_of
@@ -82,6 +84,7 @@ class ThreadStore:
 
     async def signal(self, config: Mapping[str, Any], name: str, value: Any) -> None:
         """See `CompiledGraph.signal`."""
+        check_signal(name)
         self._runs(read_config(config)["configurable"])[-1].receive_signal(name, value)
 
     # --- state ---------------------------------------------------------------------------------------------------
@@ -118,6 +121,7 @@ class ThreadStore:
                 "edit that of its parent, without checkpoint_ns."
             )
         run, checkpoint = self._find(configurable)
+        check_update(values, f"update of the state of {self.graph.name}")
         update = self.graph.schema.update_wire(values, f"update_state of {self.graph.name}")
         if self._is_live(run) and "checkpoint_id" not in configurable:
             waited = run.settled
@@ -143,7 +147,8 @@ class ThreadStore:
             raise InvalidUpdateError(
                 f"Graph {self.graph.name}: give either an input, for a fresh run, or a checkpoint_id, to go on from there."
             )
-        thread_id = str(config["configurable"].setdefault("thread_id", uuid4().hex))
+        given_id = config["configurable"].get("thread_id")
+        thread_id = uuid4().hex if given_id is None else check_thread_id(str(given_id))
         wire = self.graph.input_wire(given)
         before = self._threads.get(thread_id, [])
         if before and self._is_live(before[-1]) and not before[-1].settled:
@@ -174,6 +179,7 @@ class ThreadStore:
     ) -> tuple[LocalRun, int]:
         run, checkpoint = self._find(config["configurable"])
         edits = command.update is not None or bool(command.destinations)
+        check_update(command.update, f"update of the state of {self.graph.name}")
         if "checkpoint_id" in config["configurable"]:
             edit = None
             if edits:
@@ -237,7 +243,7 @@ class ThreadStore:
 
     def _runs(self, configurable: Mapping[str, Any]) -> list[LocalRun]:
         thread_id = configurable.get("thread_id")
-        runs = self._threads.get(str(thread_id), [])
+        runs = self._threads.get("" if thread_id is None else check_thread_id(str(thread_id)), [])
         if not runs:
             raise ThreadNotFoundError(
                 f"Graph {self.graph.name} has no thread {thread_id!r} in this process.", thread_id=thread_id

@@ -12,6 +12,7 @@ from temporalio.common import RawValue
 
 from oris_temporal.graph.compiled import CompiledGraph
 from oris_temporal.graph.control import Command
+from oris_temporal.graph.engine import check_edit
 from oris_temporal.graph.errors import GraphError, NotInterruptedError, OrisError, PayloadTooLargeError, error_line
 from oris_temporal.graph.records import Checkpoint, EngineState
 from oris_temporal.graph.run import Edit
@@ -405,9 +406,11 @@ class GraphWorkflow:
 
     @workflow.query(
         name=protocol.QUERY_SEED,
-        description="What a replay or fork from a checkpoint starts with; null if there is none.",
+        description="What a replay or fork from a checkpoint starts with; null if there is none, a refusal if an edit does not fit.",
     )
-    def _query_seed(self, checkpoint_id: str | None = None, namespace: str = "") -> Any:
+    def _query_seed(
+        self, checkpoint_id: str | None = None, namespace: str = "", edit: dict[str, Any] | None = None
+    ) -> Any:
         run = self._run
         if run is None or not run.log.checkpoints:
             return None
@@ -415,6 +418,11 @@ class GraphWorkflow:
         found = run.log.first() if first else run.log.find(checkpoint_id, namespace)
         if found is None:
             return None
+        if edit is not None:
+            try:
+                check_edit(self.graph, found.values, edit["update"], as_node=edit["as_node"], goto=())
+            except OrisError as error:
+                return {"refusal": {"type": type(error).__name__, "message": error.message, "details": error.details}}
         return ordered({"id": found.id, "seed": run.seed_of(found), "interrupts": run.desk.count})
 
     @workflow.query(

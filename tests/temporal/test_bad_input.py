@@ -26,16 +26,19 @@ from oris_temporal import (
 )
 from oris_temporal.devserver import DevServer
 from oris_temporal.graph.errors import (
-    ConfigurationError,
     EmptyInputError,
     GraphNotFoundError,
+    InvalidAnswerError,
+    InvalidThreadIdError,
     InvalidUpdateError,
+    NodeNotFoundError,
     NoWorkerError,
     OrisError,
     PayloadTooLargeError,
     SerializationError,
     ServerUnreachableError,
     StateTooLargeError,
+    StreamModeError,
     ThreadNotFoundError,
 )
 
@@ -113,9 +116,92 @@ async def test_no_server_is_reported() -> None:
     assert [type(result) for result in results] == [ServerUnreachableError] * len(results)
 
 
-async def test_an_empty_thread_id(client: OrisClient) -> None:
-    with pytest.raises(ConfigurationError):
-        await client.run("asking", " ", {"answers": []})
+@pytest.mark.parametrize("bad", ["", " ", "t" * 1_001, "ä" * 501])
+async def test_a_thread_id_that_none_can_have(client: OrisClient, bad: str) -> None:
+    for call in (
+        client.run("asking", bad, {"answers": []}),
+        client.start("asking", bad, {"answers": []}),
+        client.run("asking", None, {"answers": []}, config={"configurable": {"thread_id": bad}}),
+        client.resume(bad, 1),
+        client.inspect(bad),
+        client.signal(bad, "go"),
+        client.update_state(bad, {}),
+        client.cancel(bad),
+    ):
+        with pytest.raises(InvalidThreadIdError):
+            await call
+
+
+async def test_the_longest_thread_id(client: OrisClient, serve: Serve, thread: str) -> None:
+    longest = thread.ljust(1_000, "x")
+    async with serve(review):
+        await client.start("review", longest, {})
+        assert (await client.inspect(longest)).thread_id == longest
+
+
+# --- requests that are refused before anything is sent ---------------------------------------------------------------
+
+
+@pytest.fixture
+async def waiting(client: OrisClient, serve: Serve, thread: str) -> AsyncIterator[str]:
+    """A thread that asks."""
+    async with serve(asking("left")):
+        await client.run("asking", thread, {"answers": []})
+        yield thread
+
+
+async def test_updates_that_are_no_objects(client: OrisClient, waiting: str) -> None:
+    for call in (
+        client.update_state(waiting, "x"),
+        client.resume(waiting, update=3),
+        client.fork(waiting, update=["x"]),
+    ):
+        with pytest.raises(InvalidUpdateError, match="must be an object"):
+            await call
+    assert (await client.inspect(waiting)).status == "interrupted"
+
+
+async def test_an_edit_without_values(client: OrisClient, waiting: str) -> None:
+    await client.update_state(waiting, None)
+    assert (await client.inspect(waiting)).values == {"answers": []}
+
+
+@pytest.mark.parametrize("answers", ["yes", [], {}, None])
+async def test_answers_by_id_that_are_no_object(client: OrisClient, waiting: str, answers: Any) -> None:
+    with pytest.raises(InvalidAnswerError, match="object of interrupt id"):
+        await client.resume(waiting, answers, by_id=True)
+    await client.resume(waiting, "yes")
+    with pytest.raises(InvalidAnswerError):
+        await client.resume(waiting, answers, by_id=True)
+
+
+async def test_a_signal_without_a_name(client: OrisClient, waiting: str) -> None:
+    with pytest.raises(InvalidUpdateError, match="name of a signal"):
+        await client.signal(waiting, "")
+
+
+async def test_a_stream_without_a_mode(client: OrisClient, waiting: str) -> None:
+    with pytest.raises(StreamModeError, match="at least one mode"):
+        async for _ in client.stream(waiting, mode=[]):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("edit", "error"),
+    [
+        ({"update": {"answers": [1]}}, InvalidUpdateError),
+        ({"update": {"nowhere": 1}}, InvalidUpdateError),
+        ({"update": {}, "as_node": "nobody"}, NodeNotFoundError),
+    ],
+    ids=["wrong type", "unknown field", "unknown node"],
+)
+async def test_a_fork_with_a_bad_edit_starts_nothing(
+    client: OrisClient, waiting: str, edit: dict[str, Any], error: type[OrisError]
+) -> None:
+    with pytest.raises(error, match="asking"):
+        await client.fork(waiting, **edit)
+    with pytest.raises(ThreadNotFoundError):
+        await client.inspect(f"{waiting}/fork/1")
 
 
 # --- inputs --------------------------------------------------------------------------------------------------------
@@ -143,7 +229,14 @@ async def test_with_the_graph_at_hand_a_bad_input_starts_nothing(
 
 
 @pytest.mark.parametrize(
-    ("given", "error"), [({"answers": [object()]}, SerializationError), ({"answers": [HUGE]}, PayloadTooLargeError)]
+    ("given", "error"),
+    [
+        ({"answers": [object()]}, SerializationError),
+        ({"answers": [HUGE]}, PayloadTooLargeError),
+        ([1], InvalidUpdateError),
+        (3, InvalidUpdateError),
+    ],
+    ids=["no JSON", "3 MB", "a list", "a number"],
 )
 async def test_by_name_what_cannot_be_sent_starts_nothing(
     client: OrisClient, thread: str, given: Any, error: type[OrisError]
@@ -163,9 +256,8 @@ async def test_by_name_what_cannot_be_sent_starts_nothing(
         ({"nowhere": 1}, "invalid_update"),
         ("text", "invalid_update"),
         (None, "empty_input"),
-        ([1], "invalid_update"),
     ],
-    ids=["wrong type", "unknown field", "text", "none", "a list"],
+    ids=["wrong type", "unknown field", "text", "none"],
 )
 async def test_by_name_an_input_that_does_not_fit_fails_the_run(
     client: OrisClient, serve: Serve, thread: str, given: Any, code: str

@@ -10,7 +10,7 @@ import pytest
 from temporal_support import Serve, eventually
 
 from oris_temporal import END, START, CompiledGraph, Context, OrisClient, StateGraph
-from oris_temporal.graph.errors import CheckpointNotFoundError, RunConflictError
+from oris_temporal.graph.errors import CheckpointNotFoundError, NodeNotFoundError, RunConflictError, ThreadNotFoundError
 
 
 class Log(TypedDict, total=False):
@@ -155,6 +155,7 @@ async def test_what_is_not_there_is_said_and_nothing_starts(client: OrisClient, 
         with pytest.raises(CheckpointNotFoundError):
             await client.fork(done, "0001-000099")
         assert (await client.inspect(done)).run == 1
-        fork = await client.fork(done, "0001-000002", as_node="nobody")
-        assert fork.error is not None
-        assert (fork.status, fork.error["code"]) == ("failed", "node_not_found")
+        with pytest.raises(NodeNotFoundError, match="nobody"):
+            await client.fork(done, "0001-000002", as_node="nobody")
+        with pytest.raises(ThreadNotFoundError):
+            await client.inspect(f"{done}/fork/1")

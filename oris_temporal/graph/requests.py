@@ -1,0 +1,63 @@
+"""What callers ask of a run, checked on every host before anything happens."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from .errors import InvalidAnswerError, InvalidThreadIdError, InvalidUpdateError
+
+THREAD_ID_BYTES = 1_000
+"""Longest thread id: Temporal takes workflow ids of so many bytes (docs: self-hosted defaults, ``limit.maxIDLength``)."""
+
+
+def check_thread_id(thread_id: Any, prefix: str = "") -> str:
+    """A thread id that every host takes.
+
+    Args:
+        thread_id: The id.
+        prefix: What is put before it to make a workflow id.
+
+    Raises:
+        InvalidThreadIdError: It is empty, too long, or no text.
+    """
+    if not isinstance(thread_id, str):
+        raise InvalidThreadIdError(f"A thread id is text, not {type(thread_id).__name__}.")
+    if not thread_id.strip():
+        raise InvalidThreadIdError("A thread id must not be empty.")
+    if (size := len(f"{prefix}{thread_id}".encode(errors="replace"))) > THREAD_ID_BYTES:
+        raise InvalidThreadIdError(
+            f"A thread id may have {THREAD_ID_BYTES - len(prefix.encode()):,} bytes; {thread_id[:40]!r}... makes {size:,}."
+        )
+    return thread_id
+
+
+def check_update(update: Any, what: str) -> None:
+    """Refuse an update, or an input, that is no object.
+
+    Args:
+        update: An object with state fields, an instance of a dataclass or model, or ``None``.
+        what: What it is, for the error.
+
+    Raises:
+        InvalidUpdateError: It is something else.
+    """
+    is_instance = dataclasses.is_dataclass(update) and not isinstance(update, type)
+    if update is not None and not is_instance and not isinstance(update, Mapping | BaseModel):
+        raise InvalidUpdateError(
+            f"The {what} must be an object with state fields, not {type(update).__name__}: {update!r:.100}."
+        )
+
+
+def check_answers(answers: Any) -> Mapping[str, Any]:
+    """Answers by interrupt id.
+
+    Raises:
+        InvalidAnswerError: It is no object, or there are none.
+    """
+    if not isinstance(answers, Mapping) or not answers:
+        raise InvalidAnswerError("Resuming by id takes an object of interrupt id to answer.")
+    return answers
