@@ -7,6 +7,7 @@ import functools
 import operator
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from enum import Enum
 from typing import Annotated, Any, NewType
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
@@ -227,8 +228,18 @@ class _Survey:
             self.factories[place.owner] = schema["default_factory"]
         if kind in _WITHOUT_JSON and place.writer is None:
             self._refuse(place, f"is {_WITHOUT_JSON[kind]}, which has no JSON form. Use plain data")
-        if kind == "dict" and (keys := schema.get("keys_schema", {}).get("type")) in _NO_KEYS:
+        if kind == "dict" and (keys := _lost_keys(schema.get("keys_schema", {}))):
             self._refuse(place, f"is a dict with keys of type {keys}, which JSON writes as text. Use a list of pairs")
+        if kind == "literal" and any(
+            isinstance(item, Enum) and not isinstance(item, str | int) for item in schema["expected"]
+        ):
+            self._refuse(place, "is a Literal of enum members, which JSON writes as their values. Use the enum itself")
+        if kind == "json" and place.writer is None:
+            self._refuse(place, "is Json, which is read from text but written as what it holds. Use the type it holds")
+        if schema.get("computed_fields") and place.config.get("extra_fields_behavior") == "forbid":
+            self._refuse(
+                place, "has computed fields, which JSON shows and extra='forbid' then refuses. Drop one of them"
+            )
         if schema.get("serialization_exclude") is True:
             self._refuse(place, "has exclude=True, so it is lost when the state is written. Leave it out of the class")
         if _masks(place.writer):
@@ -254,6 +265,16 @@ class _Survey:
 
     def _refuse(self, place: _Place, problem: str) -> None:
         raise GraphCompileError(f"{self.where}: {place.owner or 'its type'} {problem}.")
+
+
+def _lost_keys(schema: Mapping[str, Any]) -> str | None:
+    """Type of the keys of a dict, if they do not come back from text."""
+    kind: str | None = schema.get("type")
+    if kind == "enum" and not schema.get("sub_type"):
+        values = [member.value for member in schema["members"]]
+    else:
+        values = schema["expected"] if kind == "literal" else []
+    return kind if kind in _NO_KEYS or not all(isinstance(value, str) for value in values) else None
 
 
 def _masks(writer: Any) -> bool:

@@ -9,10 +9,11 @@ import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
-from typing import Annotated, Any, TypedDict
+from enum import Enum
+from typing import Annotated, Any, Literal, TypedDict
 
 import pytest
-from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, SecretStr, field_serializer
+from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, Json, SecretStr, computed_field, field_serializer
 
 from oris_temporal import END, START, StateGraph
 from oris_temporal.graph.errors import GraphCompileError, InvalidUpdateError
@@ -194,6 +195,21 @@ class Raw(BaseModel):
     data: bytes
 
 
+class Level(Enum):
+    LOW = 1
+
+
+class Closed(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    n: int
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def double(self) -> int:
+        return 2 * self.n
+
+
 def one_field(annotation: Any) -> type:
     return dataclasses.make_dataclass("Order", [("x", annotation)])
 
@@ -209,6 +225,11 @@ class TestWhatIsRefused:
             (Base64Bytes, r"Annotate it as bytes"),
             (dict[tuple[int, int], str], r"keys of type tuple.*list of pairs"),
             (list[dict[str, dict[str | None, int]]], r"keys of type nullable"),
+            (dict[Level, int], r"keys of type enum"),
+            (dict[Literal[1, "a"], int], r"keys of type literal"),
+            (Literal[Level.LOW], r"is a Literal of enum members.*the enum itself"),
+            (Json[list[int]], r"is Json.*the type it holds"),
+            (Closed, r"Closed has computed fields.*extra='forbid'"),
             (Callable[[int], int], r"is a function"),
             (type[int], r"is a class"),
             (Iterable[int], r"is an iterator"),
