@@ -165,7 +165,7 @@ class _Dev:
         else:
             self._env |= {"TEMPORAL_ADDRESS": args.address} if args.address else {}
             self._env |= {"TEMPORAL_NAMESPACE": args.namespace} if args.namespace else {}
-            await self._call.connect()  # so that a wrong address is told before anything starts
+            await self._check_server()
         self._env |= {"ORIS_TASK_QUEUE": self._call.task_queue, "ORIS_GRAPHS": ",".join(self._names)}
         if ui:
             self._env["ORIS_TEMPORAL_UI"] = ui
@@ -181,6 +181,16 @@ class _Dev:
             api=self._facade.url,
             docs=f"{self._facade.url}/docs",
         )
+
+    async def _check_server(self) -> None:
+        """Tell a wrong address before anything starts."""
+        try:
+            await self._call.connect()
+        except ServerUnreachableError as error:
+            message = error.message.partition(" Set TEMPORAL_ADDRESS")[0]
+            raise ServerUnreachableError(
+                f"{message} Without --address and TEMPORAL_ADDRESS, dev starts a server of its own."
+            ) from error
 
     def _start_worker(self) -> None:
         arguments = ["--quiet", "--grace", "2s"]

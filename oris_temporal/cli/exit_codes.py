@@ -43,7 +43,7 @@ class Exit(IntEnum):
     """The run still runs; ``--wait`` ended first."""
 
     STOPPED = 130
-    """Ctrl-C."""
+    """Ctrl-C, where that does not end in order, as it does for ``dev`` and ``worker``."""
 
 
 TABLE = """\
@@ -56,7 +56,7 @@ exit codes:
   5  no such thread, checkpoint, interrupt, node, graph or namespace
   6  the server does not answer, no worker serves the queue, or the namespace is not set up
   7  the run still runs: --wait ended first
-  130  stopped by Ctrl-C
+  130  stopped by Ctrl-C; dev and worker: 0
 """
 
 _BY_STATUS: dict[RunStatus, Exit] = {

@@ -12,6 +12,7 @@ from oris_temporal.graph.errors import OrisError
 from oris_temporal.graph.wire import to_wire
 
 from .style import paint
+from .words import printable, printable_json, shortened, with_options
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,24 +34,32 @@ class Output:
             record: The answer as data: what ``--json`` prints.
             text: The answer for people.
         """
-        print(json.dumps(as_json(record), indent=2, ensure_ascii=False) if self.json else text, flush=True)
+        self._print(record, text, indent=2)
 
     def item(self, record: Any, text: str) -> None:
         """Print one item of an answer that comes piece by piece; as JSON, one line each."""
-        print(json.dumps(as_json(record), ensure_ascii=False) if self.json else text, flush=True)
+        self._print(record, text, indent=None)
 
     def note(self, text: str) -> None:
         """Tell a person something beside the answer."""
         if not (self.json or self.quiet):
-            print(text, file=sys.stderr, flush=True)
+            print(printable(text), file=sys.stderr, flush=True)
 
     def error(self, error: OrisError) -> None:
         """Report an error: one sentence, or as JSON ``{"error": {"code", "message", "details"}}``."""
+        message = with_options(error.message)
         if self.json:
-            wire = {"code": error.code, "message": error.message, "details": to_wire(error.details, "details")}
-            print(json.dumps({"error": wire}, ensure_ascii=False), file=sys.stderr, flush=True)
-            return
-        print(paint("error: ", "red", sys.stderr) + error.message, file=sys.stderr, flush=True)
+            wire = {"code": error.code, "message": message, "details": to_wire(error.details, "details")}
+            text = printable_json(json.dumps({"error": wire}, ensure_ascii=False))
+        else:
+            text = paint("error: ", "red", sys.stderr) + printable(shortened(message))
+        print(text, file=sys.stderr, flush=True)
+
+    def _print(self, record: Any, text: str, *, indent: int | None) -> None:
+        if self.json:
+            print(printable_json(json.dumps(as_json(record), indent=indent, ensure_ascii=False)), flush=True)
+        else:
+            print(printable(text), flush=True)
 
 
 def as_json(record: Any) -> Any:

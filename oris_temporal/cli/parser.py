@@ -7,11 +7,11 @@ import shutil
 import textwrap
 from collections.abc import Callable, Sequence
 from importlib import import_module, metadata
-from typing import NoReturn, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 from .call import Handler
 from .exit_codes import TABLE
-from .values import UsageError, duration
+from .values import UsageError, duration, thread_id
 
 _MODULES = ("dev", "worker", "runs", "reading", "streaming", "graphs", "verify", "setup", "demo")
 
@@ -33,6 +33,13 @@ class Parser(argparse.ArgumentParser):
         """Report a wrong command line."""
         sentence = message[:1].upper() + message[1:].rstrip(".")
         raise UsageError(f"{sentence}. See: {self.prog} --help")
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse; arguments that nobody knows are reported by the command that was given them."""
+        parsed, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            parsed.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return parsed
 
 
 def build_parser() -> Parser:
@@ -78,7 +85,7 @@ def add_command(
         formatter_class=_Help,
         allow_abbrev=False,
     )
-    parser.set_defaults(handler=handler, address=None, namespace=None, task_queue=None, graphs=None)
+    parser.set_defaults(handler=handler, parser=parser, address=None, namespace=None, task_queue=None, graphs=None)
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")
     parser.add_argument("--quiet", action="store_true", help="print no progress and no notes")
     parser.add_argument("--debug", action="store_true", help="log everything, and show where an error comes from")
@@ -113,7 +120,7 @@ def graphs(parser: argparse.ArgumentParser) -> None:
 
 def thread(parser: argparse.ArgumentParser) -> None:
     """Which thread."""
-    parser.add_argument("thread", metavar="THREAD", help="thread id")
+    parser.add_argument("thread", type=thread_id, metavar="THREAD", help="thread id")
 
 
 def wait(parser: argparse.ArgumentParser) -> None:

@@ -20,6 +20,7 @@ from oris_temporal.graph.streaming import make_cursor
 
 from .render import compact
 from .style import one_line, paint, terminal_width, width_of
+from .words import printable
 
 _FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 _FRAME_SECONDS = 0.1
@@ -100,7 +101,7 @@ class Progress:
     def say(self, text: str) -> None:
         """Print a line between the others."""
         self.clear()
-        print(text, file=self._stream, flush=True)
+        print(printable(text), file=self._stream, flush=True)
 
     def clear(self) -> None:
         """Take the live line away."""

@@ -11,8 +11,8 @@ from oris_temporal.graph.records import RunStatus
 from . import render
 from .call import Call, online
 from .exit_codes import Exit, exit_of_status
-from .parser import Commands, add_command, connection, thread, wait
-from .values import count
+from .parser import Commands, add_command, connection, thread
+from .values import count, duration, thread_id
 
 
 def add_commands(commands: Commands) -> None:
@@ -26,20 +26,30 @@ def add_commands(commands: Commands) -> None:
     parser.add_argument("--limit", type=count, default=50, metavar="N", help="most to list (default: 50)")
     parser.add_argument("--offset", type=int, default=0, metavar="N", help="how many to skip")
 
-    add_command(
+    parser = add_command(
         commands,
         "inspect",
         online(inspect),
         "show a thread's latest run in full",
         "With --wait it first waits until the run settles, and the exit code tells how.",
-        options=[thread, connection, wait],
+        options=[thread, connection],
+    )
+    parser.add_argument(
+        "--wait",
+        type=duration,
+        metavar="TIME",
+        help="wait until the run settles, at most so long (default: do not wait)",
     )
 
     parser = add_command(
         commands, "interrupts", online(interrupts), "list what runs wait for, newest first", options=[connection]
     )
-    parser.add_argument("thread", nargs="?", metavar="THREAD", help="only this thread")
-    parser.add_argument("--all", action="store_true", help="with a thread: also what was answered or rejected")
+    parser.add_argument("thread", nargs="?", type=thread_id, metavar="THREAD", help="only this thread")
+    parser.add_argument(
+        "--all",
+        action="store_true",
+        help="with a thread: also what was answered, rejected, or dropped because its run ended",
+    )
 
     parser = add_command(
         commands, "history", online(history), "list a thread's checkpoints, oldest first", options=[thread, connection]
@@ -88,7 +98,7 @@ async def inspect(call: Call, client: OrisClient) -> int:
         await client.result(args.thread, wait=args.wait)
     info = await client.inspect(args.thread)
     link = call.link(client.temporal, f"{client.id_prefix}{info.thread_id}", info.run_id)
-    call.out.answer(info, render.info(info, link))
+    call.out.answer(info, render.info(info, link, hint=not call.out.quiet))
     return Exit.OK if args.wait is None else exit_of_status(info.status)
 
 

@@ -19,7 +19,7 @@ _VALUE_CHARACTERS = 2_000
 
 def moment(at: datetime | None) -> str:
     """A time of day, in the local time zone."""
-    return f"{at.astimezone():%Y-%m-%d %H:%M:%S}" if at is not None else ""
+    return f"{at.astimezone():%Y-%m-%d %H:%M:%S %Z}" if at is not None else ""
 
 
 def compact(value: Any) -> str:
@@ -65,8 +65,8 @@ def _message(message: dict[str, Any]) -> str:
     return f"{paint(str(message['message_type']), 'dim')}  {text}"
 
 
-def result(run: RunResult, link: str) -> str:
-    """How far a run got, and what to do next."""
+def result(run: RunResult, link: str, *, hint: bool = True) -> str:
+    """How far a run got, and with a hint what to do next."""
     parts = [
         fields(
             [
@@ -83,13 +83,13 @@ def result(run: RunResult, link: str) -> str:
     if run.interrupts:
         parts.append(waits_for(run.interrupts))
     parts.append(f"{paint('state', 'dim')}\n{state(run.values)}")
-    if run.interrupts:
+    if run.interrupts and hint:
         parts.append(how_to_answer(run.thread_id, run.interrupts))
     return "\n\n".join(parts)
 
 
-def info(run: RunInfo, link: str) -> str:
-    """One thread in full."""
+def info(run: RunInfo, link: str, *, hint: bool = True) -> str:
+    """One thread in full, and with a hint what to do next."""
     parts = [
         fields(
             [
@@ -114,7 +114,7 @@ def info(run: RunInfo, link: str) -> str:
     if run.interrupts:
         parts.append(waits_for(run.interrupts))
     parts.append(f"{paint('state', 'dim')}\n{state(run.values)}")
-    if run.interrupts:
+    if run.interrupts and hint:
         parts.append(how_to_answer(run.thread_id, run.interrupts))
     return "\n\n".join(parts)
 
@@ -159,11 +159,12 @@ def interrupts(asked: Sequence[Interrupt]) -> str:
     if not asked:
         return "Nothing waits for an answer."
     answered = any(item.status != "pending" for item in asked)
-    headers = ["INTERRUPT", "THREAD", "NODE", "ASKED", *(["STATUS", "ANSWER"] if answered else []), "QUESTION"]
+    headers = ["INTERRUPT", "NODE", "ASKED", *(["STATUS", "ANSWER", "BY"] if answered else []), "QUESTION"]
     rows = []
     for item in asked:
-        more = [item.status, "" if item.status == "pending" else compact(item.answer)] if answered else []
-        rows.append([item.id, item.thread_id, item.node, moment(item.created_at), *more, _question(item)])
+        answer = item.answer if isinstance(item.answer, str) and item.status == "rejected" else compact(item.answer)
+        more = [item.status, "" if item.status == "pending" else answer, item.author or ""] if answered else []
+        rows.append([item.id, item.node, moment(item.created_at), *more, _question(item)])
     return table(headers, rows)
 
 
@@ -204,7 +205,7 @@ def timeline(events: Sequence[TimelineEvent]) -> str:
     """A list of events."""
     rows = [
         [
-            f"{event.at.astimezone():%H:%M:%S.%f}"[:-3],
+            f"{event.at.astimezone():%H:%M:%S.%f}"[:-3] + f"{event.at.astimezone(): %Z}",
             "" if event.step is None else str(event.step),
             event.kind,
             event.node or "",

@@ -5,23 +5,27 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
 from oris_temporal.client import OrisClient, RunHandle, RunResult
 from oris_temporal.client.lookup import find
+from oris_temporal.client.waiting import why_stuck
+from oris_temporal.graph.compiled import CompiledGraph
 from oris_temporal.graph.control import MISSING
 from oris_temporal.graph.duration import Duration
+from oris_temporal.graph.records import RunStatus
 
 from . import render
 from .call import Call, online
 from .exit_codes import Exit, exit_of_status
-from .parser import Commands, add_command, connection, queue, thread, wait
+from .parser import Commands, add_command, connection, graphs, queue, thread, wait
 from .progress import Follower, Progress, Since
 from .style import fields, is_terminal, paint
-from .values import UsageError, duration, json_object, json_or_text, json_value, read_value
+from .values import UsageError, duration, json_object, json_or_text, json_value, read_value, thread_id
 
 
 def add_commands(commands: Commands) -> None:
@@ -41,12 +45,14 @@ def _add_run(commands: Commands) -> None:
     parser = add_command(
         commands,
         "run",
-        online(run),
+        run,
         "run a graph and wait until it ends or asks a person",
-        options=[connection, queue, wait],
+        "A thread that waits for an answer runs anew, and what it asked is dropped. With --graphs the input is checked before "
+        "anything is started or dropped.",
+        options=[graphs, connection, queue, wait],
     )
     parser.add_argument("graph", metavar="GRAPH", help="name of the graph")
-    parser.add_argument("--thread-id", metavar="ID", help="the thread (default: a new one)")
+    parser.add_argument("--thread-id", type=thread_id, metavar="ID", help="the thread (default: a new one)")
     given = parser.add_mutually_exclusive_group()
     given.add_argument("--input", metavar="TEXT", help="input of a message graph: one human message")
     given.add_argument(
@@ -75,10 +81,15 @@ def _add_run(commands: Commands) -> None:
         )
 
 
-async def run(call: Call, client: OrisClient) -> int:
+def run(call: Call) -> int:
     """``run``: start a run and wait until it settles."""
+    graph = call.known_graph(call.args.graph)
+    return online(partial(_run, graph=graph))(call)
+
+
+async def _run(call: Call, client: OrisClient, graph: CompiledGraph | None) -> int:
     args = call.args
-    thread_id = args.thread_id or uuid4().hex
+    thread = args.thread_id or uuid4().hex
     options: dict[str, Any] = {
         "config": args.config,
         "from_last_state": args.from_last_state,
@@ -91,13 +102,26 @@ async def run(call: Call, client: OrisClient) -> int:
         "interrupt_after": args.interrupt_after,
     }
     given = _input(args)
+    if graph is not None and given is not None:
+        graph.input_wire(given)  # refused before anything is said or done
+    if args.thread_id is not None:
+        await _tell_what_is_dropped(call, client, thread)
     if args.detach:
-        handle = await client.start(args.graph, thread_id, given, **options)
+        handle = await client.start(graph or args.graph, thread, given, **options)
         call.out.answer(handle, _started(call, client, handle))
         return Exit.OK
-    async with _shown(call, client, thread_id, since="next run"):
-        result = await client.run(args.graph, thread_id, given, wait=args.wait, **options)
-    return _finish(call, client, result)
+    async with _shown(call, client, thread, since="next run"):
+        result = await client.run(graph or args.graph, thread, given, wait=args.wait, **options)
+    return await _finish(call, client, result)
+
+
+async def _tell_what_is_dropped(call: Call, client: OrisClient, thread: str) -> None:
+    found = await find(client.temporal, f"{client.id_prefix}{thread}", thread)
+    if found is not None and found.pending:
+        ids = ", ".join(item.id for item in found.pending)
+        call.out.note(
+            f"Thread {thread} waits for an answer ({ids}). This run takes its place, and nobody can answer any more."
+        )
 
 
 def _input(args: argparse.Namespace) -> Any:
@@ -173,7 +197,7 @@ async def resume(call: Call, client: OrisClient) -> int:
             idempotency_key=args.idempotency_key,
             wait=args.wait,
         )
-    return _finish(call, client, result)
+    return await _finish(call, client, result)
 
 
 async def _check_needs_no_answer(client: OrisClient, thread_id: str) -> None:
@@ -207,7 +231,7 @@ async def reject(call: Call, client: OrisClient) -> int:
     """``reject``: refuse an interrupt, which cancels the run."""
     args = call.args
     result = await client.reject(args.thread, args.interrupt, reason=args.reason, author=args.author, wait=args.wait)
-    return _finish(call, client, result, cancelled=Exit.OK)
+    return await _finish(call, client, result, done=["cancelled"])
 
 
 def _add_cancel(commands: Commands) -> None:
@@ -227,7 +251,7 @@ async def cancel(call: Call, client: OrisClient) -> int:
     """``cancel``: cancel a run and wait for its end."""
     args = call.args
     result = await client.cancel(args.thread, reason=args.reason, wait=args.wait)
-    return _finish(call, client, result, cancelled=Exit.OK)
+    return await _finish(call, client, result, done=["completed", "failed", "cancelled"])
 
 
 def _add_end_wait(parser: argparse.ArgumentParser) -> None:
@@ -246,7 +270,7 @@ def _add_replay(commands: Commands) -> None:
         "replay",
         online(replay),
         "run a thread again from a checkpoint, as a new run of the same thread",
-        "Nothing before the checkpoint runs again; a failed run is retried where it failed.",
+        "Nothing before the checkpoint runs again; a failed run is retried where it failed. What the thread waits for is dropped.",
         options=[thread, connection, queue, wait],
     )
     parser.add_argument(
@@ -262,7 +286,7 @@ async def replay(call: Call, client: OrisClient) -> int:
         result = await client.replay(
             args.thread, args.checkpoint, on_conflict="replace" if args.replace else "fail", wait=args.wait
         )
-    return _finish(call, client, result)
+    return await _finish(call, client, result)
 
 
 def _add_fork(commands: Commands) -> None:
@@ -278,7 +302,7 @@ def _add_fork(commands: Commands) -> None:
     parser.add_argument(
         "--as-node", metavar="NODE", help="decide what runs next as if this node had written the update"
     )
-    parser.add_argument("--new-thread-id", metavar="ID", help="the new thread (default: THREAD/fork/N)")
+    parser.add_argument("--new-thread-id", type=thread_id, metavar="ID", help="the new thread (default: THREAD/fork/N)")
 
 
 async def fork(call: Call, client: OrisClient) -> int:
@@ -294,7 +318,7 @@ async def fork(call: Call, client: OrisClient) -> int:
             new_thread_id=args.new_thread_id,
             wait=args.wait,
         )
-    return _finish(call, client, result)
+    return await _finish(call, client, result)
 
 
 async def _next_fork(client: OrisClient, thread_id: str) -> str:
@@ -324,8 +348,22 @@ async def _shown(call: Call, client: OrisClient, thread_id: str, since: Since) -
     call.goes_on = ""
 
 
-def _finish(call: Call, client: OrisClient, result: RunResult, *, cancelled: Exit = Exit.FAILED) -> int:
-    """Print a result; its exit code."""
-    link = call.link(client.temporal, f"{client.id_prefix}{result.thread_id}", result.run_id)
-    call.out.answer(result, render.result(result, link))
-    return cancelled if result.status == "cancelled" else exit_of_status(result.status)
+async def _finish(call: Call, client: OrisClient, result: RunResult, *, done: Collection[RunStatus] = ()) -> int:
+    """Print a result; its exit code.
+
+    Args:
+        call: The call.
+        client: The client.
+        result: The result.
+        done: Statuses with which the command has done what it was asked for.
+
+    Raises:
+        UnavailableError: The run does not settle because no worker serves it, or its code fails.
+        GraphNotFoundError: The workers do not have its graph.
+    """
+    workflow_id = f"{client.id_prefix}{result.thread_id}"
+    if result.status == "running" and (trouble := await why_stuck(client.temporal, workflow_id, result.thread_id)):
+        raise trouble
+    link = call.link(client.temporal, workflow_id, result.run_id)
+    call.out.answer(result, render.result(result, link, hint=not call.out.quiet))
+    return Exit.OK if result.status in done else exit_of_status(result.status)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from oris_temporal.client import OrisClient
+from oris_temporal.graph.errors import RunFailedError
 from oris_temporal.graph.results import StreamChunk
 from oris_temporal.graph.streaming import MODES
 
@@ -20,7 +21,7 @@ def add_commands(commands: Commands) -> None:
         "stream",
         online(stream),
         "print what happens in a thread's latest run, as it happens",
-        "As JSON, one chunk a line. It ends when the run settles; with --follow when the run ends.",
+        "As JSON, one chunk a line. It ends when the run settles, with --follow when the run ends; if it failed, with its error.",
         options=[thread, connection],
     )
     parser.add_argument(
@@ -44,7 +45,12 @@ async def stream(call: Call, client: OrisClient) -> int:
     chunks = client.stream(args.thread, mode=modes, cursor=args.cursor, subgraphs=args.subgraphs, follow=args.follow)
     async for chunk in chunks:
         call.out.item(chunk, _text(chunk))
-    return Exit.OK
+    run = await client.inspect(args.thread)
+    if run.error is None:
+        return Exit.OK
+    code = str(run.error.get("code", "unknown"))
+    call.out.error(RunFailedError(str(run.error.get("message", "The run failed.")), failure=code))
+    return Exit.FAILED
 
 
 def _text(chunk: StreamChunk) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TextIO
 
 _COLOURS = {"red": 31, "green": 32, "yellow": 33, "blue": 34, "cyan": 36, "dim": 2, "bold": 1}
+_NARROW = 8
 _STATUS = {
     "completed": "green",
     "interrupted": "yellow",
@@ -60,17 +61,26 @@ def terminal_width(stream: TextIO | None = None) -> int | None:
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table with aligned columns; only the last one is cut, to fit the terminal."""
+    """A table with aligned columns, cut to fit the terminal: the widest ones, but never the first, whose ids are to be copied."""
     cells = [[one_line(cell) for cell in row] for row in rows]
     widths = [max(width_of(row[column]) for row in [list(headers), *cells]) for column in range(len(headers))]
     limit = terminal_width()
     if limit is not None:
-        widths[-1] = max(8, min(widths[-1], limit - sum(widths[:-1]) - 2 * (len(widths) - 1)))
-    lines = [paint(_row(headers, widths), "dim")]
-    for row in cells:
-        row[-1] = one_line(row[-1], widths[-1])
-        lines.append(_row(row, widths))
+        _shrink(widths, limit - 2 * (len(widths) - 1))
+    lines = [
+        paint(_row([one_line(header, width) for header, width in zip(headers, widths, strict=True)], widths), "dim")
+    ]
+    lines += [_row([one_line(cell, width) for cell, width in zip(row, widths, strict=True)], widths) for row in cells]
     return "\n".join(lines)
+
+
+def _shrink(widths: list[int], limit: int) -> None:
+    """Take columns from the widest but the first until the sum fits, or all of them are narrow."""
+    while sum(widths) > limit:
+        widest = max(range(1, len(widths)), key=widths.__getitem__, default=0)
+        if widths[widest] <= _NARROW:
+            return
+        widths[widest] -= 1
 
 
 def _row(cells: Sequence[str], widths: Sequence[int]) -> str:

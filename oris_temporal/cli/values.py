@@ -12,6 +12,8 @@ from typing import Any
 from oris_temporal.graph.duration import to_timedelta
 from oris_temporal.graph.errors import ConfigurationError
 
+from .words import with_options
+
 
 class UsageError(ConfigurationError):
     """The command line is wrong; the message says what to write instead."""
@@ -52,7 +54,14 @@ def duration(text: str) -> timedelta:
     try:
         return to_timedelta(text)
     except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+        raise argparse.ArgumentTypeError(with_options(str(error))) from None
+
+
+def thread_id(text: str) -> str:
+    """Read a thread id, for an option's ``type``."""
+    if text.strip():
+        return text
+    raise argparse.ArgumentTypeError("a thread id must not be empty")
 
 
 def count(text: str) -> int:

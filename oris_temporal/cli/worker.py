@@ -8,7 +8,10 @@ import logging
 from dataclasses import dataclass
 from typing import Any
 
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
+
 from oris_temporal.client import OrisClient
+from oris_temporal.client.failures import typed_errors
 from oris_temporal.graph.build import build_id
 from oris_temporal.graph.compiled import CompiledGraph
 from oris_temporal.graph.errors import UnavailableError
@@ -100,6 +103,9 @@ def serve(call: Call) -> int:
 
 async def _serve(call: Call, graphs: list[CompiledGraph], metrics: str | None) -> None:
     client = await call.connect()
+    async with typed_errors("serve graphs"):  # the worker itself would say so less clearly, and later
+        namespace = DescribeNamespaceRequest(namespace=client.temporal.namespace)
+        await client.temporal.workflow_service.describe_namespace(namespace)
     with stop_signals() as stop:
         worker = _make_worker(call, client, graphs)
         running = asyncio.create_task(worker.run())

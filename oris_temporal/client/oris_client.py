@@ -16,7 +16,12 @@ from oris_temporal.graph.compiled import CompiledGraph
 from oris_temporal.graph.config import read_config
 from oris_temporal.graph.control import MISSING, Command
 from oris_temporal.graph.duration import Duration, to_timedelta_or_none
-from oris_temporal.graph.errors import GraphNotFoundError, RunConflictError, ThreadNotFoundError
+from oris_temporal.graph.errors import (
+    GraphNotFoundError,
+    NoWorkerError,
+    RunConflictError,
+    ThreadNotFoundError,
+)
 from oris_temporal.graph.interrupts import Interrupt
 from oris_temporal.graph.node import destination_wire
 from oris_temporal.graph.requests import check_answers, check_update
@@ -39,6 +44,9 @@ from .tail import Tails
 from .threads import Threads, no_checkpoint
 
 _FAIRNESS_KEY_BYTES = 64
+
+_EVENTS_BEFORE_WORK = 2
+"""Events of a run that no worker has begun: its start, and its first workflow task."""
 
 
 class OrisClient:
@@ -80,7 +88,8 @@ class OrisClient:
         configured.update(options)
         if address is not None:
             configured["target_host"] = address
-        target = configured.setdefault("target_host", "localhost:7233")
+        target = configured.get("target_host") or "localhost:7233"
+        target = configured["target_host"] = target.removeprefix("http://").rstrip("/")
         temporal: Client = await connected(Client.connect(**configured), target)
         return cls(temporal, task_queue=task_queue, id_prefix=id_prefix)
 
@@ -260,6 +269,7 @@ class OrisClient:
 
         Raises:
             ThreadNotFoundError: The thread has no run.
+            NoWorkerError: The run is asked to cancel, but no worker is there to carry that out.
         """
         found = await self._threads.describe(thread_id)
         if not found.is_open:
@@ -269,8 +279,16 @@ class OrisClient:
             await self._threads.handle(thread_id).cancel(reason=why)
         try:
             return await self._runs.closed(thread_id, wait)
-        except GraphNotFoundError:  # nobody can run its cancellation
-            await self._threads.handle(thread_id).terminate(reason=f"{why}; no worker has its graph")
+        except (GraphNotFoundError, NoWorkerError) as error:
+            if isinstance(error, NoWorkerError) and found.info.history_length > _EVENTS_BEFORE_WORK:
+                queue = found.info.task_queue
+                raise NoWorkerError(
+                    f"Thread {thread_id!r} is asked to cancel, but no worker polls task queue {queue!r}; it ends as soon as one does. "
+                    "Start one: `oris-temporal worker --graphs package.module:name`.",
+                    **error.details,
+                ) from None
+            # Nobody can run its cancellation, or nothing of it has run that would have to clean up.
+            await self._threads.handle(thread_id).terminate(reason=f"{why}; no worker could carry it out")
             return await self._runs.closed(thread_id, wait)
 
     async def update_state(self, thread_id: str, values: Any, *, as_node: str | None = None) -> str:
@@ -631,9 +649,6 @@ class OrisClient:
         continue_as_new_after: int | None = None,
     ) -> Launch:
         own = graph if isinstance(graph, CompiledGraph) else None
-        if thread_id is None:
-            thread_id = (config or {}).get("configurable", {}).get("thread_id")
-        thread_id = uuid4().hex if thread_id is None else thread_id
         if not isinstance(input, str):
             check_update(input, f"input of {own.name if own is not None else graph}")
         summary = input if isinstance(input, str) else None
@@ -647,7 +662,7 @@ class OrisClient:
         )
         launch = self._make_launch(
             own.name if own is not None else cast("str", graph),
-            thread_id,
+            _thread_of(thread_id, config),
             to_wire(input, "input"),
             options,
             summary=summary,
@@ -707,6 +722,12 @@ class OrisClient:
         wire = to_wire(value, what)
         check_size(wire, what, self._payload_limit)
         return wire
+
+
+def _thread_of(thread_id: str | None, config: Mapping[str, Any] | None) -> str:
+    """The thread that a call names itself or in its configuration, else a new one."""
+    named = thread_id if thread_id is not None else (config or {}).get("configurable", {}).get("thread_id")
+    return uuid4().hex if named is None else cast("str", named)
 
 
 def _fairness_key(tenant: str | None) -> str | None:

@@ -48,7 +48,7 @@ async def wait_watching(
     loop = asyncio.get_running_loop()
     deadline = None if budget is None else loop.time() + budget
     look = FIRST_LOOK
-    doctor = _Doctor(client, workflow_id, thread_id)
+    doctor = _Doctor(client, workflow_id, thread_id, datetime.now(UTC))
     try:
         while True:
             left = None if deadline is None else deadline - loop.time()
@@ -71,12 +71,17 @@ def _look_at(ended: asyncio.Future[Any]) -> None:
         ended.exception()
 
 
+async def why_stuck(client: Client, workflow_id: str, thread_id: str) -> OrisError | None:
+    """Why a run makes no progress at this moment, if something outside of it is the reason. For the errors see `wait_watching`."""
+    return await _Doctor(client, workflow_id, thread_id, datetime.min.replace(tzinfo=UTC)).diagnose()
+
+
 class _Doctor:
     """Finds out why a run makes no progress, if something outside of it is the reason."""
 
-    def __init__(self, client: Client, workflow_id: str, thread_id: str) -> None:
+    def __init__(self, client: Client, workflow_id: str, thread_id: str, began: datetime) -> None:
         self._client, self._workflow_id, self._thread_id = client, workflow_id, thread_id
-        self._began = datetime.now(UTC)
+        self._began = began
         self._attempt: int | None = None
 
     async def diagnose(self) -> OrisError | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +22,10 @@ Cli = Callable[..., Answer]
         (["run", "review", "--input-file", "no-such-file"], "no-such-file"),
         (["run", "review", "--input", "x", "--config", "[]"], "not a JSON object"),
         (["run", "review", "--input", "x", "--wait", "soon"], "not a duration"),
+        (["run", "review", "--input", "x", "--wait", "5"], "(units d, h, m, s, ms, largest first). See"),
+        (["run", "review", "--input", "x", "--thread-id", ""], "must not be empty"),
+        (["inspect", " "], "must not be empty"),
+        (["list", "--frobnicate"], "See: oris-temporal list --help"),
         (["resume", "t", "--value", "{ok: true}"], "starts like JSON"),
         (["resume", "t", "--by-id", "--value", "1"], "object of interrupt id"),
         (["list", "--status", "done"], "invalid choice"),
@@ -96,6 +101,44 @@ def test_no_server_exits_with_6(launch: Start) -> None:
     assert "127.0.0.1:9" in answer.err
     assert "Traceback" not in answer.err
     assert len(answer.err.splitlines()) == 1
+
+
+def test_an_unknown_namespace_exits_with_5(cli: Cli) -> None:
+    answer = cli("worker", "--graphs", "cli_graphs:graphs", "--namespace", "zork", "--json")
+    assert (answer.code, answer.error["code"]) == (5, "namespace_not_found")
+    assert answer.out == ""
+
+
+def test_dev_on_a_server_that_is_not_there_does_not_advise_dev(launch: Start) -> None:
+    answer = launch(
+        "dev", "--graphs", "cli_graphs:graphs", "--server-addr", "127.0.0.1:0", "--address", "127.0.0.1:9"
+    ).ends()
+    assert answer.code == 6
+    assert "oris-temporal dev" not in answer.err
+    assert "Without --address" in answer.err
+
+
+def test_an_address_may_be_written_as_a_url(program: Cli, environment: dict[str, str]) -> None:
+    env = {**environment, "TEMPORAL_ADDRESS": f"http://{environment['TEMPORAL_ADDRESS']}"}
+    answer = program("list", env=env)
+    assert (answer.code, answer.err) == (0, "")
+
+
+def test_errors_name_options_and_not_arguments(cli: Cli, thread: str, tmp_path: Path) -> None:
+    cli("run", "pair", "--input-json", "{}", "--thread-id", f"{thread}-pair")
+    assert "--by-id" in cli("resume", f"{thread}-pair", "--value", "x").err
+    given = json.dumps({"directory": str(tmp_path)})
+    holding = ["run", "holding", "--input-json", given, "--thread-id", thread]
+    cli(*holding, "--detach")
+    assert "or pass --replace." in cli(*holding).err
+    (tmp_path / "go").touch()
+
+
+def test_what_steers_a_terminal_is_written_out_and_long_ids_are_cut(cli: Cli) -> None:
+    answer = cli("inspect", "\x1b]0;title\x07\x1b[2J\x9b31m")
+    assert answer.code == 5
+    assert not set(answer.err) & set("\x1b\x07\x9b")
+    assert len(cli("inspect", "x" * 900).err) < 400
 
 
 def test_a_run_that_waits_for_nobody_exits_with_1(cli: Cli) -> None:

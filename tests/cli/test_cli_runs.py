@@ -142,3 +142,58 @@ def test_ctrl_c_leaves_the_run_alone_and_says_so(launch: Start, connected: Calla
     assert answer.code == 130
     assert f"oris-temporal inspect {thread}" in answer.err
     assert "Traceback" not in answer.err
+
+
+def test_a_run_that_does_not_fit_leaves_the_one_that_waits(cli: Cli, thread: str) -> None:
+    cli("run", "review", "--input", "x", "--thread-id", thread)
+    given = ["--graphs", "cli_graphs:graphs", "--input-json", '{"nonsense": 1}', "--thread-id", thread, "--json"]
+    refused = cli("run", "review", *given)
+    assert (refused.code, refused.error["code"]) == (1, "invalid_update")
+    assert cli("run", "renamed", *given).error["code"] == "graph_not_found"
+    assert cli("resume", thread, "--value", "yes").code == 0
+
+
+def test_that_a_question_is_dropped_is_told(cli: Cli, thread: str) -> None:
+    cli("run", "review", "--input", "x", "--thread-id", thread)
+    again = cli("run", "review", "--input", "x", "--thread-id", thread)
+    assert again.code == 3
+    assert f"waits for an answer (int-{thread}-0)" in again.err
+    late = cli("resume", thread, "--interrupt", f"int-{thread}-0", "--value", "1", "--json")
+    assert (late.code, late.error["code"]) == (1, "interrupt_conflict")
+    listed = {item["id"]: item["status"] for item in cli("interrupts", thread, "--all", "--json").json}
+    assert listed == {f"int-{thread}-0": "rejected", f"int-{thread}-1": "pending"}
+    assert "its run has ended" in cli("interrupts", thread, "--all").out
+
+
+def test_cancel_of_a_run_that_has_ended_exits_with_0(cli: Cli, thread: str) -> None:
+    assert cli("run", "failing", "--input", "x", "--thread-id", thread).code == 4
+    answer = cli("cancel", thread, "--json")
+    assert (answer.code, answer.json["status"]) == (0, "failed")
+
+
+def test_a_run_that_no_worker_has_begun_is_cancelled_without_one(cli: Cli, thread: str) -> None:
+    cli("run", "review", "--input", "x", "--thread-id", thread, "--task-queue", "nobody-is-here", "--detach")
+    answer = cli("cancel", thread, "--json")
+    assert (answer.code, answer.json["status"]) == (0, "cancelled")
+    assert cli("history", thread, "--json").json == []
+
+
+def test_a_short_wait_does_not_hide_why_a_run_stands_still(cli: Cli, thread: str) -> None:
+    short = ["--input", "x", "--wait", "500ms", "--json"]
+    nobody = cli("run", "review", *short, "--task-queue", "nobody-is-here")
+    assert (nobody.code, nobody.error["code"]) == (6, "no_worker")
+    unknown = cli("run", "no-such-graph", *short)
+    assert (unknown.code, unknown.error["code"]) == (5, "graph_not_found")
+
+
+def test_the_stream_of_a_failed_run_ends_with_its_error(cli: Cli, thread: str) -> None:
+    cli("run", "failing", "--input", "x", "--thread-id", thread)
+    answer = cli("stream", thread, "--json")
+    assert (answer.code, answer.error["code"]) == (4, "run_failed")
+    assert "failing.boom" in answer.error["message"]
+
+
+def test_quiet_gives_no_advice(cli: Cli, thread: str) -> None:
+    assert "Answer with" not in cli("run", "review", "--input", "x", "--thread-id", thread, "--quiet").out
+    assert "Answer with" not in cli("inspect", thread, "--quiet").out
+    assert "Answer with" in cli("inspect", thread).out

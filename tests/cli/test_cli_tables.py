@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import pytest
 from cli_harness import Answer
 
-from oris_temporal.cli import render, style
+from oris_temporal.cli import render, style, words
 
 Cli = Callable[..., Answer]
 
@@ -27,6 +28,35 @@ def test_the_last_column_is_cut_to_the_terminal(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(style, "terminal_width", lambda *_: 20)
     [_, row] = style.table(["NAME", "VALUE"], [["name", "x" * 50]]).splitlines()
     assert row == "name  xxxxxxxxxxxxx…"
+
+
+def test_wide_columns_are_cut_but_ids_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(style, "terminal_width", lambda *_: 40)
+    row = ["an-id-that-is-to-be-copied", "n" * 40, "x" * 50]
+    [_, line] = style.table(["ID", "NODE", "VALUE"], [row]).splitlines()
+    assert line == "an-id-that-is-to-be-copied  nnnnnnn…  xxxxxxx…"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b[31mred\x1b[0m", "\x1b[31mred\x1b[0m"),
+        ("\x1b[2Jgone", "\\x1b[2Jgone"),
+        ("\x1b]8;;http://x\x07link", "\\x1b]8;;http://x\\x07link"),
+        ("two\nlines\tand\rback", "two\nlines\tand\\rback"),
+        ("\u202eleft", "\\u202eleft"),
+        ("日本 é", "日本 é"),
+    ],
+)
+def test_nothing_steers_the_terminal_but_our_colours(text: str, shown: str) -> None:
+    assert words.printable(text) == shown
+
+
+def test_json_without_control_characters_is_the_same_json() -> None:
+    value = {"text": "\x1b[2J\x7f\x9b\u202e é 日本"}
+    text = words.printable_json(json.dumps(value, ensure_ascii=False, indent=2))
+    assert json.loads(text) == value
+    assert not set(text) & set("\x1b\x7f\x9b\u202e")
 
 
 def test_a_conversation_reads_as_one() -> None:
