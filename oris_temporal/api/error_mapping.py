@@ -52,6 +52,12 @@ _RPC_STATUS: dict[RPCStatusCode, int] = {
     RPCStatusCode.CANCELLED: 503,
 }
 
+_REQUESTS = {
+    "Answer by id: resume(thread_id, {interrupt_id: value}, by_id=True).": "Answer each by its id under /v1/interrupts.",
+    "or pass on_conflict='replace'": "or cancel it",
+}
+"""What messages of the Python API tell to do, and what that is here."""
+
 _RETRY_AFTER = {"retry-after": "1"}
 
 
@@ -68,8 +74,17 @@ def explain(error: OrisError | RPCError, *, failing: str = "") -> ApiError:
         status = next((code for rpc, code in _RPC_STATUS.items() if rpc.name.lower() == error.failure), 500)
     else:
         status = next(_STATUS[cls] for cls in type(error).__mro__ if cls in _STATUS)
-    message = f"{failing}: {error.message}" if failing and status == 500 else error.message
+    message = _over_rest(error.message)
+    if failing and status == 500:
+        message = f"{failing}: {message}"
     return ApiError(status, message, headers=_RETRY_AFTER if status == 503 else None)
+
+
+def _over_rest(message: str) -> str:
+    """A message that names requests in place of arguments of the Python API."""
+    for python, request in _REQUESTS.items():
+        message = message.replace(python, request)
+    return message
 
 
 @contextmanager

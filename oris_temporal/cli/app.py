@@ -19,6 +19,7 @@ from oris_temporal.graph.errors import OrisError
 
 from .call import Call
 from .exit_codes import Exit, exit_of_error
+from .logs import BriefFormatter
 from .output import Output
 from .parser import build_parser
 from .stopping import leave
@@ -78,6 +79,9 @@ def _as_known(error: Exception) -> OrisError:
 
 def _configure_logging(args: argparse.Namespace) -> None:
     level = "DEBUG" if args.debug else getattr(args, "log_level", "WARNING")
-    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    form = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter(form) if args.debug else BriefFormatter(form))
+    logging.basicConfig(level=level, handlers=[handler])
     # asyncio complains of answers that nobody waits for any more, as after Ctrl-C; that helps only those who work on us.
     logging.getLogger("asyncio").setLevel(logging.INFO if args.debug else logging.CRITICAL)

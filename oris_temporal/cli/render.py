@@ -96,6 +96,7 @@ def info(run: RunInfo, link: str, *, hint: bool = True) -> str:
                 ("thread", run.thread_id),
                 ("graph", run.graph),
                 ("status", _status(run.status, run.next) + (" (paused by an operator)" if run.paused else "")),
+                ("reason", run.reason or ""),
                 ("run", f"{run.run_id} (number {run.run} of the thread)"),
                 ("started", moment(run.created_at)),
                 ("updated", moment(run.updated_at)),

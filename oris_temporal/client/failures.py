@@ -99,6 +99,9 @@ def _from_rpc(error: RPCError, what: str, thread_id: str | None) -> OrisError:
     return RunFailedError(f"Could not {what}: {error.message}", failure=error.status.name.lower())
 
 
+TIMED_OUT = "The run did not end within its execution timeout."
+
+
 def describe_failure(cause: BaseException | None) -> dict[str, Any]:
     """``code``, ``message`` and ``details`` of what a closed workflow failed with."""
     if isinstance(cause, ApplicationError):
@@ -110,7 +113,7 @@ def describe_failure(cause: BaseException | None) -> dict[str, Any]:
     if isinstance(cause, TerminatedError):
         return {"code": "terminated", "message": f"The run was terminated: {cause}", "details": {}}
     if isinstance(cause, TemporalTimeoutError):
-        return {"code": "timed_out", "message": "The run did not end within its execution timeout.", "details": {}}
+        return {"code": "timed_out", "message": TIMED_OUT, "details": {}}
     return {"code": "unknown", "message": str(cause), "details": {}}
 
 

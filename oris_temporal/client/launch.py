@@ -39,6 +39,7 @@ class Launch:
         follows: Whether it is the next run of a thread that ran before.
         must_be_new: Whether a thread that ran before is refused.
         memo: What the run keeps for listing.
+        own_memo: What else it keeps, under memo keys of their own.
         payload_limit: Bytes of JSON accepted for the input; ``None`` is no limit.
     """
 
@@ -55,6 +56,7 @@ class Launch:
     must_be_new: bool = False
     payload_limit: int | None = PAYLOAD_LIMIT
     memo: dict[str, Any] = field(default_factory=dict)
+    own_memo: dict[str, Any] = field(default_factory=dict)
 
     def after(self, latest: Found) -> None:
         """Make this the run after the thread's latest one.
@@ -88,7 +90,7 @@ class Launch:
         return {
             **self.arguments,
             "args": [ordered(self.input), ordered(options)] if options else [ordered(self.input)],
-            "memo": {MEMO: memo} if memo else None,
+            "memo": {**({MEMO: memo} if memo else {}), **self.own_memo} or None,
             "id_conflict_policy": WorkflowIDConflictPolicy.FAIL,
             "id_reuse_policy": WorkflowIDReusePolicy.ALLOW_DUPLICATE
             if self.follows

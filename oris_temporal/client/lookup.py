@@ -36,8 +36,13 @@ _CLOSED: dict[int, RunStatus] = {
     WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_TERMINATED: "cancelled",
     WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_TIMED_OUT: "failed",
 }
+_TIMED_OUT = WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_TIMED_OUT
 _CONTINUED = WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW
 _PAUSED = WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_PAUSED
+
+
+ON_TIMEOUT = "oris_on_timeout"
+"""Memo key under which a run keeps the status that its execution timeout ends it with, if that is not ``failed``."""
 
 
 @dataclass(slots=True)
@@ -179,6 +184,8 @@ async def _found(client: Client, info: WorkflowExecutionInfo) -> Found:
         and search.get(STATUS.name) == "interrupted"
     ):
         status = "interrupted"
+    if info.status == _TIMED_OUT and ON_TIMEOUT in info.memo.fields:
+        status = await _decode(client, info.memo.fields[ON_TIMEOUT])
     return Found(
         workflow_id=info.execution.workflow_id,
         run_id=info.execution.run_id,

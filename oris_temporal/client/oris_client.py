@@ -36,7 +36,7 @@ from oris_temporal.workflows.search_attributes import GRAPH, PARENT, STATUS, TEN
 
 from .failures import connected, typed_errors
 from .launch import Launch, OnConflict, check_size
-from .lookup import Found, search
+from .lookup import ON_TIMEOUT, Found, search
 from .records import RunHandle, RunInfo, RunResult, RunSummary, TimelineEvent
 from .runs import Runs
 from .snapshots import read_snapshot, read_timeline, read_usage
@@ -110,6 +110,7 @@ class OrisClient:
         priority: int | None = None,
         task_queue: str | None = None,
         execution_timeout: Duration | None = None,
+        on_timeout: Literal["failed", "cancelled"] = "failed",
         interrupt_before: Collection[str] | None = None,
         interrupt_after: Collection[str] | None = None,
         continue_as_new_after: int | None = None,
@@ -130,6 +131,7 @@ class OrisClient:
             priority: 1 (first) to 5 (last).
             task_queue: Task queue of the workers, in place of the client's.
             execution_timeout: Longest time the run may take.
+            on_timeout: Status of the run if it takes longer.
             interrupt_before: Nodes to stop before, in place of the graph's own.
             interrupt_after: Nodes to stop after, in place of the graph's own.
             continue_as_new_after: History events after which the run continues as new. Default: when the server suggests it.
@@ -155,6 +157,7 @@ class OrisClient:
             priority=priority,
             task_queue=task_queue,
             execution_timeout=execution_timeout,
+            on_timeout=on_timeout,
             interrupt_before=interrupt_before,
             interrupt_after=interrupt_after,
             continue_as_new_after=continue_as_new_after,
@@ -255,9 +258,8 @@ class OrisClient:
             InterruptConflictError: It was already answered or rejected.
         """
         id = await self._runs.reject(thread_id, interrupt_id, reason, author)
-        return await self.cancel(
-            thread_id, reason=f"interrupt {id} rejected" + (f": {reason}" if reason else ""), wait=wait
-        )
+        by, why = f" by {author}" if author else "", f": {reason}" if reason else ""
+        return await self.cancel(thread_id, reason=f"interrupt {id} rejected{by}{why}", wait=wait)
 
     async def cancel(self, thread_id: str, *, reason: str | None = None, wait: Duration | None = "30s") -> RunResult:
         """Cancel a thread's run: what runs is cancelled, cleans up, and the run ends ``cancelled``.
@@ -460,6 +462,7 @@ class OrisClient:
             next=report.next or [],
             checkpoint_id=report.checkpoint_id,
             error=report.error,
+            reason=await self._threads.why_cancelled(found) if found.status == "cancelled" else None,
             task_queue=info.task_queue,
             history_events=info.history_length,
             history_bytes=info.history_size_bytes,
@@ -644,6 +647,7 @@ class OrisClient:
         priority: int | None = None,
         task_queue: str | None = None,
         execution_timeout: Duration | None = None,
+        on_timeout: Literal["failed", "cancelled"] = "failed",
         interrupt_before: Collection[str] | None = None,
         interrupt_after: Collection[str] | None = None,
         continue_as_new_after: int | None = None,
@@ -676,6 +680,7 @@ class OrisClient:
         if own is not None:
             launch.arguments["static_details"] = static_details(own)
         launch.arguments["execution_timeout"] = to_timedelta_or_none(execution_timeout)
+        launch.own_memo = {} if on_timeout == "failed" else {ON_TIMEOUT: on_timeout}
         if from_last_state and (found := await self._threads.find(launch.thread_id)) is not None:
             launch.after(found)
             launch.options.values = (await self._threads.report(launch.thread_id, found)).values

@@ -107,6 +107,7 @@ class RunInfo(RunSummary):
         next: Nodes that run next, or are running.
         checkpoint_id: Latest checkpoint.
         error: For a failed run: ``code``, ``message``, ``details``.
+        reason: For a cancelled run: why, where somebody said so.
         task_queue: Task queue of the run.
         history_events: Events in the run's history.
         history_bytes: Bytes of the run's history.
@@ -119,6 +120,7 @@ class RunInfo(RunSummary):
     next: list[str] = field(default_factory=list)
     checkpoint_id: str | None = None
     error: dict[str, Any] | None = None
+    reason: str | None = None
     task_queue: str = ""
     history_events: int = 0
     history_bytes: int = 0

@@ -7,7 +7,9 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
+from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryReverseRequest
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.service import RPCError
 
@@ -26,7 +28,7 @@ from oris_temporal.workflows.payloads import ordered
 from oris_temporal.workflows.protocol import RunReport
 
 from . import lookup
-from .failures import describe_failure, typed_errors
+from .failures import TIMED_OUT, describe_failure, typed_errors
 from .lookup import Found
 from .waiting import has_pollers, no_worker
 
@@ -40,6 +42,9 @@ _WORKFLOWS = TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW
 
 _NEVER_BEGAN = "before WorkflowTaskStarted"
 """How the server says that a run was ended before a worker ever saw it."""
+
+_LAST_EVENTS = 200
+"""Events at the end of a history among which it says why it ended."""
 
 _NO_PAGE = {"items": [], "more": False}
 
@@ -227,6 +232,24 @@ class Threads:
             if seed is not None:
                 return found, seed
         raise no_checkpoint(thread_id, checkpoint_id)
+
+    async def why_cancelled(self, found: Found) -> str | None:
+        """Why a run was cancelled or terminated, as the end of its history has it."""
+        request = GetWorkflowExecutionHistoryReverseRequest(
+            namespace=self.temporal.namespace,
+            execution=WorkflowExecution(workflow_id=found.workflow_id, run_id=found.run_id),
+            maximum_page_size=_LAST_EVENTS,
+        )
+        async with typed_errors("read why a run was cancelled"):
+            answer = await self.temporal.workflow_service.get_workflow_execution_history_reverse(request, retry=True)
+        for event in answer.history.events:
+            if event.HasField("workflow_execution_terminated_event_attributes"):
+                return event.workflow_execution_terminated_event_attributes.reason or None
+            if event.HasField("workflow_execution_timed_out_event_attributes"):
+                return TIMED_OUT
+            if event.HasField("workflow_execution_cancel_requested_event_attributes"):
+                return event.workflow_execution_cancel_requested_event_attributes.cause or None
+        return None
 
     async def _can_tell(self, found: Found) -> bool:
         """Whether to ask the run itself. One that was never worked on has nothing to tell."""

@@ -305,3 +305,33 @@ def test_a_job_of_an_unknown_graph_reads_as_cancelled_once_it_is(facade: httpx.C
     assert data(facade.get(f"/v1/jobs/{thread}/history"))["history"] == []
     assert facade.get(f"/v1/jobs/{thread}/timeline").status_code == 404
     assert data(facade.get(f"/v1/jobs/{thread}/detail"))["status"] == "cancelled"
+
+
+# --- why a job ended ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", ["failed", "Cancelled"])
+def test_a_timeout_ends_a_job_with_the_status_it_was_given(facade: httpx.Client, thread: str, status: str) -> None:
+    answer = run(facade, thread, "sleepy", timeout_policy={"timeout_ms": 300, "on_timeout_status": status})
+    assert answer.status_code == {"failed": 500, "Cancelled": 409}[status]
+    detail = data(facade.get(f"/v1/jobs/{thread}/detail"))
+    assert detail["status"] == status.lower()
+    assert detail["reason"] == "The run did not end within its execution timeout."
+
+
+def test_a_job_says_why_it_was_cancelled(facade: httpx.Client, thread: str) -> None:
+    assert "reason" not in data(run(facade, thread)) | data(facade.get(f"/v1/jobs/{thread}/detail"))
+    data(facade.post(f"/v1/interrupts/int-{thread}-0/reject", json={"reason": "too long"}))
+    detail = data(facade.get(f"/v1/jobs/{thread}/detail"))
+    assert detail["reason"] == f"interrupt int-{thread}-0 rejected: too long"
+
+
+def test_a_job_says_why_it_failed(facade: httpx.Client, thread: str) -> None:
+    assert run(facade, thread, "failing").status_code == 500
+    assert "no tides today" in data(facade.get(f"/v1/jobs/{thread}/detail"))["reason"]
+
+
+def test_messages_name_requests_and_not_arguments(facade: httpx.Client, thread: str) -> None:
+    data(run(facade, thread, "both"))
+    ambiguous = error(facade.post(f"/v1/jobs/{thread}/resume", json={"value": 1}))[2]
+    assert ambiguous.endswith("Answer each by its id under /v1/interrupts.")

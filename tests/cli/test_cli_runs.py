@@ -197,3 +197,16 @@ def test_quiet_gives_no_advice(cli: Cli, thread: str) -> None:
     assert "Answer with" not in cli("run", "review", "--input", "x", "--thread-id", thread, "--quiet").out
     assert "Answer with" not in cli("inspect", thread, "--quiet").out
     assert "Answer with" in cli("inspect", thread).out
+
+
+def test_inspect_says_why_a_run_was_cancelled(cli: Cli, connected: Callable[..., object], thread: str) -> None:
+    cli("run", "review", "--input", "x", "--thread-id", thread)
+    cli("reject", thread, "--reason", "not yet", "--author", "ada")
+    assert f"reason      interrupt int-{thread}-0 rejected by ada: not yet\n" in cli("inspect", thread).out
+
+    async def terminate(client: OrisClient) -> None:
+        await client.temporal.get_workflow_handle(thread).terminate(reason="the operator's reason")
+
+    cli("run", "review", "--input", "x", "--thread-id", thread)
+    connected(terminate)
+    assert cli("inspect", thread, "--json").json["reason"] == "the operator's reason"

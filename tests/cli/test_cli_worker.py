@@ -73,3 +73,15 @@ def test_a_graph_that_cannot_be_loaded_ends_it_with_2(cli: Callable[..., Answer]
     answer = cli("worker", "--graphs", "cli_graphs:nothing")
     assert answer.code == 2
     assert "cli_graphs:nothing" in answer.err
+
+
+def test_a_node_that_fails_is_logged_with_the_lines_of_its_own_code(launch: Start, thread: str) -> None:
+    worker = launch("worker", "--graphs", "cli_graphs:make_failing", "--task-queue", thread)
+    worker.line()
+    assert launch("run", "failing", "--input", "x", "--task-queue", thread).ends().code == 4
+    log = worker.stop().err
+    assert 'cli_graphs.py", line ' in log
+    assert "ValueError: this node always fails" in log
+    assert "oris_temporal/" not in log
+    assert "temporalio/" not in log
+    assert len(log.splitlines()) < 12

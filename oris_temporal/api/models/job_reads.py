@@ -74,6 +74,11 @@ class JobDetail(ResponseModel):
 
     thread_id: str = Field(examples=["t1"])
     status: JobStatus
+    reason: str | None = Field(
+        None,
+        description="Why it failed or was cancelled; left out where nobody said so.",
+        exclude_if=lambda value: value is None,
+    )
     checkpoint_id: str | None = Field(examples=[CHECKPOINT_ID_EXAMPLE])
     values: Values
     history: list[HistoryItem]

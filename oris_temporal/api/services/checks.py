@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from typing import Literal, NamedTuple
 
 from ..errors import invalid
 from ..models.jobs import TimeoutPolicy
@@ -12,6 +13,13 @@ MAX_TIMEOUT_MS = 10 * 365 * 24 * 3600 * 1000
 """Longest timeout accepted, about ten years: Temporal's own limit for durations is not far above."""
 
 _TENANT = re.compile(r"[A-Za-z0-9._:-]*")
+
+
+class TimeLimit(NamedTuple):
+    """How long a run may take, if that is limited, and its status if it takes longer."""
+
+    time: timedelta | None
+    then: Literal["failed", "cancelled"]
 
 
 def require(value: str, name: str) -> str:
@@ -38,14 +46,15 @@ def check_tenant(tenant_id: str | None) -> str | None:
     return tenant or None
 
 
-def check_timeout(policy: TimeoutPolicy | None) -> timedelta | None:
-    """The time limit of a timeout policy."""
+def check_timeout(policy: TimeoutPolicy | None) -> TimeLimit:
+    """The time limit of a timeout policy, and the status that it ends a run with."""
     if policy is None:
-        return None
+        return TimeLimit(None, "failed")
     if policy.timeout_ms <= 0:
         raise invalid("timeout_policy.timeout_ms must be > 0")
     if policy.timeout_ms > MAX_TIMEOUT_MS:
         raise invalid(f"timeout_policy.timeout_ms must be <= {MAX_TIMEOUT_MS}")
-    if policy.on_timeout_status.strip().lower() not in ("failed", "cancelled"):
+    status = policy.on_timeout_status.strip().lower()
+    if status not in ("failed", "cancelled"):
         raise invalid("timeout_policy.on_timeout_status must be one of: failed|cancelled")
-    return timedelta(milliseconds=policy.timeout_ms)
+    return TimeLimit(timedelta(milliseconds=policy.timeout_ms), "cancelled" if status == "cancelled" else "failed")

@@ -151,6 +151,7 @@ def _detail(look: _Look) -> JobDetail:
     return JobDetail(
         thread_id=run.thread_id,
         status=run.status,
+        reason=str(run.error.get("message", "")) if run.error else run.reason,
         checkpoint_id=run.checkpoint_id,
         values=run.values,
         history=history,

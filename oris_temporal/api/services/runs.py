@@ -48,7 +48,7 @@ class RunService:
             if recorded_run(latest, key, payload):
                 return await self._earlier(thread_id, key)
         trace = open_trace(traceparent)
-        time_limit = check_timeout(request.timeout_policy)
+        limit = check_timeout(request.timeout_policy)
         graph = self._graph(request.graph)
         with failing("run failed"):
             result = await self._client.run(
@@ -59,7 +59,8 @@ class RunService:
                 idempotency_key=None if key is None else run_key(key, payload, latest),
                 tenant=tenant,
                 priority=temporal_priority(priority),
-                execution_timeout=time_limit,
+                execution_timeout=limit.time,
+                on_timeout=limit.then,
             )
         return run_job(result, failing="run failed", idempotency_key=key, trace=trace)
 
