@@ -14,7 +14,8 @@ from typing import Any, Literal, TextIO, TypeAlias
 from temporalio.service import RPCError
 
 from oris_temporal.client import OrisClient
-from oris_temporal.client.lookup import find
+from oris_temporal.client.lookup import Found, find
+from oris_temporal.client.waiting import untaken_from
 from oris_temporal.graph.errors import OrisError
 from oris_temporal.graph.streaming import make_cursor
 
@@ -27,6 +28,8 @@ _FRAME_SECONDS = 0.1
 _LOOK_SECONDS = 0.05
 _DRAIN_SECONDS = 5.0
 _MARK_SECONDS = 2.0
+_WORKER_SECONDS = 2.0
+_WORKER_LOOK_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,7 @@ class Progress:
         self._live = live
         self._running: dict[str, _Running] = {}
         self._frame = 0
+        self._missing: str | None = None
 
     def show(self, event: Mapping[str, Any]) -> None:
         """Print an event of the ``debug`` stream; events that say nothing about progress are left out."""
@@ -88,6 +92,10 @@ class Progress:
             case _:
                 pass
 
+    def misses(self, task_queue: str | None) -> None:
+        """Show that nothing goes on because nobody takes tasks from a task queue; ``None`` if somebody does."""
+        self._missing = task_queue
+
     async def tick(self) -> None:
         """Keep the live line moving until cancelled."""
         try:
@@ -110,16 +118,21 @@ class Progress:
             self._stream.flush()
 
     def _draw(self) -> None:
+        frame = _FRAMES[self._frame % len(_FRAMES)]
+        if self._missing is not None:
+            return self._draw_line(
+                f"{frame} {self._columns_of('', f'waiting for a worker on task queue {self._missing}')}"
+            )
         if not self._running:
             return self.clear()
         tasks = list(self._running.values())
         names = ", ".join(dict.fromkeys(task.node for task in tasks))
         seconds = time.monotonic() - min(task.since for task in tasks)
-        frame = _FRAMES[self._frame % len(_FRAMES)]
-        text = f"{frame} {self._columns_of(names, f'{seconds:.0f}s {tasks[-1].note}')}"
+        return self._draw_line(f"{frame} {self._columns_of(names, f'{seconds:.0f}s {tasks[-1].note}')}")
+
+    def _draw_line(self, text: str) -> None:
         self._stream.write(f"\r\x1b[K  {paint(text, 'cyan', self._stream)}")
         self._stream.flush()
-        return None
 
     def _print(self, mark: str, colour: str, node: str, text: str) -> None:
         self.say(f"  {paint(mark, colour, self._stream)} {self._columns_of(node, text)}")
@@ -170,15 +183,16 @@ class Follower:
                 async with asyncio.timeout(_MARK_SECONDS):
                     await self._mark(since)
         follow, tick = asyncio.create_task(self._follow()), asyncio.create_task(self._progress.tick())
+        look = asyncio.create_task(self._look_for_worker())
         try:
             yield
             with contextlib.suppress(OrisError, RPCError, TimeoutError):
                 async with asyncio.timeout(_DRAIN_SECONDS):
                     await self._drain(follow)
         finally:
-            follow.cancel()
-            tick.cancel()
-            await asyncio.wait({follow, tick})
+            for task in (follow, tick, look):
+                task.cancel()
+            await asyncio.wait({follow, tick, look})
 
     async def _drain(self, follow: asyncio.Task[None]) -> None:
         """Show what is still to come of a run that has settled."""
@@ -208,11 +222,19 @@ class Follower:
                 await asyncio.sleep(_LOOK_SECONDS)
             await self._show(follow=True)
 
+    async def _look_for_worker(self) -> None:
+        """Show it if nobody takes the run's tasks. The call itself is told only when the worker is known to be gone."""
+        while True:
+            await asyncio.sleep(_WORKER_LOOK_SECONDS)
+            with contextlib.suppress(OrisError, RPCError):
+                found = await self._find()
+                self._progress.misses(None if found is None else untaken_from(found, _WORKER_SECONDS))
+
     async def _show(self, *, follow: bool) -> None:
         chunks = self._client.stream(self._thread_id, mode="debug", cursor=self._cursor, subgraphs=True, follow=follow)
         async for chunk in chunks:
             self._cursor = chunk.cursor
             self._progress.show(chunk.data)
 
-    async def _find(self) -> Any:
+    async def _find(self) -> Found | None:
         return await find(self._client.temporal, f"{self._client.id_prefix}{self._thread_id}", self._thread_id)

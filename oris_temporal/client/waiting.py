@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from temporalio.api.enums.v1 import EventType, PendingActivityState, PendingWorkflowTaskState, TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
-from temporalio.api.workflow.v1 import PendingWorkflowTaskInfo
+from temporalio.api.workflow.v1 import PendingActivityInfo, PendingWorkflowTaskInfo
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
@@ -76,6 +76,33 @@ async def why_stuck(client: Client, workflow_id: str, thread_id: str) -> OrisErr
     return await _Doctor(client, workflow_id, thread_id, datetime.min.replace(tzinfo=UTC)).diagnose()
 
 
+def untaken_from(found: Found, seconds: float) -> str | None:
+    """Task queue from which nobody has taken the run's next task for so long; ``None`` if there is none.
+
+    It needs no poller to be missing: a worker that has stopped is listed among them for a while.
+    """
+    if found.description is None or not found.is_open or found.paused:
+        return None
+    latest = datetime.now(UTC) - timedelta(seconds=seconds)
+    queue = found.description.execution_config.task_queue.name
+    task = found.description.pending_workflow_task
+    if _waits(task) and task.scheduled_time.ToDatetime(UTC) < latest:
+        return queue
+    for pending in found.description.pending_activities:
+        if _waits_first(pending) and pending.scheduled_time.ToDatetime(UTC) < latest:
+            return pending.activity_options.task_queue.name or queue
+    return None
+
+
+def _waits(task: PendingWorkflowTaskInfo) -> bool:
+    return task.state == PendingWorkflowTaskState.PENDING_WORKFLOW_TASK_STATE_SCHEDULED
+
+
+def _waits_first(pending: PendingActivityInfo) -> bool:
+    """Whether an activity waits for a worker, and not for its next attempt."""
+    return pending.state == PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED and pending.attempt <= 1
+
+
 class _Doctor:
     """Finds out why a run makes no progress, if something outside of it is the reason."""
 
@@ -94,13 +121,13 @@ class _Doctor:
             task = found.description.pending_workflow_task
             if task.attempt > 1 and self._is_news(task):
                 return await _task_failure(self._client, found, self._thread_id)
-            waits = task.state == PendingWorkflowTaskState.PENDING_WORKFLOW_TASK_STATE_SCHEDULED
-            if waits and not await has_pollers(self._client, queue, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW):
+            if _waits(task) and not await has_pollers(self._client, queue, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW):
                 return no_worker(queue, self._thread_id, "cannot go on")
         for pending in found.description.pending_activities:
-            waits = pending.state == PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED and pending.attempt <= 1
             name = pending.activity_options.task_queue.name or queue
-            if waits and not await has_pollers(self._client, name, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY):
+            if _waits_first(pending) and not await has_pollers(
+                self._client, name, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY
+            ):
                 return no_worker(name, self._thread_id, "cannot go on")
         return None
 

@@ -25,6 +25,20 @@ def test_nodes_are_shown_as_they_run(launch: Start, worker: Running, thread: str
         assert "✓ research" not in terminal.screen  # that was before
 
 
+def test_a_worker_that_was_killed_is_missed_before_temporal_knows_that_it_is_gone(launch: Start, thread: str) -> None:
+    worker = launch("worker", "--graphs", "cli_graphs:make_review", "--task-queue", thread)
+    run = ["run", "review", "--input", "x", "--task-queue", thread]
+    assert launch(*run).ends().code == 3
+    worker.process.kill()
+    worker.process.wait()
+    with Terminal(launch, *run) as terminal:
+        terminal.until(f"waiting for a worker on task queue {thread}")
+        again = launch("worker", "--graphs", "cli_graphs:make_review", "--task-queue", thread)
+        assert terminal.ends() == 3
+        assert "✓ research" in terminal.screen
+    again.stop()
+
+
 def test_quiet_json_and_pipes_have_none(cli: Cli, launch: Start, thread: str) -> None:
     with Terminal(launch, "run", "review", "--input", "x", "--thread-id", thread, "--quiet") as terminal:
         assert terminal.ends() == 3
