@@ -488,7 +488,7 @@ class OrisClient:
             limit: Most to return.
             offset: How many to skip.
         """
-        clauses = [f"{GRAPH.name} IS NOT NULL", "ExecutionStatus != 'ContinuedAsNew'"]
+        clauses = [f"{GRAPH.name} IS NOT NULL", "ExecutionStatus != 'ContinuedAsNew'", *self._own]
         for key, value in ((GRAPH, graph), (TENANT, tenant)):
             if value is not None:
                 clauses.append(f"{key.name} = {_quoted(value)}")
@@ -518,7 +518,7 @@ class OrisClient:
             ThreadNotFoundError: The thread has no run.
         """
         if thread_id is None:
-            query = f"{STATUS.name} = 'interrupted' AND CloseTime IS NULL"
+            query = " AND ".join([f"{STATUS.name} = 'interrupted'", "CloseTime IS NULL", *self._own])
             asked = [item async for found in search(self.temporal, query) for item in found.pending]
         elif all:
             asked = await self._threads.asked_ever(thread_id)
@@ -683,7 +683,7 @@ class OrisClient:
         launch.own_memo = {} if on_timeout == "failed" else {ON_TIMEOUT: on_timeout}
         if from_last_state and (found := await self._threads.find(launch.thread_id)) is not None:
             launch.after(found)
-            launch.options.values = (await self._threads.report(launch.thread_id, found)).values
+            launch.options.values = await self._threads.last_values(launch.thread_id, found)
         return launch
 
     def _make_launch(
@@ -712,6 +712,11 @@ class OrisClient:
         if tenant is not None or priority is not None:
             arguments["priority"] = Priority(priority_key=priority, fairness_key=_fairness_key(tenant))
         return Launch(graph, thread_id, input, options, arguments, payload_limit=self._payload_limit)
+
+    @property
+    def _own(self) -> builtins.list[str]:
+        """Clauses of a visibility query for this client's threads: other programs may share the namespace."""
+        return [f"WorkflowId STARTS_WITH {_quoted(self.id_prefix)}"] if self.id_prefix else []
 
     @property
     def _payload_limit(self) -> int | None:

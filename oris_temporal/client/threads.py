@@ -189,6 +189,17 @@ class Threads:
                 return items
             items += page["items"]
 
+    async def last_values(self, thread_id: str, found: Found) -> dict[str, Any] | None:
+        """The state that a run got to; ``None`` if it never had one.
+
+        Raises:
+            NoWorkerError: No worker can tell.
+        """
+        report = await self.report(thread_id, found)
+        if report.values is None and (wire := await self.query(thread_id, found, protocol.QUERY_STATE)) is not None:
+            report = RunReport.from_wire(wire)
+        return report.values
+
     async def asked(self, thread_id: str, found: Found, *, all: bool = True) -> list[Interrupt]:
         """The interrupts a run has asked, whatever became of them; or only the pending ones."""
         if not (found.is_open or all):

@@ -31,3 +31,20 @@ async def test_runs_that_wait_do_not_hide_those_that_ended(client: OrisClient, s
             assert pages == newest
         completed = await client.list(tenant=tenant, status="completed", limit=2)
         assert [run.thread_id for run in completed] == newest[:2]
+
+
+async def test_of_a_shared_namespace_only_the_own_threads_are_listed(
+    client: OrisClient, serve: Serve, thread: str
+) -> None:
+    mine = OrisClient(client.temporal, task_queue=client.task_queue, id_prefix=f"{thread}-mine/")
+    theirs = OrisClient(client.temporal, task_queue=client.task_queue, id_prefix=f"{thread}-theirs/")
+    async with serve(asking("left")):
+        await mine.run("asking", "a", {"answers": []})
+        await theirs.run("asking", "b", {"answers": []})
+
+        async def listed() -> bool:
+            return [run.thread_id for run in await theirs.list()] == ["b"]
+
+        await eventually(listed)
+        assert [run.thread_id for run in await mine.list()] == ["a"]
+        assert [item.id for item in await mine.interrupts()] == ["int-a-0"]

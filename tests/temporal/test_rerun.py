@@ -11,7 +11,7 @@ from questions import asking
 from temporal_support import Serve, event_names
 
 from oris_temporal import END, START, CompiledGraph, Context, OrisClient, StateGraph
-from oris_temporal.graph.errors import InvalidUpdateError, PayloadTooLargeError, RunConflictError
+from oris_temporal.graph.errors import InvalidUpdateError, NoWorkerError, PayloadTooLargeError, RunConflictError
 
 
 class Log(TypedDict, total=False):
@@ -179,3 +179,14 @@ async def test_a_run_that_is_refused_leaves_the_one_that_waits(client: OrisClien
         with pytest.raises(PayloadTooLargeError):
             await client.start("asking", thread, {"answers": ["x" * 2_100_000]})
         assert (await client.resume(thread, "yes")).values == {"answers": ["left=yes"]}
+
+
+async def test_from_the_last_state_that_nobody_can_tell_is_refused(
+    client: OrisClient, serve: Serve, thread: str
+) -> None:
+    async with serve(asking("left"), max_cached_workflows=0):
+        await client.run("asking", thread, {"answers": ["one"]})
+    with pytest.raises(NoWorkerError):
+        await client.run("asking", thread, {"answers": ["two"]}, from_last_state=True)
+    async with serve(asking("left")):
+        assert (await client.resume(thread, "yes")).values == {"answers": ["one", "left=yes"]}
