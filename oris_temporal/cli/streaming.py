@@ -5,7 +5,7 @@ from __future__ import annotations
 from oris_temporal.client import OrisClient
 from oris_temporal.graph.errors import RunFailedError
 from oris_temporal.graph.results import StreamChunk
-from oris_temporal.graph.streaming import MODES
+from oris_temporal.graph.streaming import MODES, read_cursor
 
 from .call import Call, online
 from .exit_codes import Exit
@@ -43,7 +43,12 @@ async def stream(call: Call, client: OrisClient) -> int:
     modes = [mode.strip() for item in args.mode or ["updates"] for mode in item.split(",") if mode.strip()]
     call.goes_on = f"The run of thread {args.thread} is not affected."
     chunks = client.stream(args.thread, mode=modes, cursor=args.cursor, subgraphs=args.subgraphs, follow=args.follow)
+    before, _ = read_cursor(args.cursor)
     async for chunk in chunks:
+        ordinal, _ = read_cursor(chunk.cursor)
+        if before not in (0, ordinal):
+            call.out.note(f"The cursor is one of run {before}; this is run {ordinal} of the thread, from its start.")
+        before = ordinal
         call.out.item(chunk, _text(chunk))
     run = await client.inspect(args.thread)
     if run.error is None:

@@ -133,7 +133,7 @@ class TimelineEvent:
     """One thing that happened in a run.
 
     Attributes:
-        seq: Number within the run.
+        seq: Number within the run. Numbers are missing where something happened that only streams show.
         at: When (UTC).
         kind: What, such as ``task_completed``, ``interrupt`` or ``resumed``.
         step: Checkpoint number it belongs to.

@@ -23,7 +23,9 @@ def read_snapshot(wire: Mapping[str, Any]) -> StateSnapshot:
         metadata=wire["metadata"],
         created_at=datetime.fromisoformat(wire["created_at"]),
         parent_config=wire["parent_config"],
-        interrupts=[Interrupt.from_wire(item) for item in wire["interrupts"]],
+        interrupts=[
+            Interrupt.from_wire({**item, "key": ""}) for item in wire["interrupts"]
+        ],  # as everywhere on this side
     )
 
 

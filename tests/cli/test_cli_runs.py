@@ -210,3 +210,21 @@ def test_inspect_says_why_a_run_was_cancelled(cli: Cli, connected: Callable[...,
     cli("run", "review", "--input", "x", "--thread-id", thread)
     connected(terminate)
     assert cli("inspect", thread, "--json").json["reason"] == "the operator's reason"
+
+
+def test_a_cursor_of_an_earlier_run_is_told(cli: Cli, thread: str) -> None:
+    cli("run", "review", "--input", "x", "--thread-id", thread)
+    cli("resume", thread, "--value", "yes")
+    first = [json.loads(line)["cursor"] for line in cli("stream", thread, "--json").out.splitlines()]
+    cli("replay", thread)
+    again = cli("stream", thread, "--cursor", first[-1])
+    assert "The cursor is one of run 1; this is run 2 of the thread, from its start." in again.err
+    assert "research" in again.out
+
+
+def test_a_question_looks_the_same_wherever_it_is_shown(cli: Cli, thread: str) -> None:
+    cli("run", "review", "--input", "x", "--thread-id", thread)
+    listed = cli("interrupts", thread, "--json").json
+    assert cli("inspect", thread, "--json").json["interrupts"] == listed
+    assert cli("checkpoint", thread, "--json").json["interrupts"] == listed
+    assert cli("history", thread, "--json").json[-1]["interrupts"] == listed
