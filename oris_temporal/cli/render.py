@@ -22,6 +22,15 @@ def moment(at: datetime | None) -> str:
     return f"{at.astimezone():%Y-%m-%d %H:%M:%S %Z}" if at is not None else ""
 
 
+def _minute(at: datetime) -> str:
+    """A moment in a column whose header names the time zone."""
+    return f"{at.astimezone():%Y-%m-%d %H:%M}"
+
+
+def _in_zone(header: str) -> str:
+    return f"{header} ({datetime.now().astimezone():%Z})"
+
+
 def compact(value: Any) -> str:
     """JSON on one line."""
     return json.dumps(value, ensure_ascii=False)
@@ -151,8 +160,8 @@ def runs(found: Sequence[RunSummary]) -> str:
     """A list of threads."""
     if not found:
         return "No runs."
-    rows = [[run.thread_id, run.graph, run.status, moment(run.updated_at), _waits(run.interrupts)] for run in found]
-    return table(["THREAD", "GRAPH", "STATUS", "UPDATED", "WAITS FOR"], rows)
+    rows = [[run.thread_id, run.graph, run.status, _minute(run.updated_at), _waits(run.interrupts)] for run in found]
+    return table(["THREAD", "GRAPH", "STATUS", _in_zone("UPDATED"), "WAITS FOR"], rows)
 
 
 def interrupts(asked: Sequence[Interrupt]) -> str:
@@ -160,12 +169,12 @@ def interrupts(asked: Sequence[Interrupt]) -> str:
     if not asked:
         return "Nothing waits for an answer."
     answered = any(item.status != "pending" for item in asked)
-    headers = ["INTERRUPT", "NODE", "ASKED", *(["STATUS", "ANSWER", "BY"] if answered else []), "QUESTION"]
+    headers = ["INTERRUPT", "NODE", _in_zone("ASKED"), *(["STATUS", "ANSWER", "BY"] if answered else []), "QUESTION"]
     rows = []
     for item in asked:
         answer = item.answer if isinstance(item.answer, str) and item.status == "rejected" else compact(item.answer)
         more = [item.status, "" if item.status == "pending" else answer, item.author or ""] if answered else []
-        rows.append([item.id, item.node, moment(item.created_at), *more, _question(item)])
+        rows.append([item.id, item.node, _minute(item.created_at), *more, _question(item)])
     return table(headers, rows)
 
 
@@ -174,14 +183,14 @@ def history(snapshots: Sequence[StateSnapshot]) -> str:
     rows = [
         [
             str(snapshot.checkpoint_id),
-            moment(snapshot.created_at),
+            f"{snapshot.created_at.astimezone():%Y-%m-%d %H:%M:%S}",
             str(snapshot.metadata.get("source", "")),
             ", ".join(dict.fromkeys(str(node) for node, _ in snapshot.metadata.get("writes", ()))),
             ", ".join(snapshot.next) or "(end)",
         ]
         for snapshot in snapshots
     ]
-    return table(["CHECKPOINT", "MADE", "SOURCE", "WRITTEN BY", "NEXT"], rows) if rows else "No checkpoints."
+    return table(["CHECKPOINT", _in_zone("MADE"), "SOURCE", "WRITTEN BY", "NEXT"], rows) if rows else "No checkpoints."
 
 
 def checkpoint(snapshot: StateSnapshot) -> str:
@@ -206,7 +215,7 @@ def timeline(events: Sequence[TimelineEvent]) -> str:
     """A list of events."""
     rows = [
         [
-            f"{event.at.astimezone():%H:%M:%S.%f}"[:-3] + f"{event.at.astimezone(): %Z}",
+            f"{event.at.astimezone():%H:%M:%S.%f}"[:-3],
             "" if event.step is None else str(event.step),
             event.kind,
             event.node or "",
@@ -214,7 +223,7 @@ def timeline(events: Sequence[TimelineEvent]) -> str:
         ]
         for event in events
     ]
-    return table(["TIME", "STEP", "EVENT", "NODE", "DETAILS"], rows) if rows else "Nothing happened yet."
+    return table([_in_zone("TIME"), "STEP", "EVENT", "NODE", "DETAILS"], rows) if rows else "Nothing happened yet."
 
 
 def _status(status: str, nodes: Sequence[str]) -> str:

@@ -61,7 +61,7 @@ def terminal_width(stream: TextIO | None = None) -> int | None:
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table with aligned columns, cut to fit the terminal: the widest ones, but never the first, whose ids are to be copied."""
+    """A table with aligned columns, cut to fit the terminal, but for the first: its ids are to be copied."""
     cells = [[one_line(cell) for cell in row] for row in rows]
     widths = [max(width_of(row[column]) for row in [list(headers), *cells]) for column in range(len(headers))]
     limit = terminal_width()
@@ -75,12 +75,13 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _shrink(widths: list[int], limit: int) -> None:
-    """Take columns from the widest but the first until the sum fits, or all of them are narrow."""
+    """Make columns narrower until they fit: the last one, then the widest of the others, none below what can be read."""
+    others = range(1, len(widths) - 1)
     while sum(widths) > limit:
-        widest = max(range(1, len(widths)), key=widths.__getitem__, default=0)
-        if widths[widest] <= _NARROW:
+        column = len(widths) - 1 if widths[-1] > _NARROW else max(others, key=widths.__getitem__, default=0)
+        if column == 0 or widths[column] <= _NARROW:
             return
-        widths[widest] -= 1
+        widths[column] -= 1
 
 
 def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
