@@ -17,7 +17,7 @@ from temporalio.runtime import LogForwardingConfig, LoggingConfig, PrometheusCon
 from oris_temporal.client import OrisClient
 from oris_temporal.config import Settings, load_graphs, parse_address
 from oris_temporal.graph.compiled import CompiledGraph
-from oris_temporal.graph.errors import ConfigurationError, GraphNotFoundError
+from oris_temporal.graph.errors import ConfigurationError
 
 from .output import Output
 from .values import UsageError
@@ -64,20 +64,10 @@ class Call:
         """
         return load_graphs(self.graph_names())
 
-    def known_graph(self, name: str) -> CompiledGraph | None:
-        """The graph of a name, where ``--graphs`` or ``ORIS_GRAPHS`` says which graphs there are. For the rest see `load_graphs`.
-
-        Raises:
-            GraphNotFoundError: It is none of them.
-        """
-        if not (self.args.graphs or self.settings.graphs):
-            return None
-        graphs = {graph.name: graph for graph in self.load_graphs()}
-        if name not in graphs:
-            raise GraphNotFoundError(
-                f"There is no graph '{name}'. These are known here: {', '.join(graphs)}.", graph=name
-            )
-        return graphs[name]
+    def known_graphs(self) -> dict[str, CompiledGraph]:
+        """The graphs that ``--graphs`` or ``ORIS_GRAPHS`` names, by name; none if neither does. For the rest see `load_graphs`."""
+        named = self.args.graphs or self.settings.graphs
+        return {graph.name: graph for graph in self.load_graphs()} if named else {}
 
     async def connect(self) -> OrisClient:
         """Connect as ``--address``, ``--namespace`` and Temporal's environment configuration say.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
@@ -17,6 +17,7 @@ from oris_temporal.client.waiting import why_stuck
 from oris_temporal.graph.compiled import CompiledGraph
 from oris_temporal.graph.control import MISSING
 from oris_temporal.graph.duration import Duration
+from oris_temporal.graph.errors import GraphNotFoundError, NodeNotFoundError
 from oris_temporal.graph.records import RunStatus
 
 from . import render
@@ -83,8 +84,10 @@ def _add_run(commands: Commands) -> None:
 
 def run(call: Call) -> int:
     """``run``: start a run and wait until it settles."""
-    graph = call.known_graph(call.args.graph)
-    return online(partial(_run, graph=graph))(call)
+    name, known = call.args.graph, call.known_graphs()
+    if known and name not in known:
+        raise GraphNotFoundError(f"There is no graph '{name}'. These are known here: {', '.join(known)}.", graph=name)
+    return online(partial(_run, graph=known.get(name)))(call)
 
 
 async def _run(call: Call, client: OrisClient, graph: CompiledGraph | None) -> int:
@@ -293,9 +296,10 @@ def _add_fork(commands: Commands) -> None:
     parser = add_command(
         commands,
         "fork",
-        online(fork),
+        fork,
         "start a new thread from a checkpoint of this one, which stays as it is",
-        options=[thread, connection, queue, wait],
+        "With --graphs, --update and --as-node are checked before anything is started.",
+        options=[thread, graphs, connection, queue, wait],
     )
     parser.add_argument("checkpoint", nargs="?", metavar="CHECKPOINT", help="where to start (default: the latest)")
     parser.add_argument("--update", type=json_object, metavar="JSON", help="state update to merge first")
@@ -305,9 +309,15 @@ def _add_fork(commands: Commands) -> None:
     parser.add_argument("--new-thread-id", type=thread_id, metavar="ID", help="the new thread (default: THREAD/fork/N)")
 
 
-async def fork(call: Call, client: OrisClient) -> int:
+def fork(call: Call) -> int:
     """``fork``: a new thread, from a checkpoint of another."""
+    return online(partial(_fork, known=call.known_graphs()))(call)
+
+
+async def _fork(call: Call, client: OrisClient, known: Mapping[str, CompiledGraph]) -> int:
     args = call.args
+    if known and (found := await find(client.temporal, f"{client.id_prefix}{args.thread}", args.thread)) is not None:
+        _check_edit(known.get(found.graph), args.update, args.as_node)
     new_thread = args.new_thread_id or await _next_fork(client, args.thread)
     async with _shown(call, client, new_thread, since="next run"):
         result = await client.fork(
@@ -319,6 +329,17 @@ async def fork(call: Call, client: OrisClient) -> int:
             wait=args.wait,
         )
     return await _finish(call, client, result)
+
+
+def _check_edit(graph: CompiledGraph | None, update: Any, as_node: str | None) -> None:
+    if graph is None:
+        return
+    if as_node is not None and as_node not in graph.nodes:
+        raise NodeNotFoundError(
+            f"Graph {graph.name} has no node '{as_node}'; it has {', '.join(graph.nodes)}.", node=as_node
+        )
+    if update is not None:
+        graph.schema.update_wire(update, f"update of {graph.name}")
 
 
 async def _next_fork(client: OrisClient, thread_id: str) -> str:

@@ -228,3 +228,13 @@ def test_a_question_looks_the_same_wherever_it_is_shown(cli: Cli, thread: str) -
     assert cli("inspect", thread, "--json").json["interrupts"] == listed
     assert cli("checkpoint", thread, "--json").json["interrupts"] == listed
     assert cli("history", thread, "--json").json[-1]["interrupts"] == listed
+
+
+def test_a_fork_that_cannot_work_is_refused_before_it_starts(cli: Cli, thread: str) -> None:
+    cli("run", "review", "--input", "x", "--thread-id", thread)
+    fork = ["fork", thread, "--graphs", "cli_graphs:graphs", "--json"]
+    unknown = cli(*fork, "--as-node", "nobody")
+    assert (unknown.code, unknown.error["code"]) == (5, "node_not_found")
+    assert cli(*fork, "--update", '{"nonsense": 1}').error["code"] == "invalid_update"
+    assert cli("inspect", f"{thread}/fork/1").code == 5
+    assert cli(*fork, "--as-node", "research").code == 3
