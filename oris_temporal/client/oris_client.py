@@ -18,6 +18,7 @@ from oris_temporal.graph.control import MISSING, Command
 from oris_temporal.graph.duration import Duration, to_timedelta_or_none
 from oris_temporal.graph.errors import (
     GraphNotFoundError,
+    InvalidAnswerError,
     NoWorkerError,
     RunConflictError,
     ThreadNotFoundError,
@@ -190,12 +191,12 @@ class OrisClient:
 
         Args:
             thread_id: The thread.
-            value: The answer. With ``by_id`` an object of interrupt id to answer, in any order; the others stay pending. May be
-                left out with `update` or `goto`, or at a static breakpoint.
+            value: The answer; ``None`` is one. With ``by_id`` an object of interrupt id to answer, in any order; the others stay
+                pending. Left out, static breakpoints are let go, unless there is an `update` or `goto`, and questions stay pending.
             by_id: Whether `value` answers by id.
             interrupt_id: The one interrupt that `value` answers.
             update: State update to merge first.
-            goto: Node name, `Send` or a list: what runs next, in place of what waits.
+            goto: Node name, `Send` or a list: what runs next, in place of what waits, or with a `value` after it.
             checkpoint_id: Go back to this checkpoint first, as a new run of the thread, and answer there.
             author: Who answers; kept with the run.
             idempotency_key: A second call with the same key gets the first one's result.
@@ -211,6 +212,8 @@ class OrisClient:
             InvalidAnswerError: The answer does not fit the schema the interrupt declares.
         """
         if by_id:
+            if value is MISSING:
+                raise InvalidAnswerError("resume(by_id=True) takes the answers as well: value={interrupt_id: answer}.")
             check_answers(value)
         check_update(update, "state update")
         if checkpoint_id is not None:
@@ -219,7 +222,7 @@ class OrisClient:
             interrupt_id=interrupt_id,
             by_id=by_id,
             author=author,
-            no_value=value is MISSING and (update is not None or goto is not None),
+            no_value=value is MISSING,
             update=None if update is None else self._wire(update, "update"),
             goto=None if goto is None else [destination_wire(item, "goto") for item in Command(goto=goto).destinations],
         )

@@ -103,7 +103,8 @@ class Engine:
         writes = _writes_of(done)
         with self._all_or_nothing(done):
             self._merge([Write(f"{self.graph.name}.{node}", update) for node, update in writes])
-            self._schedule(await self._next(done))
+            self._schedule(await self._next(done) if self.state.then is None else self.state.then)
+        self.state.then = None
         for node, update in writes:
             self.run.record("updates", self, node=node, data=update)
         self._remember(writes)
@@ -341,7 +342,13 @@ class Engine:
         self.run.checkpoint(self, source, writes)
 
     async def edit(
-        self, update: dict[str, Any], *, as_node: str | None = None, goto: Sequence[Any] = (), hold: bool = False
+        self,
+        update: dict[str, Any],
+        *,
+        as_node: str | None = None,
+        goto: Sequence[Any] = (),
+        answers: bool = False,
+        hold: bool = False,
     ) -> str:
         """Merge an update from outside and record it as a checkpoint.
 
@@ -350,6 +357,7 @@ class Engine:
             as_node: Recompute what runs next as if this node had just written the update, and stop before running it. Tasks of the
                 superstep that have finished count; what others were asking is withdrawn.
             goto: Destinations that replace what runs next, at once.
+            answers: Whether what waits is about to be answered; then the destinations replace what comes after it.
             hold: Stop before what runs next.
 
         Returns:
@@ -360,16 +368,15 @@ class Engine:
             InvalidUpdateError: The update does not fit the state, or after `as_node` only a join comes that waits for others.
         """
         self.check_edit(update, as_node=as_node, goto=goto)
-        moves = bool(goto) or as_node is not None
+        moves = (bool(goto) and not answers) or as_node is not None
         finished = [task for task in self.state.tasks if moves and task.outcome is not None]
         writes = _writes_of(finished)
+        destinations = [destination_wire(item, "goto") for item in goto]
         values, joins = self.values.data, self._copied_joins()
         try:
             self._merge([Write(f"{self.graph.name}.{node}", written) for node, written in writes])
             self._merge([Write(f"update_state of {self.graph.name}", update)])
-            if goto:
-                destinations = [destination_wire(item, "goto") for item in goto]
-            elif as_node is not None:
+            if as_node is not None and not goto:
                 destinations = await self._next_after(as_node, finished)
         except GraphError:
             self.values.data = self.state.values = values
@@ -377,6 +384,8 @@ class Engine:
             raise
         if moves:
             self._redirect(destinations)
+        elif goto:
+            self.state.then = destinations
         if (hold or as_node is not None) and not goto and self.state.tasks:
             self.state.pause = ("before", self.state.tasks[0].node)
         for node, written in writes:
@@ -409,6 +418,7 @@ class Engine:
     def _redirect(self, destinations: list[str | dict[str, Any]]) -> None:
         """Put other tasks in the place of those waiting to run, or of those that wait for a person."""
         self._schedule(destinations)
+        self.state.then = None
         self.state.pause = None
         self.run.withdraw(self)
         if self._running is not None:

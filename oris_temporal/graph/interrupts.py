@@ -24,6 +24,7 @@ from .errors import (
     InterruptConflictError,
     InterruptNotFoundError,
     InterruptOutsideRunError,
+    InvalidAnswerError,
     NotInterruptedError,
 )
 from .requests import check_answers
@@ -209,6 +210,22 @@ class InterruptDesk:
             entry.interrupt.author, entry.interrupt.answered_at = author, at
             if not entry.future.done():
                 entry.future.set_result(value)
+
+    def breakpoints(self, interrupt_id: str | None = None) -> list[str]:
+        """Ids of the static breakpoints that may be let go without an answer: all, or the one with an id.
+
+        Raises:
+            NotInterruptedError: Nothing is pending.
+            InterruptNotFoundError: An id this run never asked.
+            InvalidAnswerError: The id is that of a question.
+        """
+        if interrupt_id is not None:
+            if self._known(interrupt_id).kind == "interrupt":
+                raise InvalidAnswerError(f"Interrupt {interrupt_id!r} is a question; it takes an answer.")
+            return list(self.plan(None, interrupt_id=interrupt_id))
+        if not self._open:
+            raise NotInterruptedError(f"Thread {self.thread_id!r} is not waiting for an answer.")
+        return [item.id for item in self.pending if item.kind != "interrupt"]
 
     def check_reject(self, interrupt_id: str | None) -> str:
         """The id of the interrupt that may be rejected, changing nothing.

@@ -63,6 +63,7 @@ class EngineState:
         supersteps: Supersteps finished, for the recursion limit.
         joins: For each waiting join, the sources that have finished.
         pause: Static breakpoint the run stopped at: its kind and node.
+        then: Destinations that take the place of the present superstep's edges, or ``None``.
         halted: Whether the breakpoint before the present superstep was passed, so that it does not stop again.
         checkpoint_id: Id of the latest checkpoint.
         writes: In a subgraph, ``[node, update]`` of everything merged so far.
@@ -74,6 +75,7 @@ class EngineState:
     supersteps: int = 0
     joins: dict[str, list[str]] = field(default_factory=dict)
     pause: tuple[BreakpointKind, str] | None = None
+    then: list[str | dict[str, Any]] | None = None
     halted: bool = False
     checkpoint_id: str | None = None
     writes: list[tuple[str, dict[str, Any]]] = field(default_factory=list)

@@ -506,6 +506,11 @@ class Run(ABC):
             self.record("resumed", engine, node=pending[id].node, data={"id": id, "value": answer, "author": author})
         return list(answers)
 
+    def go_on(self, interrupt_id: str | None = None, *, author: str | None = None) -> None:
+        """Let go of the static breakpoints that the run waits at, or of one. For the errors see `InterruptDesk.breakpoints`."""
+        for id in self.desk.breakpoints(interrupt_id):
+            self.resume(None, interrupt_id=id, author=author)
+
     def reject(self, interrupt_id: str | None, *, reason: str, author: str | None = None) -> str:
         """Refuse to answer an interrupt; the caller then cancels the run. See `InterruptDesk.reject` for the errors."""
         id = self.desk.reject(interrupt_id, reason, author=author, at=self.now())
@@ -533,12 +538,14 @@ class Run(ABC):
     async def apply_command(self, command: Command) -> None:
         """Apply the ``update`` and ``goto`` of a command given from outside, while the run waits.
 
+        Where the command answers as well, its destinations come after what waits; else they take its place.
+
         Raises:
             NotInterruptedError: The run is not waiting.
         """
         self.check_command()
         update = self.graph.schema.update_wire(command.update, "Command(update=...)")
-        await self.root.edit(update, goto=command.destinations)
+        await self.root.edit(update, goto=command.destinations, answers=command.resume is not MISSING)
 
     # --- edits from outside --------------------------------------------------------------------------------------
 
@@ -727,6 +734,7 @@ def freeze(state: EngineState) -> EngineState:
         supersteps=state.supersteps,
         joins={key: list(seen) for key, seen in state.joins.items()},
         pause=state.pause,
+        then=state.then,
         halted=state.halted,
         checkpoint_id=state.checkpoint_id,
         writes=list(state.writes),

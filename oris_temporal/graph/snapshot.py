@@ -26,6 +26,8 @@ def engine_state_to_wire(graph: CompiledGraph, state: EngineState) -> dict[str, 
         wire["joins"] = {key: list(seen) for key, seen in state.joins.items()}
     if state.pause:
         wire["pause"] = list(state.pause)
+    if state.then is not None:
+        wire["then"] = state.then
     if state.halted:
         wire["halted"] = True
     if state.writes:
@@ -48,6 +50,7 @@ def engine_state_from_wire(graph: CompiledGraph, wire: Mapping[str, Any]) -> Eng
         supersteps=wire["supersteps"],
         joins={key: list(seen) for key, seen in wire.get("joins", {}).items()},
         pause=None if pause is None else (pause[0], pause[1]),
+        then=wire.get("then"),
         halted=wire.get("halted", False),
         checkpoint_id=wire["checkpoint_id"],
         writes=[(node, update) for node, update in wire.get("writes", ())],

@@ -16,4 +16,4 @@ def must_pass(error: BaseException) -> bool:
 
     Anything else that is no `Exception`, such as `SystemExit`, ends a run and not the process that it runs in.
     """
-    return not isinstance(error, Exception) and (being_cancelled() or isinstance(error, GeneratorExit))
+    return isinstance(error, GeneratorExit) or (not isinstance(error, Exception) and being_cancelled())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -169,9 +170,8 @@ class ThreadStore:
         if "checkpoint_id" in configurable or not self._is_live(run):
             return self._branch(run, checkpoint, breakpoints), 0
         seen = run.log.sequence
-        for interrupt in run.desk.pending:
-            if interrupt.kind != "interrupt":
-                run.resume(None, interrupt_id=interrupt.id)
+        if run.desk.pending:
+            run.go_on()
         return run, seen
 
     async def _command(
@@ -184,11 +184,12 @@ class ThreadStore:
             edit = None
             if edits:
                 update = self.graph.schema.update_wire(command.update, "Command(update=...)")
-                edit = Edit(update, goto=command.destinations)
-            run, edits = self._branch(run, checkpoint, breakpoints, edit), False
+                edit = Edit(update, goto=command.destinations if command.resume is MISSING else ())
+            run = self._branch(run, checkpoint, breakpoints, edit)
             if command.resume is MISSING:
                 return run, 0
             await run.until_settled()
+            command, edits = replace(command, update=None), bool(command.destinations)
         elif run.ended and self._answers_by_id(run, command.resume):
             run.resume(command.resume, by_id=True)  # fine if it only repeats what was answered
             return run, run.log.sequence
@@ -198,6 +199,8 @@ class ThreadStore:
             run = self._branch(run, checkpoint, breakpoints)
             await run.until_settled()
         seen = run.log.sequence
+        if command.resume is not MISSING:
+            run.desk.plan(command.resume, by_id=self._answers_by_id(run, command.resume))
         if edits:
             await run.apply_command(command)
         if command.resume is not MISSING:

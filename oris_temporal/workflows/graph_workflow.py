@@ -11,9 +11,16 @@ from temporalio import workflow
 from temporalio.common import RawValue
 
 from oris_temporal.graph.compiled import CompiledGraph
-from oris_temporal.graph.control import Command
 from oris_temporal.graph.engine import check_edit
-from oris_temporal.graph.errors import GraphError, NotInterruptedError, OrisError, PayloadTooLargeError, error_line
+from oris_temporal.graph.errors import (
+    GraphError,
+    NotInterruptedError,
+    OrisError,
+    PayloadTooLargeError,
+    SerializationError,
+    error_line,
+)
+from oris_temporal.graph.interrupts import Interrupt
 from oris_temporal.graph.records import Checkpoint, EngineState
 from oris_temporal.graph.run import Edit
 from oris_temporal.graph.snapshot import engine_state_from_wire
@@ -255,48 +262,64 @@ class GraphWorkflow:
     # --- signals and updates -------------------------------------------------------------------------------------
 
     @workflow.signal(name=protocol.RESUME, description="Answer what the run waits for: the answer, then options.")
-    async def _resume_by_signal(self, value: Any = None, options: dict[str, Any] | None = None) -> None:
+    async def _resume_by_signal(self, value: Any = None, options: Any = None, *_: Any) -> None:
         run = await self._ready()
         try:
-            self._resume(run, value, ResumeOptions.from_wire(options))
+            read = ResumeOptions.read(options)
+            self._check_answer(run, value, read)
+            await self._resume(run, to_wire(value, "answer"), read)
         except OrisError as error:  # a signal cannot be refused, so say what became of it
-            run.record("ignored", None, data={"signal": protocol.RESUME, "code": error.code, "message": error.message})
-            workflow.logger.warning("ignored signal resume: %s", error.message)
+            self._ignore(protocol.RESUME, error)
 
     @workflow.update(
         name=protocol.RESUME, description="Answer what the run waits for, and wait until it settles again."
     )
-    async def _resume_by_update(self, value: Any = None, options: dict[str, Any] | None = None) -> Any:
+    async def _resume_by_update(self, value: Any = None, options: Any = None) -> Any:
         run = await self._ready()
-        read = ResumeOptions.from_wire(options)
         run.updates += 1
         try:
-            if read.update is not None or read.goto:
-                await run.apply_command(Command(update=read.update, goto=read.goto or ()))
-            self._resume(run, value, read)
+            read = ResumeOptions.read(options)
+            self._check_answer(run, value, read)
+            await self._resume(run, value, read)
         except OrisError as error:
             raise failure(error) from None
         await workflow.wait_condition(lambda: run.settled or run.continuing)
         return ordered(self._report())
 
     @_resume_by_update.validator
-    def _check_resume(self, value: Any = None, options: dict[str, Any] | None = None) -> None:
-        read = ResumeOptions.from_wire(options)
-        if self._is_starting:
-            return  # the handler checks, once it can be told
+    def _check_resume(self, value: Any = None, options: Any = None) -> None:
         try:
-            run = self._waiting()
-            if read.update is not None or read.goto:
-                run.check_command()
-                run.root.check_edit(read.update or {}, goto=read.goto or ())
-            if not read.no_value:
-                run.desk.plan(value, by_id=read.by_id, interrupt_id=read.interrupt_id)
+            read = ResumeOptions.read(options)
+            if not self._is_starting:  # else the handler checks, once it can be told
+                self._check_answer(self._waiting(), value, read)
         except OrisError as error:
             raise failure(error) from None
 
-    def _resume(self, run: TemporalRun, value: Any, options: ResumeOptions) -> None:
+    @staticmethod
+    def _check_answer(run: TemporalRun, value: Any, options: ResumeOptions) -> None:
+        """Raise what `_resume` would raise, changing nothing."""
+        if options.edits:
+            run.check_command()
+            run.root.check_edit(options.update or {}, goto=options.command(value).destinations)
+        if not options.no_value:
+            run.desk.plan(value, by_id=options.by_id, interrupt_id=options.interrupt_id)
+        elif not options.edits:
+            run.desk.breakpoints(options.interrupt_id)
+
+    @staticmethod
+    async def _resume(run: TemporalRun, value: Any, options: ResumeOptions) -> None:
+        if options.edits:
+            await run.apply_command(options.command(value))
         if not options.no_value:
             run.resume(value, by_id=options.by_id, interrupt_id=options.interrupt_id, author=options.author)
+        elif not options.edits:
+            run.go_on(options.interrupt_id, author=options.author)
+
+    def _ignore(self, signal: str, error: OrisError) -> None:
+        """Note a signal that could not be taken."""
+        if self._run is not None:
+            self._run.record("ignored", None, data={"signal": signal, "code": error.code, "message": error.message})
+        workflow.logger.warning("ignored signal %s: %s", signal, error.message)
 
     @workflow.update(
         name=protocol.REJECT, description="Refuse to answer an interrupt; the caller then cancels the run."
@@ -350,13 +373,24 @@ class GraphWorkflow:
         return ordered(self._report())
 
     @workflow.signal(name=protocol.CHILD_WAITS, description="What a child workflow waits for.")
-    def _child_waits(self, task_id: str, settled: bool, pending: list[dict[str, Any]]) -> None:
-        if self._run is not None:
-            self._run.child_waits(task_id, settled, pending)
+    def _child_waits(
+        self, task_id: str = "", settled: bool = False, pending: list[dict[str, Any]] | None = None, *_: Any
+    ) -> None:
+        try:
+            asked = [Interrupt.from_wire(item) for item in pending or ()]
+        except (ValueError, KeyError) as error:
+            self._ignore(protocol.CHILD_WAITS, SerializationError(f"It names no interrupts: {error_line(error)}"))
+        else:
+            if self._run is not None:
+                self._run.child_waits(task_id, settled, asked)
 
     @workflow.signal(dynamic=True, description="Any other signal: what ctx.wait_signal(name) receives.")
     def _any_signal(self, name: str, args: Sequence[RawValue]) -> None:
-        value = workflow.payload_converter().from_payload(args[0].payload) if args else None
+        try:
+            value = to_wire(workflow.payload_converter().from_payload(args[0].payload) if args else None, "value")
+        except Exception as error:  # whatever a converter raises
+            self._ignore(name, SerializationError(f"Its value is no JSON: {error_line(error)}"))
+            return
         if self._run is None:
             self._early_signals.append((name, value))
         else:

@@ -15,6 +15,11 @@ from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any, Self
 
+from pydantic import TypeAdapter, ValidationError
+
+from oris_temporal.graph.control import MISSING, Command, Send
+from oris_temporal.graph.errors import InvalidAnswerError
+
 RESUME = "resume"
 REJECT = "reject"
 UPDATE_STATE = "update_state"
@@ -120,9 +125,9 @@ class ResumeOptions(Wire):
         interrupt_id: The interrupt that is answered, if several are pending.
         by_id: The answer is an object of interrupt id to answer.
         author: Who answers.
-        no_value: There is no answer, only `update` and `goto`.
+        no_value: There is no answer; without `update` and `goto`, static breakpoints are let go.
         update: State update to merge first.
-        goto: Destinations that replace what runs next.
+        goto: Destinations that replace what runs next; with an answer, what comes after it. A `Send` is ``{"node", "payload"}``.
     """
 
     interrupt_id: str | None = None
@@ -130,7 +135,41 @@ class ResumeOptions(Wire):
     author: str | None = None
     no_value: bool = False
     update: dict[str, Any] | None = None
-    goto: list[Any] | None = None
+    goto: list[str | dict[str, Any]] | None = None
+
+    @classmethod
+    def read(cls, wire: Any) -> ResumeOptions:
+        """Read options that may have been written by hand.
+
+        Raises:
+            InvalidAnswerError: They are none.
+        """
+        try:
+            return _resume_options().validate_python({} if wire is None else wire)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            place = ".".join(str(part) for part in first["loc"]) or "options"
+            raise InvalidAnswerError(
+                f"The options of a resume are an object of {', '.join(cls._defaults())}. {place}: {first['msg']}."
+            ) from None
+
+    @property
+    def edits(self) -> bool:
+        """Whether they change the state, or what runs next."""
+        return self.update is not None or bool(self.goto)
+
+    def command(self, value: Any) -> Command:
+        """The answer and these options as a command."""
+        goto = [
+            item if isinstance(item, str) else Send(str(item.get("node")), item.get("payload"))
+            for item in self.goto or ()
+        ]
+        return Command(update=self.update, goto=goto, resume=MISSING if self.no_value else value)
+
+
+@cache
+def _resume_options() -> TypeAdapter[ResumeOptions]:
+    return TypeAdapter(ResumeOptions)
 
 
 @dataclass(slots=True)

@@ -450,10 +450,10 @@ class TemporalRun(Run):
         values = StateValues(schema, schema.decode(result["values"], node.full_name))
         return node.outcome(values, [(name, update) for name, update in result["writes"]])
 
-    def child_waits(self, task_id: str, settled: bool, pending: list[dict[str, Any]]) -> None:
+    def child_waits(self, task_id: str, settled: bool, pending: Sequence[Interrupt]) -> None:
         """Take over what a child workflow waits for."""
         if (relay := self._children.get(task_id)) is not None:
-            relay.update(settled=settled, pending=[Interrupt.from_wire(item) for item in pending])
+            relay.update(settled=settled, pending=pending)
 
 
 async def tell_parent(task_id: str, settled: bool, pending: list[Interrupt]) -> None:

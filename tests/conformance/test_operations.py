@@ -13,7 +13,8 @@ from effects import note, ran
 from hosts import OrisHost
 from states import ChildLog, Log
 
-from oris_temporal import END, START, Command, CompiledGraph, Context, RunnableConfig, StateGraph, StreamWriter
+from oris_temporal import END, START, Command, CompiledGraph, Context, RunnableConfig, Send, StateGraph, StreamWriter
+from oris_temporal.graph.errors import AmbiguousResumeError
 
 
 @pytest.fixture
@@ -133,6 +134,53 @@ class TestCommandFromOutside:
 
         assert (done.status, done.values) == ("completed", {"log": ["a", "skipped b", "c"]})
         assert ran[thread, "b"] == 0
+
+    async def test_without_a_value_a_question_stays(self, host: OrisHost, thread: str) -> None:
+        graph = StateGraph(Log).add_node("ask", ask).add_edge(START, "ask").add_edge("ask", END)
+        compiled = graph.compile(name="no_value")
+        await host.start(compiled, {"log": []}, thread)
+
+        assert (await host.proceed(compiled, thread)).questions == [("ask", "ok?")]
+        assert (await host.resume(compiled, thread, None)).values == {"log": ["None"]}
+
+    async def test_goto_sends(self, host: OrisHost, thread: str) -> None:
+        async def each(item: int) -> dict[str, Any]:
+            return {"log": [f"item {item}"]}
+
+        graph = StateGraph(Log).add_node("ask", ask).add_node("each", each)
+        graph.add_edge(START, "ask").add_edge("each", END)
+        graph.add_conditional_edges("ask", lambda state: [], ["each"])
+        compiled = graph.compile(name="goto_sends")
+        await host.start(compiled, {"log": []}, thread)
+
+        done = await host.command(compiled, thread, Command(goto=[Send("each", 1), Send("each", 2)]))
+
+        assert (done.status, done.values) == ("completed", {"log": ["item 1", "item 2"]})
+
+    async def test_an_answer_with_a_goto_comes_before_it(self, host: OrisHost, thread: str) -> None:
+        graph = StateGraph(Log).add_node("ask", ask).add_node("usual", says("usual")).add_node("other", says("other"))
+        graph.add_edge(START, "ask").add_edge("ask", "usual").add_edge("usual", END).add_edge("other", END)
+        graph.add_conditional_edges("usual", lambda state: [], ["other"])
+        compiled = graph.compile(name="answer_and_goto")
+        await host.start(compiled, {"log": []}, thread)
+
+        done = await host.command(compiled, thread, Command(resume="yes", update={"log": ["noted"]}, goto="other"))
+
+        assert (done.status, done.values) == ("completed", {"log": ["noted", "yes", "other"]})
+
+    async def test_an_answer_that_cannot_be_taken_leaves_the_goto_undone(self, host: OrisHost, thread: str) -> None:
+        graph = StateGraph(Log).add_node("other", says("other")).add_edge("other", END)
+        for name in ("left", "right"):
+            graph.add_node(name, ask).add_edge(START, name).add_edge(name, END)
+        graph.add_conditional_edges("left", lambda state: [], ["other"])
+        compiled = graph.compile(name="ambiguous_and_goto")
+        paused = await host.start(compiled, {"log": []}, thread)
+
+        with pytest.raises(AmbiguousResumeError):
+            await host.command(compiled, thread, Command(resume="yes", update={"log": ["noted"]}, goto="other"))
+
+        done = await host.answer(compiled, thread, {item.id: "yes" for item in paused.asks})
+        assert (done.status, done.values) == ("completed", {"log": ["yes", "yes"]})
 
 
 class TestHistory:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import pytest
 from questions import asking
 from temporal_support import Serve, event_counts, event_names, eventually
+from temporalio.api.common.v1 import Payload
+from temporalio.client import WorkflowUpdateFailedError
+from temporalio.common import RawValue
 
 from oris_temporal import OrisClient
 from oris_temporal.graph.errors import (
@@ -94,6 +98,58 @@ async def test_a_signal_that_answers_nothing_is_noted_and_changes_nothing(client
 
     assert await eventually(ignored) == ["ambiguous_resume", "interrupt_not_found"]
     assert len(await client.interrupts(paused)) == 2
+
+
+MALFORMED: dict[str, list[Any]] = {
+    "options that are text": ["yes", "options"],
+    "options that are a list": ["yes", ["int-0"]],
+    "an id that is a list": ["yes", {"interrupt_id": ["int-0"]}],
+    "an author that is an object": ["yes", {"author": {"name": "ada"}}],
+    "an update that is a number": ["yes", {"update": 3, "no_value": True}],
+    "a goto without a node": ["yes", {"goto": [{"payload": 1}], "no_value": True}],
+    "a goto that is a number": ["yes", {"goto": 7}],
+    "answers by id that are text": ["yes", {"by_id": True}],
+}
+
+
+async def test_a_malformed_signal_is_noted_and_a_malformed_update_refused(client: OrisClient, paused: str) -> None:
+    handle = client.temporal.get_workflow_handle(paused)
+    for args in MALFORMED.values():
+        await handle.signal("resume", args=args)
+
+    async def ignored() -> bool:
+        timeline = await client.timeline(paused)
+        return [event.kind for event in timeline].count("ignored") == len(MALFORMED)
+
+    await eventually(ignored)
+    before = await event_names(client, paused)
+    for args in MALFORMED.values():
+        with pytest.raises(WorkflowUpdateFailedError):
+            await handle.execute_update("resume", args=args)
+    for name, args in (
+        ("update_state", [3]),
+        ("update_state", [{}, 3]),
+        ("reject", [{"id": 1}]),
+        ("reject", [None, 3]),
+    ):
+        with pytest.raises(WorkflowUpdateFailedError):
+            await handle.execute_update(name, args=args)
+    assert await event_names(client, paused) == before
+    assert len(await client.interrupts(paused)) == 2
+
+
+async def test_signals_that_are_no_json_or_not_for_people_change_nothing(client: OrisClient, paused: str) -> None:
+    handle = client.temporal.get_workflow_handle(paused)
+    strange = Payload(metadata={"encoding": b"application/x-strange"}, data=b"\xff")
+    for name in ("resume", "news", "oris_child_waits"):
+        await handle.signal(name, RawValue(strange))
+        await handle.signal(name, b"\xff\xfe")
+    await handle.signal("oris_child_waits", args=["1/left/0", True, [{"nonsense": 1}]])
+    await handle.signal("oris_child_waits", args=["1/left/0", True, [{"id": "int-0", "node": 3}]])
+    await handle.signal("oris_child_waits", args=["1/left/0", True, [], "more"])
+    await handle.signal("resume", args=["yes", None, "more", "still more"])
+    done = await client.resume(paused, {f"int-{paused}-1": {"ok": True}, f"int-{paused}-0": 1}, by_id=True)
+    assert done.values == {"answers": ["left=1", "ok=True note="]}
 
 
 async def test_a_thread_nobody_started_is_not_found(client: OrisClient, thread: str) -> None:
