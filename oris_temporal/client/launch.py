@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any, Literal
 
 from temporalio.client import WithStartWorkflowOperation
@@ -17,6 +18,9 @@ from oris_temporal.workflows.protocol import MEMO, PAYLOAD_LIMIT, RunOptions
 from .lookup import Found
 
 OnConflict = Literal["fail", "replace"]
+
+KEPT_KEYS = 50
+"""Idempotency keys of earlier runs that a thread remembers."""
 
 
 @dataclass(slots=True)
@@ -59,7 +63,7 @@ class Launch:
     own_memo: dict[str, Any] = field(default_factory=dict)
 
     def after(self, latest: Found) -> None:
-        """Make this the run after the thread's latest one.
+        """Make this the run after the thread's latest one. A repeated call has no run of its own: see `repeats`.
 
         Raises:
             RunConflictError: That one is actively running and `on_conflict` is ``fail``.
@@ -74,6 +78,12 @@ class Launch:
         self.options.run = latest.ordinal + 1
         self.options.interrupts = int(latest.memo.get("interrupts", 0))
         self.memo = {"run": self.options.run, "interrupts": self.options.interrupts, "previous": latest.run_id}
+        if keys := _keys_of(latest)[-KEPT_KEYS:]:
+            self.memo["keys"] = keys
+
+    def repeats(self, latest: Found) -> bool:
+        """Whether an earlier run of the thread was started with this launch's key."""
+        return self.idempotency_key is not None and _digest(self.idempotency_key) in _keys_of(latest)
 
     def start_arguments(self) -> dict[str, Any]:
         """Keyword arguments of Temporal's start call.
@@ -100,6 +110,16 @@ class Launch:
     def operation(self) -> WithStartWorkflowOperation[Any, Any]:
         """The start half of an update-with-start."""
         return WithStartWorkflowOperation(self.name, **self.start_arguments())
+
+
+def _keys_of(latest: Found) -> list[str]:
+    """Digests of the keys that a thread's runs were started with, oldest first."""
+    key = latest.memo.get("key")
+    return [*latest.memo.get("keys", ()), *([] if key is None else [_digest(key)])]
+
+
+def _digest(key: str) -> str:
+    return sha256(key.encode()).hexdigest()[:16]
 
 
 def check_size(wire: Any, what: str, limit: int | None) -> None:

@@ -6,7 +6,7 @@ import builtins
 import hashlib
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import Any, Literal, cast
-from uuid import uuid4
+from uuid import NAMESPACE_OID, uuid4, uuid5
 
 from temporalio.client import Client
 from temporalio.common import Priority, SearchAttributePair, TypedSearchAttributes
@@ -127,7 +127,8 @@ class OrisClient:
             config: Run configuration, see `RunnableConfig`.
             from_last_state: Start from the thread's last state instead of a fresh one; `input` may then be left out.
             on_conflict: What to do if the thread is actively running: ``fail`` or ``replace``.
-            idempotency_key: A second call with the same key joins the run that the first started, and gets what the first got.
+            idempotency_key: A second call with the same key joins the run that the first started, and gets what that got. A thread
+                remembers the keys of its last 50 runs; without a thread id the key names the thread.
             tenant: Fairness key of everything the run schedules, and search attribute.
             priority: 1 (first) to 5 (last).
             task_queue: Task queue of the workers, in place of the client's.
@@ -139,7 +140,8 @@ class OrisClient:
 
         Raises:
             RunConflictError: The thread is actively running and `on_conflict` is ``fail``.
-            NoWorkerError: No worker polls the task queue. The run is kept.
+            NoWorkerError: No worker polls the task queue. The run is kept. Or, for `from_last_state`, none can tell that state; then
+                nothing is started.
             GraphNotFoundError: The workers do not have the graph. The run is kept.
             NotSetUpError: The namespace lacks the search attributes.
             InvalidUpdateError: The input does not fit the graph (only where the graph itself was given).
@@ -667,9 +669,11 @@ class OrisClient:
             interrupt_after=None if interrupt_after is None else sorted(interrupt_after),
             history_limit=continue_as_new_after,
         )
+        name = own.name if own is not None else cast("str", graph)
+        named = _thread_of(thread_id, config)
         launch = self._make_launch(
-            own.name if own is not None else cast("str", graph),
-            _thread_of(thread_id, config),
+            name,
+            _new_thread(name, idempotency_key) if named is None else named,
             to_wire(input, "input"),
             options,
             summary=summary,
@@ -684,7 +688,11 @@ class OrisClient:
             launch.arguments["static_details"] = static_details(own)
         launch.arguments["execution_timeout"] = to_timedelta_or_none(execution_timeout)
         launch.own_memo = {} if on_timeout == "failed" else {ON_TIMEOUT: on_timeout}
-        if from_last_state and (found := await self._threads.find(launch.thread_id)) is not None:
+        if (
+            from_last_state
+            and (found := await self._threads.find(launch.thread_id)) is not None
+            and not launch.repeats(found)
+        ):
             launch.after(found)
             launch.options.values = await self._threads.last_values(launch.thread_id, found)
         return launch
@@ -737,10 +745,14 @@ class OrisClient:
         return wire
 
 
-def _thread_of(thread_id: str | None, config: Mapping[str, Any] | None) -> str:
-    """The thread that a call names itself or in its configuration, else a new one."""
-    named = thread_id if thread_id is not None else (config or {}).get("configurable", {}).get("thread_id")
-    return uuid4().hex if named is None else cast("str", named)
+def _thread_of(thread_id: str | None, config: Mapping[str, Any] | None) -> str | None:
+    """The thread that a call names itself or in its configuration."""
+    return thread_id if thread_id is not None else (config or {}).get("configurable", {}).get("thread_id")
+
+
+def _new_thread(graph: str, key: str | None) -> str:
+    """Id of a thread that the caller did not name; the same for the same key."""
+    return uuid4().hex if key is None else uuid5(NAMESPACE_OID, f"{graph}/{key}").hex
 
 
 def _fairness_key(tenant: str | None) -> str | None:

@@ -28,6 +28,7 @@ from oris_temporal.graph.errors import (
     OrisError,
     RunConflictError,
 )
+from oris_temporal.graph.ids import bounded
 from oris_temporal.graph.interrupts import Interrupt, same_json
 from oris_temporal.workflows import protocol
 from oris_temporal.workflows.payloads import ordered
@@ -72,7 +73,7 @@ class Runs:
                 protocol.WAIT,
                 start_workflow_operation=operation,
                 wait_for_stage=WorkflowUpdateStage.COMPLETED,
-                id=launch.idempotency_key or _update_id(),
+                id=_update_id(),
                 result_type=dict,
             )
             try:
@@ -83,8 +84,8 @@ class Runs:
                 raise
             except WorkflowAlreadyStartedError as error:
                 _take_note(operation)
-                if await self._is_there(launch, error):
-                    return await self.settled(launch.thread_id, wait=wait, graph=launch.graph)
+                if (found := await self._existing(launch, error)) is not None:
+                    return await self._joined(launch, found, wait)
             else:
                 return await self._result(launch.thread_id, report, launch.graph, run_id)
             finally:
@@ -100,26 +101,37 @@ class Runs:
                 async with typed_errors(f"start thread {launch.thread_id!r}"):
                     handle = await self._temporal.start_workflow(launch.name, request_eager_start=True, **arguments)
             except WorkflowAlreadyStartedError as error:
-                if await self._is_there(launch, error):
-                    return RunHandle(launch.thread_id, (await self._threads.describe(launch.thread_id)).run_id)
+                if (found := await self._existing(launch, error)) is not None:
+                    return RunHandle(launch.thread_id, found.run_id)
             else:
                 return RunHandle(launch.thread_id, handle.result_run_id or "")
 
-    async def _is_there(self, launch: Launch, error: WorkflowAlreadyStartedError) -> bool:
-        """Whether the run a launch asks for was started before. If not, the launch becomes the thread's next run.
+    async def _existing(self, launch: Launch, error: WorkflowAlreadyStartedError) -> Found | None:
+        """The run that an earlier call with the launch's key started. If there is none, the launch becomes the thread's next run.
 
         Raises:
             RunConflictError: The thread must be new, or is actively running.
         """
+        latest = await self._threads.describe(launch.thread_id)
+        if launch.repeats(latest):
+            for found in await self._threads.runs(launch.thread_id):
+                if found.memo.get("key") == launch.idempotency_key:
+                    return found
         if launch.follows or launch.must_be_new:
             raise RunConflictError(
                 f"Thread {launch.thread_id!r} exists already.", thread_id=launch.thread_id
             ) from error
-        found = await self._threads.describe(launch.thread_id)
-        if launch.idempotency_key is not None and found.memo.get("key") == launch.idempotency_key:
-            return True
-        launch.after(found)
-        return False
+        launch.after(latest)
+        return None
+
+    async def _joined(self, launch: Launch, found: Found, wait: Duration | None) -> RunResult:
+        """Result of a run that an earlier call started."""
+        latest = await self._threads.describe(launch.thread_id)
+        if found.ordinal == latest.ordinal:
+            return await self.settled(launch.thread_id, wait=wait, graph=launch.graph)
+        return self._read(
+            launch.thread_id, found.run_id, await self._threads.report(launch.thread_id, found), launch.graph
+        )
 
     async def _make_room(self, launch: Launch) -> None:
         """End the run that a launch replaces."""
@@ -147,11 +159,13 @@ class Runs:
         graph: CompiledGraph | None,
     ) -> RunResult:
         """Answer what a thread waits for and wait until its run settles again."""
+        options.keyed = idempotency_key is not None
         wire = options.to_wire()
+        id = _update_id() if idempotency_key is None else bounded(idempotency_key)
         update = self._threads.handle(thread_id).start_update(
             protocol.RESUME,
             args=[ordered(answer), ordered(wire)] if wire else [ordered(answer)],
-            id=idempotency_key or _update_id(),
+            id=id,
             wait_for_stage=WorkflowUpdateStage.COMPLETED,
             result_type=dict,
         )
@@ -160,17 +174,19 @@ class Runs:
                 report, run_id = await self._settle(update, thread_id, wait)
         except OrisError as error:
             if isinstance(error, NotInterruptedError) or _is_closed(error):
-                return await self._resume_closed(thread_id, answer, options, graph)
+                return await self._resume_closed(thread_id, answer, options, id, graph)
             if isinstance(error, InterruptNotFoundError):  # in this run; an earlier one may have asked it
                 await self._refuse_known(thread_id, error.details.get("interrupt_id"))
             raise
         return await self._result(thread_id, report, graph, run_id)
 
     async def _resume_closed(
-        self, thread_id: str, answer: Any, options: ResumeOptions, graph: CompiledGraph | None
+        self, thread_id: str, answer: Any, options: ResumeOptions, id: str, graph: CompiledGraph | None
     ) -> RunResult:
         """Answering a run that no longer waits: a repeated answer gets the result, anything else is refused."""
         found = await self._threads.describe(thread_id)
+        if options.keyed and id in ((await self._threads.report(thread_id, found)).keys or ()):
+            return await self._result(thread_id, None, graph)
         answers = answer if options.by_id else {options.interrupt_id: answer} if options.interrupt_id else {}
         asked = {item.id: item for item in await self._threads.asked(thread_id, found)}
         for id, value in answers.items():
@@ -324,6 +340,10 @@ class Runs:
             run_id = found.run_id
             if report is None or report.values is None:
                 report = await self._threads.report(thread_id, found)
+        return self._read(thread_id, run_id, report, graph)
+
+    @staticmethod
+    def _read(thread_id: str, run_id: str, report: RunReport, graph: CompiledGraph | None) -> RunResult:
         values = report.values or {}
         return RunResult(
             thread_id=thread_id,

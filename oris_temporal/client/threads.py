@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import TaskQueueType
@@ -167,8 +167,7 @@ class Threads:
             if await self._can_tell(found):
                 wire = await self.query(thread_id, found, protocol.QUERY_STATE, patience=patience)
                 report = report if wire is None else RunReport.from_wire(wire)
-        if report.fields is not None:
-            report.values = {name: await self._field(thread_id, found, name) for name in report.fields}
+                report.values = await self._values(thread_id, found, report)
         if found.status == "completed" and report.values is None:
             report.values = await self.handle(thread_id, found.run_id).result()
         if not found.is_open:
@@ -177,6 +176,26 @@ class Threads:
         if found.status == "failed" and report.error is None:
             report.error = await self._failure(thread_id, found)
         return report
+
+    async def last_values(self, thread_id: str, found: Found) -> dict[str, Any] | None:
+        """The state that a run has reached; ``None`` if it did not begin.
+
+        Raises:
+            NoWorkerError: Only a worker can tell, and none does.
+            RunPausedError: An operator paused the run.
+        """
+        if found.status == "completed":
+            return cast("dict[str, Any]", await self.handle(thread_id, found.run_id).result())
+        if not await has_pollers(self.temporal, found.info.task_queue, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW):
+            raise no_worker(found.info.task_queue, thread_id, "cannot be read")
+        wire = await self.query(thread_id, found, protocol.QUERY_STATE)
+        return None if wire is None else await self._values(thread_id, found, RunReport.from_wire(wire))
+
+    async def _values(self, thread_id: str, found: Found, report: RunReport) -> dict[str, Any] | None:
+        """The state that goes with a report."""
+        if report.fields is None:
+            return report.values
+        return {name: await self._field(thread_id, found, name) for name in report.fields}
 
     async def _field(self, thread_id: str, found: Found, name: str) -> Any:
         """A field of a large state."""
@@ -188,17 +207,6 @@ class Threads:
             if not page["items"]:
                 return items
             items += page["items"]
-
-    async def last_values(self, thread_id: str, found: Found) -> dict[str, Any] | None:
-        """The state that a run got to; ``None`` if it never had one.
-
-        Raises:
-            NoWorkerError: No worker can tell.
-        """
-        report = await self.report(thread_id, found)
-        if report.values is None and (wire := await self.query(thread_id, found, protocol.QUERY_STATE)) is not None:
-            report = RunReport.from_wire(wire)
-        return report.values
 
     async def asked(self, thread_id: str, found: Found, *, all: bool = True) -> list[Interrupt]:
         """The interrupts a run has asked, whatever became of them; or only the pending ones."""

@@ -221,7 +221,7 @@ class GraphWorkflow:
             wire.pop("answer_schema", None)
         known: dict[str, Any] = workflow.memo_value(protocol.MEMO, {})
         memo: dict[str, Any] = {"run": run.ordinal, "interrupts": run.desk.count, "pending": pending}
-        return {**memo, **{name: known[name] for name in ("previous", "key") if name in known}}
+        return {**memo, **{name: known[name] for name in ("previous", "key", "keys") if name in known}}
 
     @staticmethod
     def _pending(run: TemporalRun, limit: int) -> list[dict[str, Any]]:
@@ -257,6 +257,7 @@ class GraphWorkflow:
             interrupts=interrupts if whole else interrupts or None,
             error=error,
             usage={model: used.to_wire() for model, used in run.usage.items()} or None,
+            keys=(run.keys or None) if whole else None,
         ).to_wire()
 
     # --- signals and updates -------------------------------------------------------------------------------------
@@ -279,8 +280,11 @@ class GraphWorkflow:
         run.updates += 1
         try:
             read = ResumeOptions.read(options)
-            self._check_answer(run, value, read)
-            await self._resume(run, value, read)
+            if not self._is_repeat(run, read):
+                self._check_answer(run, value, read)
+                await self._resume(run, value, read)
+                if read.keyed:
+                    run.keys.append(_update_id())
         except OrisError as error:
             raise failure(error) from None
         await workflow.wait_condition(lambda: run.settled or run.continuing)
@@ -290,10 +294,17 @@ class GraphWorkflow:
     def _check_resume(self, value: Any = None, options: Any = None) -> None:
         try:
             read = ResumeOptions.read(options)
-            if not self._is_starting:  # else the handler checks, once it can be told
+            if not self._is_starting and not self._is_repeat(
+                self._run, read
+            ):  # else the handler checks, once it can be told
                 self._check_answer(self._waiting(), value, read)
         except OrisError as error:
             raise failure(error) from None
+
+    @staticmethod
+    def _is_repeat(run: TemporalRun | None, options: ResumeOptions) -> bool:
+        """Whether an update was taken already, before the run continued as new."""
+        return options.keyed and run is not None and _update_id() in run.keys
 
     @staticmethod
     def _check_answer(run: TemporalRun, value: Any, options: ResumeOptions) -> None:
@@ -525,6 +536,12 @@ class GraphWorkflow:
             wire["metadata"]["writes"] = []
             wire["interrupts"] = [_cut(item, _MEMO_VALUE_BYTES) for item in wire["interrupts"]]
         return wire
+
+
+def _update_id() -> str:
+    """Id of the update that is being handled."""
+    info = workflow.current_update_info()
+    return "" if info is None else info.id
 
 
 def _cut(wire: dict[str, Any], limit: int) -> dict[str, Any]:

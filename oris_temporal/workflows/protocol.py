@@ -126,6 +126,7 @@ class ResumeOptions(Wire):
         by_id: The answer is an object of interrupt id to answer.
         author: Who answers.
         no_value: There is no answer; without `update` and `goto`, static breakpoints are let go.
+        keyed: Whether the update's id is a caller's key; the same id again, after the run continued as new, changes nothing.
         update: State update to merge first.
         goto: Destinations that replace what runs next; with an answer, what comes after it. A `Send` is ``{"node", "payload"}``.
     """
@@ -134,6 +135,7 @@ class ResumeOptions(Wire):
     by_id: bool = False
     author: str | None = None
     no_value: bool = False
+    keyed: bool = False
     update: dict[str, Any] | None = None
     goto: list[str | dict[str, Any]] | None = None
 
@@ -186,6 +188,7 @@ class RunReport(Wire):
         error: For a failed run: ``code``, ``message``, ``details``.
         continued: The run continued as new; ask its successor.
         usage: What its model calls used, by model (`Usage.to_wire`), if it made any.
+        keys: Callers' keys of the latest answers it took, for the query ``state``.
     """
 
     status: str
@@ -197,6 +200,7 @@ class RunReport(Wire):
     error: dict[str, Any] | None = None
     continued: bool = False
     usage: dict[str, dict[str, Any]] | None = None
+    keys: list[str] | None = None
 
 
 @dataclass(slots=True)

@@ -27,7 +27,7 @@ from oris_temporal.graph.ids import bounded
 from oris_temporal.graph.interrupts import Ask, Interrupt
 from oris_temporal.graph.node import Node
 from oris_temporal.graph.options import RetryPolicy
-from oris_temporal.graph.records import Outcome, RunStatus, Task
+from oris_temporal.graph.records import EngineState, Outcome, RunStatus, Task
 from oris_temporal.graph.relay import ChildRelay
 from oris_temporal.graph.run import Run, node_error
 from oris_temporal.graph.state import StateValues, Write
@@ -59,6 +59,9 @@ if TYPE_CHECKING:
 
 CALL_HEARTBEAT = timedelta(seconds=30)
 """A worker silent for this long has lost its model and tool calls, and others make them."""
+
+KEPT_KEYS = 100
+"""Callers' keys of answers that a run remembers."""
 
 CONTINUE_AFTER_UPDATES = 1_500
 """Updates accepted before a run continues as new; the server refuses them beyond 2,000."""
@@ -98,6 +101,7 @@ class TemporalRun(Run):
         self.continuing = False
         self.parked = False
         self.updates = 0
+        self.keys: list[str] = []
         self._plain_config = not options.config and self.thread_id == info.workflow_id
         self._history_limit = options.history_limit
         self._now: tuple[float, datetime] | None = None
@@ -175,6 +179,15 @@ class TemporalRun(Run):
     def takes_edits(self) -> bool:
         """See `Run.takes_edits`."""
         return super().takes_edits or self.parked
+
+    def carry(self) -> dict[str, Any]:
+        """See `Run.carry`."""
+        return {**super().carry(), "keys": self.keys[-KEPT_KEYS:]}
+
+    def restore(self, carried: Mapping[str, Any]) -> EngineState:
+        """See `Run.restore`."""
+        self.keys = list(carried.get("keys", ()))
+        return super().restore(carried)
 
     # --- activities ----------------------------------------------------------------------------------------------
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import operator
-from typing import Annotated, TypedDict
+from typing import Annotated, Any, TypedDict
+from uuid import uuid4
 
 import pytest
 from questions import asking
@@ -112,6 +113,104 @@ async def test_the_same_idempotency_key_joins_the_run_it_started(client: OrisCli
         assert (await client.start("counter", thread, {}, idempotency_key="k-1")).run_id == first.run_id
         other = await client.run("counter", thread, {}, idempotency_key="k-2")
         assert other.run_id != first.run_id
+
+
+async def test_a_key_of_an_earlier_run_joins_that_one(client: OrisClient, serve: Serve, thread: str) -> None:
+    async with serve(counter()):
+        first = await client.run("counter", thread, {"log": ["one"]}, idempotency_key="k-1")
+        await client.run("counter", thread, {"log": ["two"]}, idempotency_key="k-2")
+        await client.run("counter", thread, {"log": ["three"]})
+        again = await client.run("counter", thread, {"log": ["one"]}, idempotency_key="k-1")
+        assert (again.run_id, again.values, again.status) == (first.run_id, first.values, "completed")
+        assert (await client.start("counter", thread, {}, idempotency_key="k-1")).run_id == first.run_id
+        assert (await client.inspect(thread)).run == 3
+
+
+async def test_a_key_joins_from_the_last_state_too(client: OrisClient, serve: Serve, thread: str) -> None:
+    async with serve(counter()):
+        await client.run("counter", thread, {"log": ["one"]})
+        options: dict[str, Any] = {"from_last_state": True, "idempotency_key": "k-1"}
+        runs = [(await client.start("counter", thread, {}, **options)).run_id for _ in range(2)]
+        done = await client.run("counter", thread, {}, **options)
+        assert {*runs, done.run_id} == {runs[0]}
+        assert done.values["count"] == 2
+        assert (await client.inspect(thread)).run == 2
+
+
+async def test_a_key_joins_while_its_run_is_running(client: OrisClient, serve: Serve, thread: str) -> None:
+    started, go_on = asyncio.Event(), asyncio.Event()
+    async with serve(busy(started, go_on), counter()):
+        await client.run("counter", thread, {"log": ["one"]})
+        options: dict[str, Any] = {"from_last_state": True, "idempotency_key": "k-1", "on_conflict": "replace"}
+        handles = await asyncio.gather(*(client.start("busy", thread, {}, **options) for _ in range(3)))
+        assert len({handle.run_id for handle in handles}) == 1
+        go_on.set()
+        assert (await client.run("busy", thread, {}, **options)).values["log"] == ["one", "count 0", "done"]
+
+
+async def test_without_a_thread_id_the_key_names_the_thread(client: OrisClient, serve: Serve) -> None:
+    key = uuid4().hex
+    async with serve(counter()):
+        first = await client.run("counter", input={}, idempotency_key=key)
+        again = await client.run("counter", input={}, idempotency_key=key)
+        other = await client.run("counter", input={}, idempotency_key=f"{key}-2")
+    assert (again.thread_id, again.run_id) == (first.thread_id, first.run_id)
+    assert other.thread_id != first.thread_id
+
+
+@pytest.mark.parametrize("continue_as_new_after", [None, 5])
+async def test_one_key_may_serve_a_run_and_its_answer(
+    client: OrisClient, serve: Serve, thread: str, continue_as_new_after: int | None
+) -> None:
+    async with serve(asking("left", "right")):
+        first = await client.run(
+            "asking", thread, {"answers": []}, idempotency_key="k", continue_as_new_after=continue_as_new_after
+        )
+        left = first.interrupts[0].id
+        for _ in range(3):  # later ones repeat the first, also in another history
+            one = await client.resume(thread, "yes", interrupt_id=left, idempotency_key="k")
+            assert [item.node for item in one.interrupts] == ["right"]
+        done = await client.resume(thread, "no", idempotency_key="k-2")
+        again = await client.resume(thread, "no", idempotency_key="k-2")
+        assert done.values == again.values == {"answers": ["left=yes", "right=no"]}
+
+
+async def test_a_key_is_known_after_the_run_continued_as_new(client: OrisClient, serve: Serve, thread: str) -> None:
+    """An answer without an id would go to the next question else."""
+
+    async def ask(state: Log, ctx: Context) -> dict:
+        await ctx.activity(note)  # which makes the history grow
+        return {"log": [await ctx.interrupt("next?")], "count": state.get("count", 0) + 1}
+
+    graph = StateGraph(Log).add_node("ask", ask).add_edge(START, "ask").add_activity(note)
+    graph.add_conditional_edges("ask", lambda state: END if state["count"] == 3 else "ask", ["ask", END])
+    async with serve(graph.compile(name="thrice")):
+        result = await client.run("thrice", thread, {}, continue_as_new_after=6)
+        for number in range(3):
+            for _ in range(2):
+                result = await client.resume(thread, f"answer {number}", idempotency_key=f"key-{number}")
+                assert result.values["log"] == [f"answer {n}" for n in range(number + 1)]
+    assert result.status == "completed"
+
+
+async def note() -> None:
+    """Does nothing."""
+
+
+async def test_a_last_state_that_nobody_can_tell_is_not_replaced_by_a_fresh_one(
+    client: OrisClient, serve: Serve, thread: str
+) -> None:
+    async with serve(asking("left")):
+        await client.run("asking", thread, {"answers": ["kept"]})
+    nobody = OrisClient(client.temporal, task_queue=f"nobody-{uuid4().hex}")
+    await nobody.start("asking", f"{thread}-2", {"answers": []})
+    await client.temporal.get_workflow_handle(f"{thread}-2").cancel()
+    await client.temporal.get_workflow_handle(f"{thread}-2").terminate()
+    with pytest.raises(NoWorkerError):
+        await nobody.run("asking", f"{thread}-2", {}, from_last_state=True)
+    async with serve(asking("left")):
+        result = await client.run("asking", thread, {}, from_last_state=True)
+        assert result.values == {"answers": ["kept"]}
 
 
 async def test_many_who_start_the_same_thread_at_once_start_it_once(
