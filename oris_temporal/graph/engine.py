@@ -25,6 +25,7 @@ from .errors import (
     error_line,
 )
 from .ids import PLACE_BYTES, bounded
+from .interrupts import Order
 from .node import Node, destination_wire
 from .records import BreakpointKind, CheckpointSource, EngineState, Outcome, Task
 from .running_tasks import RunningTasks
@@ -49,7 +50,7 @@ class Engine:
     """
 
     def __init__(
-        self, graph: CompiledGraph, run: Run, state: EngineState, *, namespace: str = "", order: tuple[Any, ...] = ()
+        self, graph: CompiledGraph, run: Run, state: EngineState, *, namespace: str = "", order: Order = ()
     ) -> None:
         self.graph = graph
         self.run = run

@@ -33,6 +33,9 @@ from .wire import to_wire
 InterruptKind = Literal["interrupt", "before", "after"]
 InterruptStatus = Literal["pending", "resumed", "rejected"]
 
+Order = tuple[int, ...]
+"""Place of a question: positions of the tasks that lead to it, and of the call within its task."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ask:
@@ -130,7 +133,7 @@ _WIRE_DEFAULTS = {"namespace": "", "kind": "interrupt", "escalated": False, "sta
 @dataclass(slots=True)
 class _Open:
     interrupt: Interrupt
-    order: tuple[Any, ...]
+    order: Order
     future: asyncio.Future[Any]
 
 
@@ -152,9 +155,15 @@ class InterruptDesk:
     @property
     def pending(self) -> list[Interrupt]:
         """Unanswered interrupts, ordered by task and by call within the task."""
-        return [entry.interrupt for entry in sorted(self._open.values(), key=lambda entry: entry.order)]
+        return [interrupt for interrupt, _ in self.waiting]
 
-    def open(self, interrupt: Interrupt, order: tuple[Any, ...]) -> asyncio.Future[Any]:
+    @property
+    def waiting(self) -> list[tuple[Interrupt, Order]]:
+        """Unanswered interrupts with what they are ordered by."""
+        entries = sorted(self._open.values(), key=lambda entry: entry.order)
+        return [(entry.interrupt, entry.order) for entry in entries]
+
+    def open(self, interrupt: Interrupt, order: Order) -> asyncio.Future[Any]:
         """Register a question; the future gets the answer's JSON value."""
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self.asked[interrupt.id] = interrupt

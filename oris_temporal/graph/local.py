@@ -175,12 +175,16 @@ class LocalRun(Run):
         async def answer(item: Interrupt, value: Any) -> None:
             child.resume(value, interrupt_id=item.id)
 
-        relay = ChildRelay(self, engine, task, answer)
+        async def signal(name: str, value: Any) -> None:
+            child.receive_signal(name, value)
+
+        relay = ChildRelay(self, engine, task, answer, signal)
         try:
             child.start(node.input_from_payload(task.payload) if task.sent else node.input_wire(engine.values))
             while not child.ended:
-                relay.update(settled=child.settled, pending=child.desk.pending)
-                await child.change.wait()
+                change = child.change
+                relay.update(settled=child.settled, pending=child.desk.waiting, signal_waits=child.signal_waits)
+                await change.wait()
             await child.until_settled()
         finally:
             relay.close()

@@ -170,20 +170,18 @@ class NodeContext(Context):
         """See `Context.wait_signal`."""
         check_signal(name)
         _go_on_unless_cancelled()
-        return await self._journaled(lambda _: self._receive(name, timeout))
+        return await self._journaled(lambda position: self._receive(position, name, timeout))
 
-    async def _receive(self, name: str, timeout: Duration | None) -> Any:
-        inbox = self._run.signals.setdefault(name, [])
+    async def _receive(self, position: int, name: str, timeout: Duration | None) -> Any:
         limit = None if timeout is None else to_timedelta(timeout)
         async with self._run.operating(self._task):
-            came = await self._run.wait_until(
-                lambda: bool(inbox), limit, f"{self.graph}.{self.node} waits for signal {name}"
+            came, value = await self._run.take_signal(
+                f"{self._task.id}#{position}", name, limit, f"{self.graph}.{self.node} waits for signal {name}"
             )
         if not came:
             raise SignalTimeoutError(
                 f"{self.graph}.{self.node}: signal {name!r} did not come within {limit}.", signal=name
             )
-        value = inbox.pop(0)
         self._run.record("signal", self._engine, task=self._task, data={"name": name, "value": value})
         return value
 

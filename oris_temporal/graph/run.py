@@ -29,7 +29,7 @@ from .errors import (
     NotInterruptedError,
     error_line,
 )
-from .interrupts import Ask, Interrupt, InterruptDesk, asking_through
+from .interrupts import Ask, Interrupt, InterruptDesk, Order, asking_through
 from .limits import Limits
 from .node import Node
 from .node_context import NodeContext
@@ -113,6 +113,7 @@ class Run(ABC):
         self.engines: dict[str, Engine] = {}
         self.log = RunLog(thread_id, keep)
         self.signals: dict[str, list[Any]] = {}
+        self.signal_waits: dict[str, str] = {}
         self.busy = 1
         self.progressed = False
         self.keeps_writes = False
@@ -359,8 +360,14 @@ class Run(ABC):
         interrupt = self._new_interrupt(engine, f"{task.id}#{number}", task.node, "interrupt", ask)
         return await self._wait_for_answer(engine, interrupt, (*engine.order, task.index, number), ask)
 
-    async def ask_for_child(self, engine: Engine, task: Task, item: Interrupt) -> Any:
-        """Ask what a subgraph with a run of its own asks. Deadline, default and escalation are the child's business."""
+    def ask_for_child(
+        self, engine: Engine, task: Task, item: Interrupt, order: Order
+    ) -> tuple[str, asyncio.Future[Any]]:
+        """Ask what a subgraph with a run of its own asks. Deadline, default and escalation are the child's business.
+
+        Returns:
+            Id of the interrupt, to `stop_asking`, and what gets the answer's JSON value.
+        """
         key = f"{task.id}#{item.id}"
         namespace = engine.child_namespace(task) + (f"|{item.namespace}" if item.namespace else "")
         carried = self._carried.pop(key, None)
@@ -368,7 +375,7 @@ class Run(ABC):
             carried.interrupt if carried else replace(item, id=self.desk.next_id(), thread_id=self.thread_id, key=key)
         )
         interrupt.namespace = namespace
-        return await self._wait_for_answer(engine, interrupt, (*engine.order, task.index, item.id), Ask(None))
+        return interrupt.id, self._begin_asking(engine, interrupt, (*engine.order, task.index, *order), Ask(None))
 
     async def ask_breakpoint(self, engine: Engine, kind: BreakpointKind, node: str) -> None:
         """Wait at a static breakpoint until somebody resumes."""
@@ -400,15 +407,8 @@ class Run(ABC):
             key=key,
         )
 
-    async def _wait_for_answer(self, engine: Engine, interrupt: Interrupt, order: tuple[Any, ...], ask: Ask) -> Any:
-        asked_before = interrupt.id in self.desk.asked  # and carried over since
-        future = self.desk.open(interrupt, order)
-        if not asked_before:
-            data = {"id": interrupt.id, "value": interrupt.value, "kind": interrupt.kind}
-            self.record("interrupt", engine, node=interrupt.node, data=data)
-        self._asks[interrupt.id] = ask
-        self._waiting[interrupt.id] = leaf = interrupt.key.partition("#")[0]
-        self.occupy(leaf, waits=1)
+    async def _wait_for_answer(self, engine: Engine, interrupt: Interrupt, order: Order, ask: Ask) -> Any:
+        future = self._begin_asking(engine, interrupt, order, ask)
         try:
             if ask.escalate_after is not None and not interrupt.escalated:
                 await self._escalate(
@@ -419,9 +419,7 @@ class Run(ABC):
             if not answered and ask.default is not MISSING:
                 self.desk.answer({interrupt.id: ask.default}, author=None, at=self.now())
         finally:
-            self._stop_waiting(interrupt.id)
-            self.desk.withdraw(interrupt.id)
-            del self._asks[interrupt.id]
+            self.stop_asking(interrupt.id)
         if answered:
             return future.result()
         if ask.default is MISSING:
@@ -437,6 +435,23 @@ class Run(ABC):
         )
         self.changed()
         return ask.default
+
+    def _begin_asking(self, engine: Engine, interrupt: Interrupt, order: Order, ask: Ask) -> asyncio.Future[Any]:
+        asked_before = interrupt.id in self.desk.asked  # and carried over since
+        future = self.desk.open(interrupt, order)
+        if not asked_before:
+            data = {"id": interrupt.id, "value": interrupt.value, "kind": interrupt.kind}
+            self.record("interrupt", engine, node=interrupt.node, data=data)
+        self._asks[interrupt.id] = ask
+        self._waiting[interrupt.id] = leaf = interrupt.key.partition("#")[0]
+        self.occupy(leaf, waits=1)
+        return future
+
+    def stop_asking(self, interrupt_id: str) -> None:
+        """Wait for an answer no longer."""
+        self._stop_waiting(interrupt_id)
+        self.desk.withdraw(interrupt_id)
+        self._asks.pop(interrupt_id, None)
 
     def withdraw(self, engine: Engine) -> None:
         """Take back everything that is asked in a (sub)graph: it goes on elsewhere."""
@@ -522,6 +537,29 @@ class Run(ABC):
         self.progressed = True
         self.signals.setdefault(name, []).append(value)
         self.changed()
+
+    async def take_signal(self, wait_id: str, name: str, timeout: timedelta | None, summary: str) -> tuple[bool, Any]:
+        """Wait for a signal; returns whether it came, and its value.
+
+        Args:
+            wait_id: Names the wait, so that the run that a subgraph belongs to can wait for it.
+            name: Name of the signal.
+            timeout: Longest wait.
+            summary: What waits.
+        """
+        inbox = self.signals.setdefault(name, [])
+        self.signal_waits[wait_id] = name
+        self.changed()
+
+        def is_next() -> bool:
+            return bool(inbox) and wait_id == next(id for id, wanted in self.signal_waits.items() if wanted == name)
+
+        try:
+            came = await self.wait_until(is_next, timeout, summary)
+            return came, inbox.pop(0) if came else None
+        finally:
+            del self.signal_waits[wait_id]
+            self.changed()
 
     def next_nodes(self) -> list[str]:
         """Nodes that run next, or are running."""

@@ -20,7 +20,6 @@ from oris_temporal.graph.errors import (
     SerializationError,
     error_line,
 )
-from oris_temporal.graph.interrupts import Interrupt
 from oris_temporal.graph.records import Checkpoint, EngineState
 from oris_temporal.graph.run import Edit
 from oris_temporal.graph.snapshot import engine_state_from_wire
@@ -33,7 +32,15 @@ from .details import current_details
 from .failures import failure, tellable
 from .message_log import FORMS, LOGS
 from .payloads import ordered
-from .protocol import INLINE_FINAL_LIMIT, INLINE_RESULT_LIMIT, PAYLOAD_LIMIT, ResumeOptions, RunOptions, RunReport
+from .protocol import (
+    INLINE_FINAL_LIMIT,
+    INLINE_RESULT_LIMIT,
+    PAYLOAD_LIMIT,
+    ChildWaits,
+    ResumeOptions,
+    RunOptions,
+    RunReport,
+)
 from .search_attributes import GRAPH, INTERRUPTS, STATUS, UPDATED_AT
 from .temporal_run import TemporalRun, tell_parent
 
@@ -53,6 +60,7 @@ class GraphWorkflow:
         self._run: TemporalRun | None = None
         self._main: asyncio.Task[None] | None = None
         self._shown: Any = None
+        self._told: Any = None
         self._early_signals: list[tuple[str, Any]] = []
         self._options = RunOptions()
         self._broken: GraphError | None = None
@@ -182,15 +190,16 @@ class GraphWorkflow:
     def _view(self, run: TemporalRun) -> Any:
         """What is shown outside; when it changes, `_publish` shows it again."""
         waits = tuple((item.id, item.escalated) for item in run.desk.pending) if run.settled else ()
-        return run.log.sequence, "interrupted" if waits else "running", waits
+        return run.log.sequence, "interrupted" if waits else "running", waits, tuple(run.signal_waits)
 
     async def _publish(self, run: TemporalRun) -> None:
         before, self._shown = self._shown, self._view(run)
-        _, status, waits = self._shown
+        _, status, waits, _ = self._shown
         run.status = "interrupted" if waits else "running"
         self._show_details()
         info = workflow.info()
-        shown = before[1:] if before else (info.typed_search_attributes.get(STATUS, "running"), ())
+        await self._tell_parent(run)
+        shown = before[1:3] if before else (info.typed_search_attributes.get(STATUS, "running"), ())
         if shown == (status, waits):
             return
         if info.typed_search_attributes.get(GRAPH) is not None:  # else they may not be registered here
@@ -203,8 +212,14 @@ class GraphWorkflow:
             )
         if waits:
             workflow.upsert_memo({protocol.MEMO: self._memo(run)})
-        if (task := self._options.child_task) is not None:
-            await tell_parent(task, bool(waits), run.desk.pending)
+
+    async def _tell_parent(self, run: TemporalRun) -> None:
+        """Tell the parent of a subgraph what it waits for, when that changed."""
+        if (task := self._options.child_task) is None:
+            return
+        before, self._told = self._told, (run.settled, [item.id for item in run.desk.pending], dict(run.signal_waits))
+        if self._told != (before or (False, [], {})):
+            await tell_parent(task, run.waits())
 
     def _show_end(self) -> None:
         """Show how the run ended, and leave to the thread's next run the number of questions asked so far."""
@@ -384,16 +399,12 @@ class GraphWorkflow:
         return ordered(self._report())
 
     @workflow.signal(name=protocol.CHILD_WAITS, description="What a child workflow waits for.")
-    def _child_waits(
-        self, task_id: str = "", settled: bool = False, pending: list[dict[str, Any]] | None = None, *_: Any
-    ) -> None:
+    def _child_waits(self, task_id: Any = None, waits: Any = None, *_: Any) -> None:
         try:
-            asked = [Interrupt.from_wire(item) for item in pending or ()]
-        except (ValueError, KeyError) as error:
-            self._ignore(protocol.CHILD_WAITS, SerializationError(f"It names no interrupts: {error_line(error)}"))
-        else:
             if self._run is not None:
-                self._run.child_waits(task_id, settled, asked)
+                self._run.child_waits(str(task_id), ChildWaits.read(waits))
+        except OrisError as error:
+            self._ignore(protocol.CHILD_WAITS, error)
 
     @workflow.signal(dynamic=True, description="Any other signal: what ctx.wait_signal(name) receives.")
     def _any_signal(self, name: str, args: Sequence[RawValue]) -> None:

@@ -13,12 +13,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cache
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from pydantic import TypeAdapter, ValidationError
 
 from oris_temporal.graph.control import MISSING, Command, Send
-from oris_temporal.graph.errors import InvalidAnswerError
+from oris_temporal.graph.errors import SerializationError
 
 RESUME = "resume"
 REJECT = "reject"
@@ -75,6 +75,27 @@ class Wire:
         """Read the JSON form; unknown keys, of a newer version, are left aside."""
         known = cls._defaults()
         return cls(**{name: value for name, value in (wire or {}).items() if name in known})
+
+    @classmethod
+    def read(cls, wire: Any) -> Self:
+        """Read a JSON form that may have been written by hand.
+
+        Raises:
+            SerializationError: It is none.
+        """
+        try:
+            return cast("Self", cls._adapter().validate_python({} if wire is None else wire))
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            place = ".".join(str(part) for part in first["loc"]) or "all of it"
+            raise SerializationError(
+                f"{cls.__name__} are an object of {', '.join(cls._defaults())}. {place}: {first['msg']}."
+            ) from None
+
+    @classmethod
+    @cache
+    def _adapter(cls) -> TypeAdapter[Any]:
+        return TypeAdapter(cls)
 
     @classmethod
     @cache
@@ -139,22 +160,6 @@ class ResumeOptions(Wire):
     update: dict[str, Any] | None = None
     goto: list[str | dict[str, Any]] | None = None
 
-    @classmethod
-    def read(cls, wire: Any) -> ResumeOptions:
-        """Read options that may have been written by hand.
-
-        Raises:
-            InvalidAnswerError: They are none.
-        """
-        try:
-            return _resume_options().validate_python({} if wire is None else wire)
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            place = ".".join(str(part) for part in first["loc"]) or "options"
-            raise InvalidAnswerError(
-                f"The options of a resume are an object of {', '.join(cls._defaults())}. {place}: {first['msg']}."
-            ) from None
-
     @property
     def edits(self) -> bool:
         """Whether they change the state, or what runs next."""
@@ -169,9 +174,19 @@ class ResumeOptions(Wire):
         return Command(update=self.update, goto=goto, resume=MISSING if self.no_value else value)
 
 
-@cache
-def _resume_options() -> TypeAdapter[ResumeOptions]:
-    return TypeAdapter(ResumeOptions)
+@dataclass(slots=True)
+class ChildWaits(Wire):
+    """What a child workflow waits for, as it tells its parent.
+
+    Attributes:
+        settled: Whether all of it waits for people.
+        pending: Its unanswered interrupts, each with the ``order`` of its place.
+        signals: Signals that its nodes wait for, oldest first: ids of the waits, and names.
+    """
+
+    settled: bool = False
+    pending: list[dict[str, Any]] | None = None
+    signals: list[tuple[str, str]] | None = None
 
 
 @dataclass(slots=True)

@@ -15,13 +15,17 @@ from temporalio.exceptions import (
     ApplicationError,
     CancelledError,
     ChildWorkflowError,
+    WorkflowAlreadyStartedError,
 )
 
 from oris_temporal.graph.duration import to_timedelta, to_timedelta_or_none
 from oris_temporal.graph.engine import Engine, maybe_await
 from oris_temporal.graph.errors import (
     GraphError,
+    NodeError,
+    SerializationError,
     StateTooLargeError,
+    error_line,
 )
 from oris_temporal.graph.ids import bounded
 from oris_temporal.graph.interrupts import Ask, Interrupt
@@ -43,6 +47,8 @@ from .protocol import (
     CHILD_WAITS,
     LLM,
     PAYLOAD_LIMIT,
+    RESUME,
+    ChildWaits,
     ModelInput,
     NodeInput,
     NodeOutput,
@@ -434,14 +440,20 @@ class TemporalRun(Run):
             config={**cast("dict[str, Any]", self.config), "configurable": _without_thread(self.config)},
             child_task=task.id,
         )
-        child_id = bounded(f"{workflow.info().workflow_id}/{task.id}")
+        # A thread's earlier run may have a child of the same task that still winds up.
+        place = task.id if self.ordinal == 1 else f"run{self.ordinal}/{task.id}"
+        child_id = bounded(f"{workflow.info().workflow_id}/{place}")
         handle = workflow.get_external_workflow_handle(child_id)
 
         async def answer(item: Interrupt, value: Any) -> None:
             with suppress(ApplicationError):  # the child has ended, and its task tells the rest
-                await handle.signal("resume", args=[ordered(value), {"interrupt_id": item.id}])
+                await handle.signal(RESUME, args=[ordered(value), {"interrupt_id": item.id}])
 
-        relay = self._children[task.id] = ChildRelay(self, engine, task, answer)
+        async def signal(name: str, value: Any) -> None:
+            with suppress(ApplicationError):
+                await handle.signal(name, ordered(value))
+
+        relay = self._children[task.id] = ChildRelay(self, engine, task, answer, signal)
         try:
             result = await workflow.execute_child_workflow(
                 node.graph.name,
@@ -456,6 +468,12 @@ class TemporalRun(Run):
             if isinstance(error.cause, CancelledError) and (self.cancelling or being_cancelled()):
                 raise asyncio.CancelledError from error
             raise node_failure(node.full_name, error.cause, "it did not end in time") from error
+        except WorkflowAlreadyStartedError as error:
+            raise NodeError(
+                f"Node {node.full_name} failed: its thread {child_id!r} is running already, started by somebody else.",
+                node=node.full_name,
+                cause_type=type(error).__name__,
+            ) from None
         finally:
             relay.close()
             del self._children[task.id]
@@ -463,19 +481,36 @@ class TemporalRun(Run):
         values = StateValues(schema, schema.decode(result["values"], node.full_name))
         return node.outcome(values, [(name, update) for name, update in result["writes"]])
 
-    def child_waits(self, task_id: str, settled: bool, pending: Sequence[Interrupt]) -> None:
-        """Take over what a child workflow waits for."""
-        if (relay := self._children.get(task_id)) is not None:
-            relay.update(settled=settled, pending=pending)
+    def child_waits(self, task_id: str, waits: ChildWaits) -> None:
+        """Take over what a child workflow waits for.
+
+        Raises:
+            SerializationError: It names no interrupts.
+        """
+        relay = self._children.get(task_id)
+        if relay is None:
+            return
+        try:
+            pending = [(Interrupt.from_wire(wire), tuple(map(int, wire["order"]))) for wire in waits.pending or ()]
+        except (ValueError, LookupError, TypeError) as error:
+            raise SerializationError(f"What a child waits for cannot be read: {error_line(error)}") from error
+        relay.update(settled=waits.settled, pending=pending, signal_waits=dict(waits.signals or ()))
+
+    def waits(self) -> ChildWaits:
+        """What this run waits for, for its parent."""
+        pending = [{**item.to_wire(), "order": list(order)} for item, order in self.desk.waiting]
+        return ChildWaits(
+            settled=self.settled, pending=pending or None, signals=list(self.signal_waits.items()) or None
+        )
 
 
-async def tell_parent(task_id: str, settled: bool, pending: list[Interrupt]) -> None:
+async def tell_parent(task_id: str, waits: ChildWaits) -> None:
     """Signal the parent workflow what this child waits for."""
     parent = workflow.info().parent
     if parent is not None:
         handle = workflow.get_external_workflow_handle(parent.workflow_id, run_id=parent.run_id)
         with suppress(ApplicationError):  # a parent that is gone has nobody to ask
-            await handle.signal(CHILD_WAITS, args=[task_id, settled, ordered([item.to_wire() for item in pending])])
+            await handle.signal(CHILD_WAITS, args=[task_id, ordered(waits.to_wire())])
 
 
 def _outcome(output: NodeOutput) -> Outcome:

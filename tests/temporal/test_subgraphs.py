@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import operator
+from contextlib import suppress
 from typing import Annotated, Literal, TypedDict
 
 import pytest
 from temporal_support import Serve, event_counts, eventually
 
 from oris_temporal import END, START, CompiledGraph, Context, OrisClient, Send, StateGraph
+from oris_temporal.graph.errors import ThreadNotFoundError
 
 RunAs = Literal["inline", "child_workflow"]
 BOTH: list[RunAs] = ["inline", "child_workflow"]
@@ -145,6 +148,132 @@ async def test_its_question_may_be_answered_on_its_own_thread_too(
         await client.resume(f"{thread}/1/child/0", "directly")
         done = await client.result(thread)
         assert done.values["log"] == ["look", "inner directly", "after 2"]
+
+
+async def ask_one(item: int, ctx: Context) -> dict:
+    return {"log": [f"{item}={await ctx.interrupt(item)}"]}
+
+
+asking_twelve = (
+    StateGraph(Log)
+    .add_node("ask_one", ask_one)
+    .add_conditional_edges(START, lambda state: [Send("ask_one", item) for item in range(12)], ["ask_one"])
+    .add_edge("ask_one", END)
+    .compile(name="asking_twelve")
+)
+
+
+@pytest.mark.parametrize("run_as", BOTH)
+async def test_its_questions_are_in_the_order_of_its_tasks(
+    client: OrisClient, serve: Serve, thread: str, run_as: RunAs
+) -> None:
+    graph = outer(run_as, asking_twelve)
+    here = await graph.invoke({}, {"configurable": {"thread_id": thread}})
+    async with serve(graph):
+        paused = await client.run("outer", thread, {})
+        assert [item.value for item in paused.interrupts] == list(range(12))
+        assert [(item.id, item.value) for item in paused.interrupts] == [
+            (item.id, item.value) for item in here.interrupts
+        ]
+        done = await client.resume(thread, {item.id: f"answer {item.value}" for item in paused.interrupts}, by_id=True)
+    assert done.values["log"][:12] == [f"{item}=answer {item}" for item in range(12)]
+
+
+@pytest.mark.parametrize("run_as", BOTH)
+async def test_its_question_can_be_answered_while_another_node_of_it_works(
+    client: OrisClient, serve: Serve, thread: str, run_as: RunAs
+) -> None:
+    go_on = asyncio.Event()
+
+    async def work(state: Log) -> dict:
+        await go_on.wait()
+        return {"log": ["worked"]}
+
+    child = StateGraph(Log).add_node("ask", ask).add_node("work", work).add_edge(START, "ask").add_edge(START, "work")
+    graph = outer(run_as, child.add_edge("ask", END).add_edge("work", END).compile(name="both"))
+    async with serve(graph):
+        await client.start(graph, thread, {})
+        [question] = await eventually(lambda: client.interrupts(thread))
+        resuming = asyncio.create_task(client.resume(thread, "early", interrupt_id=question.id))
+        await eventually(lambda: _answered(client, thread))
+        go_on.set()
+        assert (await resuming).values["log"] == ["inner early", "worked", "after 2"]
+
+
+async def _answered(client: OrisClient, thread: str) -> bool:
+    return [item.status for item in await client.interrupts(thread, all=True)] == ["resumed"]
+
+
+async def wait_for_news(state: Log, ctx: Context) -> dict:
+    return {"log": [f"{ctx.graph} got {await ctx.wait_signal('news')}"]}
+
+
+def waiting_for_news(run_as: RunAs) -> CompiledGraph:
+    child = StateGraph(Log)
+    for name in ("one", "other"):
+        child.add_node(name, wait_for_news).add_edge(START, name).add_edge(name, END)
+    return outer(run_as, child.compile(name="newsroom"))
+
+
+@pytest.mark.parametrize("run_as", BOTH)
+@pytest.mark.parametrize("continue_as_new_after", [None, 10])
+async def test_signals_for_the_thread_reach_it(
+    client: OrisClient, serve: Serve, thread: str, run_as: RunAs, continue_as_new_after: int | None
+) -> None:
+    expected = ["newsroom got 1", "newsroom got 2", "after 2"]
+    graph = waiting_for_news(run_as)
+    here = asyncio.create_task(graph.invoke({}, {"configurable": {"thread_id": thread}}))
+    await asyncio.sleep(0)
+    for value in (1, 2):
+        await graph.signal({"configurable": {"thread_id": thread}}, "news", value)
+    assert (await here).values["log"] == expected
+
+    async with serve(graph):
+        await client.start(graph, thread, {}, continue_as_new_after=continue_as_new_after)
+        await client.signal(thread, "news", 1)  # perhaps before anybody waits
+        await eventually(lambda: _signalled(client, thread))
+        await client.signal(thread, "news", 2)
+        assert (await client.result(thread)).values["log"] == expected
+
+
+async def _signalled(client: OrisClient, thread: str) -> bool:
+    return (await event_counts(client, thread))["WORKFLOW_EXECUTION_SIGNALED"] > 0
+
+
+async def test_a_thread_runs_again_while_the_child_of_its_last_run_winds_up(
+    client: OrisClient, serve: Serve, thread: str
+) -> None:
+    winding_up, go_on = asyncio.Event(), asyncio.Event()
+
+    async def stubborn(state: Log) -> dict:
+        try:
+            await asyncio.sleep(0 if state.get("log") else 600)
+        except asyncio.CancelledError:
+            winding_up.set()
+            await go_on.wait()
+            raise
+        return {"log": ["done"]}
+
+    child = StateGraph(Log).add_node("stubborn", stubborn).add_edge(START, "stubborn").add_edge("stubborn", END)
+    graph = outer("child_workflow", child.compile(name="stubborn"))
+    async with serve(graph, max_cached_workflows=10):
+        await client.start(graph, thread, {})
+        await eventually(lambda: _started(client, f"{thread}/1/child/0"))
+        again = await client.run(graph, thread, {"log": ["quick"]}, on_conflict="replace")
+        assert again.values["log"] == ["quick", "done", "after 2"]
+        await winding_up.wait()
+        go_on.set()
+        await eventually(lambda: _is_over(client, f"{thread}/1/child/0"))
+
+
+async def _started(client: OrisClient, thread: str) -> bool:
+    with suppress(ThreadNotFoundError):
+        return (await client.inspect(thread)).next == ["stubborn"]
+    return False
+
+
+async def _is_over(client: OrisClient, thread: str) -> bool:
+    return (await client.inspect(thread)).status == "cancelled"
 
 
 @pytest.mark.parametrize("run_as", BOTH)

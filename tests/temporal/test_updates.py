@@ -144,9 +144,9 @@ async def test_signals_that_are_no_json_or_not_for_people_change_nothing(client:
     for name in ("resume", "news", "oris_child_waits"):
         await handle.signal(name, RawValue(strange))
         await handle.signal(name, b"\xff\xfe")
-    await handle.signal("oris_child_waits", args=["1/left/0", True, [{"nonsense": 1}]])
-    await handle.signal("oris_child_waits", args=["1/left/0", True, [{"id": "int-0", "node": 3}]])
-    await handle.signal("oris_child_waits", args=["1/left/0", True, [], "more"])
+    await handle.signal("oris_child_waits", args=["1/left/0", {"pending": [{"nonsense": 1}]}])
+    await handle.signal("oris_child_waits", args=["1/left/0", {"pending": 3, "signals": ["a"]}])
+    await handle.signal("oris_child_waits", args=["1/left/0", {}, [], "more"])
     await handle.signal("resume", args=["yes", None, "more", "still more"])
     done = await client.resume(paused, {f"int-{paused}-1": {"ok": True}, f"int-{paused}-0": 1}, by_id=True)
     assert done.values == {"answers": ["left=1", "ok=True note="]}
