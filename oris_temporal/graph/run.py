@@ -297,14 +297,14 @@ class Run(ABC):
         try:
             with asking_through(context):
                 returned = await self.guarded(node.full_name, node.fn, *args, **kwargs)
-        except GraphError:
+        except GeneratorExit:
             raise
         except BaseException as error:
-            if must_pass(error):
+            await context.close()
+            if isinstance(error, GraphError) or must_pass(error):
                 raise
             raise node_error(node.full_name, error) from error
-        finally:
-            await context.close()
+        await context.close()
         return node.outcome(returned)
 
     def answered(self, engine: Engine, task: Task, model: str, message: dict[str, Any]) -> dict[str, Any]:

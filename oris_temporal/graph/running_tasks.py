@@ -48,10 +48,15 @@ class RunningTasks:
             GraphError: What the first that failed raised.
         """
         try:
-            return await self._over
-        finally:
-            if self._left:
-                await self._stop()
+            finished = await self._over
+        except GeneratorExit:
+            raise
+        except BaseException:
+            await self._stop()
+            raise
+        if not finished:
+            await self._stop()
+        return finished
 
     def give_way(self) -> None:
         """Stop: other tasks take their place."""
@@ -59,6 +64,8 @@ class RunningTasks:
             self._over.set_result(False)
 
     async def _stop(self) -> None:
+        if not self._left:
+            return
         for running in self._running:
             running.cancel()
         where = f"{self._engine.graph.name}: {', '.join(task.node for task in self._left.values())} may clean up"

@@ -162,7 +162,10 @@ async def test_whatever_is_raised_fails_the_run_at_once_with_an_error_that_can_b
     reduced = TypedDict("reduced", {"log": Annotated[list[str], reduce]})  # noqa: UP013
     chosen = {"workflow": inside, "plain": raises, "function": calls, "router": good, "reducer": good}.get(where, node)
     graph = StateGraph(reduced if where == "reducer" else State)
-    graph.add_node("node", chosen, retry=NO_RETRY, run_as="local" if where == "local" else None)
+    options: dict[str, Any] = {"run_as": "local"} if where == "local" else {}
+    if where in ("activity", "local", "plain"):
+        options["retry"] = NO_RETRY
+    graph.add_node("node", chosen, **options)
     graph.add_activity(raises, retry=NO_RETRY).add_edge(START, "node")
     if where == "router":
         graph.add_conditional_edges("node", raises, [END])
