@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from oris_temporal.graph.context import Context
@@ -35,27 +36,41 @@ class ToolNode:
         """Run as a node."""
         said = state.get(self._messages) if isinstance(state, Mapping) else getattr(state, self._messages, None)
         asked = last_calls(said or [])
-        return list(await asyncio.gather(*(self._answer(call, ctx) for call in asked)))
+        return list(await asyncio.gather(*(self.answer(call, partial(self._call, ctx)) for call in asked)))
 
-    async def _answer(self, asked: Any, ctx: Context) -> Any:
-        """The answer to one call: an update with its tool message, or a `Command` that has one."""
+    async def answer(self, asked: Any, make: Callable[[ToolCall], Awaitable[ToolOutput]]) -> Any:
+        """The answer to one call: an update with its tool message, or a `Command` that has one.
+
+        Args:
+            asked: The call as the model wrote it.
+            make: Makes a call that can be read; its `ToolError` is told to the model.
+        """
         try:
             call = ToolCall.from_wire(asked)
         except InvalidUpdateError as error:
             id, name = error.details.get("id") or "", error.details.get("name") or "unknown"
             return self._update(ToolOutput(error.message, is_error=True), str(id), str(name))
         try:
-            output = await self._call(call, ctx)
+            output = await make(call)
         except ToolError as error:
             output = ToolOutput(error.message, is_error=True)
         return self._update(output, call.id, call.name)
 
-    async def _call(self, call: ToolCall, ctx: Context) -> ToolOutput:
-        tool = self._known.get(call.name)
-        if tool is None:
-            known = ", ".join(self._known) or "none"
-            raise ToolError(f"There is no tool {call.name!r}; there are {known}.", tool=call.name, kind="not_found")
-        return await ctx.tool(tool, call.args, call_id=call.id)
+    def find(self, name: str, offered: Collection[str] | None = None) -> Tool:
+        """The tool of a name.
+
+        Raises:
+            ToolError: There is none, or the model was not offered it.
+        """
+        known = [item for item in self._known if offered is None or item in offered]
+        if name not in known:
+            raise ToolError(
+                f"There is no tool {name!r}; there are {', '.join(known) or 'none'}.", tool=name, kind="not_found"
+            )
+        return self._known[name]
+
+    async def _call(self, ctx: Context, call: ToolCall) -> ToolOutput:
+        return await ctx.tool(self.find(call.name), call.args, call_id=call.id)
 
     def _update(self, output: ToolOutput, call_id: str, name: str) -> Any:
         update = dict(output.update or {})

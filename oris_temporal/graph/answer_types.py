@@ -45,13 +45,14 @@ def answer_schema(wire: Any) -> dict[str, Any] | None:
         return None
 
 
-def check_answer(wire: Any, value: Any, interrupt: str) -> Any:
+def check_answer(wire: Any, value: Any, interrupt: str, asked: Any = None) -> Any:
     """An answer as a value of its declared type.
 
     Args:
         wire: What `answer_type` wrote.
         value: The answer, JSON data.
         interrupt: Which interrupt it answers, for the error.
+        asked: What was asked, JSON data; Pydantic validators of the type find it in ``info.context["asked"]``.
 
     Raises:
         InvalidAnswerError: It does not fit.
@@ -59,7 +60,9 @@ def check_answer(wire: Any, value: Any, interrupt: str) -> Any:
     """
     declared = _read(wire)
     try:
-        return TypeAdapter(declared).validate_json(to_json(value), by_alias=True, by_name=True)
+        return TypeAdapter(declared).validate_json(
+            to_json(value), by_alias=True, by_name=True, context={"asked": asked}
+        )
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"]) or "answer"

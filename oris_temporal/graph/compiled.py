@@ -114,6 +114,8 @@ class CompiledGraph:
         for node in self.nodes.values():
             if isinstance(node, Node) and node.side == "workflow":
                 yield node.full_name, node.fn
+                for fn in getattr(node.fn, "workflow_side", ()):
+                    yield f"{node.full_name} ({fn.__qualname__})", fn
             elif isinstance(node, Subgraph):
                 for what, mapper in (("input", node.input), ("output", node.output)):
                     if mapper is not None:

@@ -192,6 +192,10 @@ class BudgetExceededError(GraphError):
     """A run used up one of its limits: tokens, cost, model calls or time."""
 
 
+class StructuredOutputError(GraphError):
+    """A model did not give an answer of the response format, though it was asked again."""
+
+
 class GraphRecursionError(GraphError):
     """A run took more supersteps than its `recursion_limit`."""
 

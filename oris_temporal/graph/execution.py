@@ -80,17 +80,20 @@ class _ReplayedAnswers:
         position, self.position = self.position, self.position + 1
         if position < len(self.answers):
             answer = self.answers[position]
-            return answer if schema is None else check_answer(answer_type(schema), answer, "in this node")
+            if schema is None:
+                return answer
+            return check_answer(answer_type(schema), answer, "in this node", to_wire(value, "interrupt payload"))
         raise NodeInterrupt(make_ask(value, timeout, default, escalate_after, schema))
 
 
 def make_ask(value: Any, timeout: Duration | None, default: Any, escalate_after: Duration | None, schema: Any) -> Ask:
     """The JSON-ready form of an ``interrupt(...)`` call."""
     declared = None if schema is None else answer_type(schema)
+    asked = to_wire(value, "interrupt payload")
     if schema is not None and default is not MISSING:
-        check_answer(declared, to_wire(default, "interrupt default"), "by default")
+        check_answer(declared, to_wire(default, "interrupt default"), "by default", asked)
     return Ask(
-        value=to_wire(value, "interrupt payload"),
+        value=asked,
         timeout=None if timeout is None else to_timedelta(timeout).total_seconds(),
         default=MISSING if default is MISSING else to_wire(default, "interrupt default"),
         escalate_after=None if escalate_after is None else to_timedelta(escalate_after).total_seconds(),

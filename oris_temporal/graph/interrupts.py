@@ -283,7 +283,7 @@ class InterruptDesk:
             how = "resumed with a different value" if known.status == "resumed" else known.status
             raise InterruptConflictError(f"Interrupt {id!r} is already {how}.", interrupt_id=id, status=known.status)
         if known.answer_type is not None:
-            check_answer(known.answer_type, value, id)
+            check_answer(known.answer_type, value, id, known.value)
         return False
 
 

@@ -76,7 +76,9 @@ class NodeContext(Context):
         _go_on_unless_cancelled()
         answer = await self._journaled(lambda position: self._run.ask(self._engine, self._task, position, ask))
         return (
-            answer if ask.answer_type is None else check_answer(ask.answer_type, answer, f"of {self.graph}.{self.node}")
+            answer
+            if ask.answer_type is None
+            else check_answer(ask.answer_type, answer, f"of {self.graph}.{self.node}", ask.value)
         )
 
     async def activity(

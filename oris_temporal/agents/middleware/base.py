@@ -1,0 +1,126 @@
+"""`Middleware`: hooks around what an agent does."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from oris_temporal.graph.context import Context
+from oris_temporal.graph.messages import Message, ToolCall
+from oris_temporal.models import ChatModel, ResponseFormat, ToolSpec
+from oris_temporal.tools import Tool, ToolOutput
+
+State = Mapping[str, Any]
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCall:
+    """A model call that is about to be made. Middleware changes it with ``dataclasses.replace``; all of it is honoured.
+
+    Attributes:
+        model: The model, with its options.
+        system_prompt: Instructions put before the conversation, or ``None``.
+        messages: The conversation, oldest first.
+        tools: The tools it is offered. A tool that is left out cannot be called either.
+        response_format: The JSON it must answer, or ``None``.
+        state: The agent's state.
+        ctx: The node's context.
+    """
+
+    model: ChatModel
+    system_prompt: str | None
+    messages: Sequence[Message]
+    tools: Sequence[Tool | ToolSpec]
+    response_format: ResponseFormat | None
+    state: State
+    ctx: Context
+
+
+@dataclass(frozen=True, slots=True)
+class ToolRequest:
+    """A tool call that is about to be made.
+
+    Attributes:
+        call: What the model asks for.
+        tool: The tool.
+        state: The agent's state.
+        ctx: The node's context.
+    """
+
+    call: ToolCall
+    tool: Tool
+    state: State
+    ctx: Context
+
+
+ModelHandler = Callable[[ModelCall], Awaitable[Message]]
+ToolHandler = Callable[[ToolRequest], Awaitable[ToolOutput]]
+
+
+class Middleware:
+    """Hooks around what an agent does; override those you need. Each runs exactly once for each event.
+
+    ``before_*`` hooks run in the order of the agent's middleware, ``after_*`` in reverse, and ``wrap_*`` are nested with the first
+    as the outermost. Each hook sees what those before it did. Hooks run inside the workflow, so they must be deterministic; what
+    has effects goes through `ctx` (``ctx.llm``, ``ctx.activity``, ``ctx.interrupt``), or into a hook marked `activity_hook`.
+
+    A state hook returns an update of the state, ``None``, or ``Command(update=..., goto=...)`` where goto is ``"model"``,
+    ``"tools"`` or ``"end"``.
+
+    Attributes:
+        tools: Tools it gives to the agent.
+        state_schema: TypedDict of the state fields it adds.
+        system_prompt: Text it adds to the agent's system prompt.
+    """
+
+    tools: Sequence[Tool] = ()
+    state_schema: type | None = None
+    system_prompt: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What it is called in errors and activity types."""
+        return type(self).__name__
+
+    async def before_agent(self, state: State, ctx: Context) -> Any:
+        """Called once, when a run begins."""
+
+    async def before_model(self, state: State, ctx: Context) -> Any:
+        """Called before each model call."""
+
+    async def wrap_model_call(self, call: ModelCall, handler: ModelHandler) -> Message:
+        """Called around each model call: may change the call or the answer, call again, or not at all."""
+        return await handler(call)
+
+    async def after_model(self, state: State, ctx: Context) -> Any:
+        """Called after each model call; the last message is the answer."""
+
+    async def wrap_tool_call(self, request: ToolRequest, handler: ToolHandler) -> ToolOutput:
+        """Called around each tool call."""
+        return await handler(request)
+
+    async def after_agent(self, state: State, ctx: Context) -> Any:
+        """Called once, when the agent is done."""
+
+
+HOOKS = ("before_agent", "before_model", "wrap_model_call", "after_model", "wrap_tool_call", "after_agent")
+
+
+def activity_hook(fn: F) -> F:
+    """Mark a ``before_*`` or ``after_*`` hook that has effects: it runs as an activity, and takes the state alone.
+
+    Example:
+        >>> class Audit(Middleware):
+        ...     @activity_hook
+        ...     async def after_agent(self, state):
+        ...         await write_to_the_audit_log(state["messages"])
+    """
+    fn.runs_as_activity = True  # type: ignore[attr-defined]
+    return fn
+
+
+def overrides(middleware: Middleware, hook: str) -> bool:
+    """Whether a middleware has a hook of its own."""
+    return getattr(type(middleware), hook) is not getattr(Middleware, hook)

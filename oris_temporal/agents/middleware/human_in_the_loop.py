@@ -1,0 +1,189 @@
+"""A person looks at tool calls before they are made. Payloads as in Oris (graph-model 4.6)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, model_validator
+
+from oris_temporal.graph.context import Context
+from oris_temporal.graph.control import MISSING
+from oris_temporal.graph.duration import Duration
+from oris_temporal.graph.errors import GraphCompileError
+from oris_temporal.graph.messages import ToolCall
+from oris_temporal.tools import ToolOutput
+
+from .base import Middleware
+
+DecisionKind = Literal["approve", "edit", "reject", "respond"]
+
+_DEFAULT: tuple[DecisionKind, ...] = ("approve", "edit", "reject")
+
+
+class _Decision(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Approve(_Decision):
+    """Make the call as it is."""
+
+    type: Literal["approve"]
+
+
+class Action(BaseModel):
+    """A tool call as a person writes it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    args: dict[str, Any] = Field(default_factory=dict)
+
+
+class Edit(_Decision):
+    """Make the call with other arguments."""
+
+    type: Literal["edit"]
+    edited_action: Action
+
+
+class Reject(_Decision):
+    """Do not make the call; the model is told, and why."""
+
+    type: Literal["reject"]
+    message: str | None = None
+
+
+class Respond(_Decision):
+    """Do not make the call; the model gets this text as its result."""
+
+    type: Literal["respond"]
+    message: str
+
+
+Decision = Annotated[Approve | Edit | Reject | Respond, Field(discriminator="type")]
+
+
+class Decisions(BaseModel):
+    """The answer: one decision for each action request, in their order.
+
+    It is checked against the question, so what is not allowed never reaches the run.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    decisions: list[Decision]
+
+    @model_validator(mode="after")
+    def _fit_the_question(self, info: ValidationInfo) -> Self:
+        asked = (info.context or {}).get("asked")
+        if not asked:
+            return self
+        actions, reviews = asked["action_requests"], asked["review_configs"]
+        if len(self.decisions) != len(actions):
+            raise ValueError(f"{len(actions)} actions wait for a decision, and there are {len(self.decisions)}")
+        for decision, action, review in zip(self.decisions, actions, reviews, strict=True):
+            allowed = review["allowed_decisions"]
+            if decision.type not in allowed:
+                raise ValueError(f"{action['name']}: {decision.type!r} is not allowed, only {', '.join(allowed)}")
+            if isinstance(decision, Edit) and decision.edited_action.name != action["name"]:
+                raise ValueError(f"{action['name']}: an edit changes the arguments, not the tool")
+        return self
+
+
+class InterruptConfig(BaseModel):
+    """How calls of a tool are looked at.
+
+    Attributes:
+        enabled: Whether they are.
+        allowed_decisions: What the person may decide.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    enabled: bool = True
+    allowed_decisions: tuple[DecisionKind, ...] = Field(default=_DEFAULT, min_length=1)
+
+
+InterruptOn = Mapping[str, bool | Mapping[str, Any] | InterruptConfig] | Literal[True]
+
+
+class HumanInTheLoopMiddleware(Middleware):
+    """Asks a person before the named tools are called; other calls of the same turn are made at once.
+
+    The interrupt's value is ``{"action_requests": [{"name", "args"}], "review_configs": [{"action_name", "allowed_decisions"}]}``
+    with one entry for each call that waits, in their order; the answer is ``{"decisions": [...]}``, see `Decisions`. Who answered
+    and when is kept with the interrupt.
+
+    Args:
+        interrupt_on: Tool name to True, False or an `InterruptConfig` (or its JSON form). ``True`` in place of the mapping, or the
+            name ``"*"``, is about all tools; an entry for a tool goes before it.
+        timeout: Longest wait for the decisions.
+        on_timeout: What is decided then for each call: ``reject`` or ``approve``; ``fail`` ends the run.
+
+    Raises:
+        GraphCompileError: A configuration cannot be read.
+    """
+
+    def __init__(
+        self,
+        interrupt_on: InterruptOn,
+        *,
+        timeout: Duration | None = None,
+        on_timeout: Literal["reject", "approve", "fail"] = "reject",
+    ) -> None:
+        given = {"*": True} if interrupt_on is True else interrupt_on
+        self._configs = {name: _config(name, value) for name, value in given.items()}
+        self._timeout = timeout
+        self._on_timeout = on_timeout
+
+    def gates(self, tool: str) -> InterruptConfig | None:
+        """How calls of a tool are looked at; ``None`` if they are not."""
+        found = self._configs.get(tool, self._configs.get("*"))
+        return found if found is not None and found.enabled else None
+
+    async def review(self, calls: Sequence[ToolCall], ctx: Context) -> list[ToolCall | ToolOutput]:
+        """Ask about calls that are gated: for each, the call to make or what the model gets in its place."""
+        configs = [self.gates(call.name) or InterruptConfig() for call in calls]
+        default: Any = MISSING
+        if self._timeout is not None and self._on_timeout != "fail":
+            default = {"decisions": [{"type": self._on_timeout} for _ in calls]}
+            if self._on_timeout == "reject":
+                default = {"decisions": [{"type": "reject", "message": "Nobody decided in time."} for _ in calls]}
+        question = {
+            "action_requests": [{"name": call.name, "args": call.args} for call in calls],
+            "review_configs": [
+                {"action_name": call.name, "allowed_decisions": self._allowed(config)}
+                for call, config in zip(calls, configs, strict=True)
+            ],
+        }
+        answer = await ctx.interrupt(question, schema=Decisions, timeout=self._timeout, default=default)
+        return [_decided(call, decision) for call, decision in zip(calls, answer.decisions, strict=True)]
+
+    def _allowed(self, config: InterruptConfig) -> list[str]:
+        """What may be decided; what the deadline decides always may."""
+        allowed = list(config.allowed_decisions)
+        if self._timeout is not None and self._on_timeout not in (*allowed, "fail"):
+            allowed.append(self._on_timeout)  # type: ignore[arg-type]
+        return list(allowed)
+
+
+def _decided(call: ToolCall, decision: Any) -> ToolCall | ToolOutput:
+    match decision:
+        case Edit(edited_action=action):
+            return ToolCall(call.id, call.name, action.args)
+        case Reject(message=message):
+            why = f": {message}" if message else "."
+            return ToolOutput(f"A person rejected this call of {call.name}{why}", is_error=True)
+        case Respond(message=message):
+            return ToolOutput(message)
+    return call
+
+
+def _config(tool: str, value: Any) -> InterruptConfig:
+    if isinstance(value, InterruptConfig):
+        return value
+    try:
+        return InterruptConfig.model_validate({"enabled": value} if isinstance(value, bool) else value)
+    except ValueError as error:
+        raise GraphCompileError(f"interrupt_on[{tool!r}]: {error}") from None

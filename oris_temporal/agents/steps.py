@@ -1,0 +1,281 @@
+"""The nodes of an agent: they run the hooks, call the model, and call tools."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from oris_temporal.graph.context import Context
+from oris_temporal.graph.errors import InvalidUpdateError, StructuredOutputError, ToolError
+from oris_temporal.graph.messages import Message, ToolCall
+from oris_temporal.graph.state import StateSchema
+from oris_temporal.models import ChatModel
+from oris_temporal.tools import Tool, ToolOutput
+
+from .middleware.base import HOOKS, Middleware, ModelCall, ModelHandler, ToolHandler, ToolRequest, overrides
+from .middleware.human_in_the_loop import HumanInTheLoopMiddleware
+from .state import Draft
+from .structured import StructuredOutput
+from .tool_node import ToolNode, last_calls
+
+_RETRY = "structured_output_retry"
+_OFFERED = "offered_tools"
+
+
+@dataclass(frozen=True)
+class AgentParts:
+    """What an agent is made of.
+
+    Attributes:
+        name: Its name.
+        model: The model.
+        system_prompt: Its instructions, or ``None``.
+        tools: All tools, those of the middleware included.
+        middleware: The middleware, in order.
+        output: Its response format, or ``None``.
+        schema: Its state.
+    """
+
+    name: str
+    model: ChatModel
+    system_prompt: str | None
+    tools: Sequence[Tool]
+    middleware: Sequence[Middleware]
+    output: StructuredOutput | None
+    schema: StateSchema
+    activity_hooks: Mapping[tuple[Middleware, str], str] = field(default_factory=dict)
+
+    def having(self, hook: str) -> list[Middleware]:
+        """The middleware that has a hook of its own, in order."""
+        return [item for item in self.middleware if overrides(item, hook)]
+
+    def draft(self, state: Mapping[str, Any], step: str) -> Draft:
+        """A draft of the state, for one step."""
+        return Draft(self.schema, state, f"{self.name}.{step}")
+
+    async def run_hooks(self, hook: str, draft: Draft, ctx: Context, *, backwards: bool = False) -> None:
+        """Run a state hook of all middleware, until one sends the agent elsewhere."""
+        found = self.having(hook)
+        for item in reversed(found) if backwards else found:
+            where = f"{item.name}.{hook}"
+            if (activity := self.activity_hooks.get((item, hook))) is not None:
+                draft.apply(await ctx.activity(activity, draft.state), where)
+            else:
+                draft.apply(await getattr(item, hook)(draft.state, ctx), where)
+            if draft.jump is not None:
+                return
+
+
+class _Step:
+    def __init__(self, parts: AgentParts) -> None:
+        self._parts = parts
+
+    @property
+    def workflow_side(self) -> Iterable[Callable[..., Any]]:
+        """User code that this node calls inside the workflow."""
+        hooks = self._hooks()
+        return [
+            getattr(type(item), hook)
+            for item in self._parts.middleware
+            for hook in hooks
+            if overrides(item, hook)
+            and (item, hook) not in self._parts.activity_hooks
+            and not type(item).__module__.startswith("oris_temporal.")
+        ]
+
+    def _hooks(self) -> Sequence[str]:
+        return HOOKS
+
+
+class Begin(_Step):
+    """Starts an agent's turn: ``before_agent`` hooks."""
+
+    async def __call__(self, state: Any, ctx: Context) -> list[dict[str, Any]]:
+        """Run as a node."""
+        draft = self._parts.draft(state, "begin")
+        draft.apply({"turns": 0, **({} if self._parts.output is None else {"structured_response": None})}, "begin")
+        await self._parts.run_hooks("before_agent", draft, ctx)
+        return draft.updates()
+
+    def _hooks(self) -> Sequence[str]:
+        return ("before_agent",)
+
+
+class Finish(_Step):
+    """Ends an agent's turn: ``after_agent`` hooks."""
+
+    async def __call__(self, state: Any, ctx: Context) -> list[dict[str, Any]]:
+        """Run as a node."""
+        draft = self._parts.draft(state, "finish")
+        await self._parts.run_hooks("after_agent", draft, ctx, backwards=True)
+        return draft.updates()
+
+    def _hooks(self) -> Sequence[str]:
+        return ("after_agent",)
+
+
+class CallModel(_Step):
+    """Calls the model, with the hooks around it."""
+
+    async def __call__(self, state: Any, ctx: Context) -> list[dict[str, Any]]:
+        """Run as a node."""
+        parts = self._parts
+        draft = parts.draft(state, "model")
+        await parts.run_hooks("before_model", draft, ctx)
+        if draft.jump is None:
+            answer = await self._ask(draft.state, ctx)
+            draft.apply({"messages": [answer], "turns": draft.state.get("turns", 0) + 1}, "model")
+            await parts.run_hooks("after_model", draft, ctx, backwards=True)
+        if draft.jump is None and parts.output is not None:
+            self._read_answer(parts.output, draft)
+        return draft.updates()
+
+    def _hooks(self) -> Sequence[str]:
+        return ("before_model", "wrap_model_call", "after_model")
+
+    async def _ask(self, state: Mapping[str, Any], ctx: Context) -> Message:
+        parts = self._parts
+        prompts = [parts.system_prompt, *(item.system_prompt for item in parts.middleware)]
+        call = ModelCall(
+            model=parts.model,
+            system_prompt="\n\n".join(filter(None, prompts)) or None,
+            messages=answer_dangling(state["messages"]),
+            tools=[*parts.tools, *(parts.output.tools if parts.output else ())],
+            response_format=parts.output.response_format if parts.output else None,
+            state=state,
+            ctx=ctx,
+        )
+        handler: ModelHandler = self._call
+        for item in reversed(parts.having("wrap_model_call")):
+            handler = partial(item.wrap_model_call, handler=handler)
+        return await handler(call)
+
+    async def _call(self, call: ModelCall) -> Message:
+        instructions = [] if call.system_prompt is None else [Message.system(call.system_prompt)]
+        specs = [item.spec if isinstance(item, Tool) else item for item in call.tools]
+        answer = await call.ctx.llm(
+            call.model, [*instructions, *call.messages], tools=specs, response_format=call.response_format
+        )
+        offered = {spec.name for spec in specs}
+        if any(tool.name not in offered for tool in self._parts.tools):
+            answer = answer.model_copy(update={"extra": {**(answer.extra or {}), _OFFERED: sorted(offered)}})
+        return answer
+
+    def _read_answer(self, output: StructuredOutput, draft: Draft) -> None:
+        messages = draft.state["messages"]
+        if not messages or messages[-1].message_type != "ai" or (found := output.read(messages[-1])) is None:
+            return
+        if not found.problem:
+            draft.apply({"messages": list(found.messages), "structured_response": found.value}, "structured output")
+            return
+        told = found.problem[0].content
+        if _retries(messages) >= output.max_retries:
+            raise StructuredOutputError(
+                f"Agent {self._parts.name}: the model gave no answer of the response format in {output.max_retries + 1} attempts. "
+                f"Last: {told}"
+            )
+        marked = [
+            item.model_copy(update={"extra": {**(item.extra or {}), _RETRY: True}}) if index == 0 else item
+            for index, item in enumerate(found.problem)
+        ]
+        draft.apply({"messages": marked}, "structured output")
+
+
+class CallTools(_Step):
+    """Calls the tools a model asked for, with the hooks around each call and a person's review before."""
+
+    def __init__(self, parts: AgentParts) -> None:
+        super().__init__(parts)
+        self.tools = parts.tools
+        self._node = ToolNode(parts.tools)
+        self._gates = [item for item in parts.middleware if isinstance(item, HumanInTheLoopMiddleware)]
+
+    async def __call__(self, state: Any, ctx: Context) -> list[Any]:
+        """Run as a node. Calls that nobody has to look at are made while the others wait."""
+        asked = last_calls(state["messages"])
+        make = partial(self._make, state, _offered(state["messages"]), ctx)
+        gates = [self._gate(item, _offered(state["messages"])) for item in asked]
+        answers: dict[int, Any] = {}
+
+        async def answer(index: int, make: ToolMaker) -> None:
+            answers[index] = await self._node.answer(asked[index], make)
+
+        async def review(gate: HumanInTheLoopMiddleware) -> None:
+            held = [index for index, found in enumerate(gates) if found is gate]
+            decided = await gate.review([ToolCall.from_wire(asked[index]) for index in held], ctx)
+            await asyncio.gather(
+                *(answer(index, partial(_as_decided, given, make)) for index, given in zip(held, decided, strict=True))
+            )
+
+        free = [answer(index, make) for index, gate in enumerate(gates) if gate is None]
+        await asyncio.gather(*(review(gate) for gate in self._gates if gate in gates), *free)
+        return [answers[index] for index in range(len(asked))]
+
+    def _hooks(self) -> Sequence[str]:
+        return ("wrap_tool_call",)
+
+    def _gate(self, asked: Any, offered: Sequence[str] | None) -> HumanInTheLoopMiddleware | None:
+        """Who looks at a call. Nobody does if it cannot be made: that the model is told at once."""
+        try:
+            call = ToolCall.from_wire(asked)
+            self._node.find(call.name, offered).check(call.args)
+        except (InvalidUpdateError, ToolError):
+            return None
+        return next((gate for gate in self._gates if gate.gates(call.name)), None)
+
+    async def _make(
+        self, state: Mapping[str, Any], offered: Sequence[str] | None, ctx: Context, call: ToolCall
+    ) -> ToolOutput:
+        handler: ToolHandler = _call_tool
+        for item in reversed(self._parts.having("wrap_tool_call")):
+            handler = partial(item.wrap_tool_call, handler=handler)
+        return await handler(ToolRequest(call, self._node.find(call.name, offered), state, ctx))
+
+
+ToolMaker = Callable[[ToolCall], Awaitable[ToolOutput]]
+
+
+async def _call_tool(request: ToolRequest) -> ToolOutput:
+    return await request.ctx.tool(request.tool, request.call.args, call_id=request.call.id)
+
+
+async def _as_decided(decided: ToolCall | ToolOutput, make: ToolMaker, _: ToolCall) -> ToolOutput:
+    return decided if isinstance(decided, ToolOutput) else await make(decided)
+
+
+def answer_dangling(messages: Sequence[Message]) -> list[Message]:
+    """A conversation in which every tool call has an answer, as providers demand.
+
+    A call may have none because somebody went on with the thread while it waited, or because the run failed.
+    """
+    answered = {message.id for message in messages if message.message_type == "tool"}
+    whole: list[Message] = []
+    for message in messages:
+        whole.append(message)
+        if message.message_type != "ai":
+            continue
+        ids = [str(call.get("id")) for call in message.tool_calls or [] if isinstance(call, Mapping)]
+        whole += [
+            Message.tool("This call was not made.", id, extra={"is_error": True}) for id in ids if id not in answered
+        ]
+    return whole
+
+
+def _offered(messages: Sequence[Message]) -> Sequence[str] | None:
+    """Tools the last answer could call; ``None`` for all."""
+    last = next((message for message in reversed(messages) if message.message_type == "ai"), None)
+    return None if last is None else (last.extra or {}).get(_OFFERED)
+
+
+def _retries(messages: Sequence[Message]) -> int:
+    """How often the present answer was sent back."""
+    count = 0
+    for message in reversed(messages):
+        if (message.extra or {}).get(_RETRY):
+            count += 1
+        elif message.message_type == "human":
+            break
+    return count

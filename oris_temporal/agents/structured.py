@@ -1,0 +1,175 @@
+"""Structured output: how an agent gets its answer as an object."""
+
+from __future__ import annotations
+
+import json
+import typing
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from types import UnionType
+from typing import Any, Union
+
+from pydantic import TypeAdapter, ValidationError
+
+from oris_temporal.graph.errors import GraphCompileError, InvalidUpdateError
+from oris_temporal.graph.messages import Message, ToolCall
+from oris_temporal.models import ResponseFormat, ToolSpec
+
+
+@dataclass(frozen=True)
+class ProviderStrategy:
+    """The provider makes sure that the answer is JSON of the schema.
+
+    Attributes:
+        schema: Pydantic model, dataclass or TypedDict.
+        max_retries: How often the model may try again when its answer does not fit.
+    """
+
+    schema: Any
+    max_retries: int = 2
+
+
+@dataclass(frozen=True)
+class ToolStrategy:
+    """The model answers by calling a tool whose arguments are the schema; works with every model that calls tools.
+
+    Attributes:
+        schema: Pydantic model, dataclass or TypedDict, or a union of these.
+        max_retries: How often the model may try again when its answer does not fit.
+        tool_message_content: What the model is told when the answer fits.
+    """
+
+    schema: Any
+    max_retries: int = 2
+    tool_message_content: str = "The answer was taken."
+
+
+_NATIVE = ("openai", "azure_openai", "anthropic", "ollama", "fake")
+
+
+class StructuredOutput:
+    """The response format of an agent.
+
+    Args:
+        given: A type, a union of types, a `ProviderStrategy` or a `ToolStrategy`. Of a type alone, the provider's own way is taken
+            where it has one.
+        provider: Provider of the agent's model.
+
+    Raises:
+        GraphCompileError: The type has no JSON schema, or the strategy does not do unions.
+    """
+
+    def __init__(self, given: Any, provider: str) -> None:
+        strategy = given
+        if not isinstance(given, ProviderStrategy | ToolStrategy):
+            native = provider in _NATIVE and len(_members(given)) == 1
+            strategy = ProviderStrategy(given) if native else ToolStrategy(given)
+        self.strategy: ProviderStrategy | ToolStrategy = strategy
+        self.type: Any = strategy.schema
+        self.max_retries = strategy.max_retries
+        members = _members(self.type)
+        if isinstance(strategy, ProviderStrategy) and len(members) > 1:
+            raise GraphCompileError("ProviderStrategy takes one type; for a union use ToolStrategy.")
+        try:
+            self._adapters = {_name(member): TypeAdapter(member) for member in members}
+            self._schemas = {name: adapter.json_schema() for name, adapter in self._adapters.items()}
+        except Exception as error:
+            raise GraphCompileError(f"response_format: {self.type!r} has no JSON schema: {error}") from None
+
+    @cached_property
+    def response_format(self) -> ResponseFormat | None:
+        """What the provider is told."""
+        if isinstance(self.strategy, ToolStrategy):
+            return None
+        [(name, schema)] = self._schemas.items()
+        return ResponseFormat(name, schema)
+
+    @cached_property
+    def tools(self) -> list[ToolSpec]:
+        """Tools by which the model answers."""
+        if isinstance(self.strategy, ProviderStrategy):
+            return []
+        return [
+            ToolSpec(name, schema.get("description") or f"Give the final answer as {name}.", schema)
+            for name, schema in self._schemas.items()
+        ]
+
+    def read(self, answer: Message) -> Answered | None:
+        """What a model's answer says; ``None`` if it is no final answer but calls other tools."""
+        calls = answer.tool_calls or []
+        if isinstance(self.strategy, ProviderStrategy):
+            if calls:
+                return None
+            return self._read_text(answer.content)
+        final = [call for call in calls if _called(call) in self._schemas]
+        if not final:
+            if calls:
+                return None
+            return Answered(problem=[Message.human(f"Give the final answer by calling {' or '.join(self._schemas)}.")])
+        if len(final) > 1:
+            names = ", ".join(_called(call) for call in final)
+            text = f"Give one final answer; these are {len(final)} ({names})."
+            return Answered(problem=[_tool_error(call, text) for call in calls])
+        others = [
+            _tool_error(call, "Not called: the final answer was given in the same turn.")
+            for call in calls
+            if call not in final
+        ]
+        return self._read_call(final[0], others)
+
+    def _read_text(self, text: str) -> Answered:
+        [(name, adapter)] = self._adapters.items()
+        try:
+            return Answered(value=adapter.validate_json(text))
+        except ValidationError as error:
+            return Answered(problem=[Message.human(f"Your answer is no {name}: {_problems(error)}. Answer again.")])
+
+    def _read_call(self, call: dict[str, Any], others: list[Message]) -> Answered:
+        name = _called(call)
+        strategy = typing.cast("ToolStrategy", self.strategy)
+        try:
+            parsed = ToolCall.from_wire(call)
+            value = self._adapters[name].validate_json(json.dumps(parsed.args))
+        except (ValidationError, InvalidUpdateError) as error:
+            why = _problems(error) if isinstance(error, ValidationError) else error.message
+            return Answered(problem=[_tool_error(call, f"This is no {name}: {why}. Call it again."), *others])
+        told = Message.tool(strategy.tool_message_content, str(call.get("id")), extra={"name": name})
+        return Answered(value=value, messages=[told, *others])
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A final answer: its value, or what is wrong with it.
+
+    Attributes:
+        value: The object.
+        messages: What is added to the conversation.
+        problem: Messages that tell the model what is wrong.
+    """
+
+    value: Any = None
+    messages: Sequence[Message] = ()
+    problem: Sequence[Message] = ()
+
+
+def _members(given: Any) -> list[Any]:
+    return list(typing.get_args(given)) if typing.get_origin(given) in (Union, UnionType) else [given]
+
+
+def _name(member: Any) -> str:
+    return str(getattr(member, "__name__", "Answer"))
+
+
+def _called(call: Any) -> str:
+    body = call.get("function", call) if isinstance(call, dict) else {}
+    return str(body.get("name", ""))
+
+
+def _tool_error(call: Any, text: str) -> Message:
+    return Message.tool(text, str(call.get("id")), extra={"name": _called(call), "is_error": True})
+
+
+def _problems(error: ValidationError) -> str:
+    found = error.errors(include_url=False, include_context=False)
+    return "; ".join(f"{'.'.join(map(str, item['loc'])) or 'answer'}: {item['msg']}" for item in found)
