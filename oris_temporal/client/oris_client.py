@@ -261,10 +261,10 @@ class OrisClient:
             AmbiguousResumeError: Several interrupts are pending and no id was given.
             InterruptNotFoundError: It never asked this id.
             InterruptConflictError: It was already answered or rejected.
+            NoWorkerError: No worker polls the task queue, so nobody can be told.
         """
-        id = await self._runs.reject(thread_id, interrupt_id, reason, author)
-        by, why = f" by {author}" if author else "", f": {reason}" if reason else ""
-        return await self.cancel(thread_id, reason=f"interrupt {id} rejected{by}{why}", wait=wait)
+        await self._runs.reject(thread_id, interrupt_id, reason, author)
+        return await self._runs.closed(thread_id, wait)
 
     async def cancel(self, thread_id: str, *, reason: str | None = None, wait: Duration | None = "30s") -> RunResult:
         """Cancel a thread's run: what runs is cancelled, cleans up, and the run ends ``cancelled``.
@@ -314,19 +314,17 @@ class OrisClient:
             NotInterruptedError: Its run has ended; use `fork`.
             InvalidUpdateError: The values do not fit the state.
             NodeNotFoundError: There is no node `as_node`.
+            NoWorkerError: No worker polls the task queue, so nobody can make the change.
         """
         check_update(values, "state update")
         wire = self._wire({} if values is None else values, "state update")
         try:
             async with typed_errors(f"update the state of thread {thread_id!r}", thread_id):
-                result: str = await self._threads.handle(thread_id).execute_update(
-                    protocol.UPDATE_STATE, args=[ordered(wire), as_node], result_type=str
-                )
+                return await self._runs.update(thread_id, protocol.UPDATE_STATE, ordered(wire), as_node)
         except ThreadNotFoundError:
             raise await self._threads.ended(
                 thread_id, "its state cannot be edited. Use fork(..., update=...)"
             ) from None
-        return result
 
     async def signal(self, thread_id: str, name: str, value: Any = None) -> None:
         """Send a signal, which ``ctx.wait_signal(name)`` receives.

@@ -180,6 +180,12 @@ class Runs:
             raise
         return await self._result(thread_id, report, graph, run_id)
 
+    async def update(self, thread_id: str, name: str, *args: Any) -> str:
+        """Result of an update of a thread's run."""
+        handle = self._threads.handle(thread_id)
+        update = handle.execute_update(name, args=list(args), id=_update_id(), result_type=str)
+        return cast("str", await self._watch(update, thread_id, None))
+
     async def _resume_closed(
         self, thread_id: str, answer: Any, options: ResumeOptions, id: str, graph: CompiledGraph | None
     ) -> RunResult:
@@ -196,21 +202,17 @@ class Runs:
             await self._refuse(thread_id, found, None)
         return await self._result(thread_id, None, graph)
 
-    async def reject(self, thread_id: str, interrupt_id: str | None, reason: str, author: str | None) -> str:
-        """Record that an interrupt is refused; its id."""
-        update = self._threads.handle(thread_id).execute_update(
-            protocol.REJECT, args=[interrupt_id, reason, author], result_type=str
-        )
+    async def reject(self, thread_id: str, interrupt_id: str | None, reason: str, author: str | None) -> None:
+        """Refuse to answer an interrupt; the run then ends by itself."""
         try:
             async with typed_errors(f"reject thread {thread_id!r}", thread_id):
-                id: str = await self._watch(update, thread_id, None)
+                await self.update(thread_id, protocol.REJECT, interrupt_id, reason, author)
         except OrisError as error:
             if _is_closed(error):
                 await self._refuse(thread_id, await self._threads.describe(thread_id), interrupt_id)
             if isinstance(error, InterruptNotFoundError):  # in this run; an earlier one may have asked it
                 await self._refuse_known(thread_id, interrupt_id)
             raise
-        return id
 
     async def _refuse(self, thread_id: str, found: Found, interrupt_id: str | None) -> NoReturn:
         """Say why a run that is closed, or does not wait, cannot be answered."""

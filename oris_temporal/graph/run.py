@@ -527,7 +527,7 @@ class Run(ABC):
             self.resume(None, interrupt_id=id, author=author)
 
     def reject(self, interrupt_id: str | None, *, reason: str, author: str | None = None) -> str:
-        """Refuse to answer an interrupt; the caller then cancels the run. See `InterruptDesk.reject` for the errors."""
+        """Refuse to answer an interrupt; the host then cancels the run. See `InterruptDesk.reject` for the errors."""
         id = self.desk.reject(interrupt_id, reason, author=author, at=self.now())
         self.record("rejected", self.engines.get(""), data={"id": id, "reason": reason, "author": author})
         return id

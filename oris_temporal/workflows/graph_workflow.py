@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any, ClassVar, cast
 
 from temporalio import workflow
@@ -18,6 +19,7 @@ from oris_temporal.graph.errors import (
     OrisError,
     PayloadTooLargeError,
     SerializationError,
+    bounded_text,
     error_line,
 )
 from oris_temporal.graph.records import Checkpoint, EngineState
@@ -347,15 +349,21 @@ class GraphWorkflow:
             self._run.record("ignored", None, data={"signal": signal, "code": error.code, "message": error.message})
         workflow.logger.warning("ignored signal %s: %s", signal, error.message)
 
-    @workflow.update(
-        name=protocol.REJECT, description="Refuse to answer an interrupt; the caller then cancels the run."
-    )
+    @workflow.update(name=protocol.REJECT, description="Refuse to answer an interrupt; the run is cancelled.")
     async def _reject(self, interrupt_id: str | None = None, reason: str = "", author: str | None = None) -> str:
         await self._ready()
         try:
-            return self._waiting().reject(interrupt_id, reason=reason, author=author)
+            id = self._waiting().reject(interrupt_id, reason=reason, author=author)
         except OrisError as error:
             raise failure(error) from None
+        why = f"interrupt {id} rejected" + (f" by {author}" if author else "") + (f": {reason}" if reason else "")
+        await workflow.execute_local_activity(
+            protocol.CANCEL_RUN,
+            bounded_text(why),
+            start_to_close_timeout=timedelta(seconds=10),
+            summary="cancel the run",
+        )
+        return id
 
     @_reject.validator
     def _check_reject(self, interrupt_id: str | None = None, reason: str = "", author: str | None = None) -> None:

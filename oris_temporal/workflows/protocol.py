@@ -47,6 +47,9 @@ MEMO = "oris"
 LLM = "llm"
 """Activity type of model calls."""
 
+CANCEL_RUN = "oris.cancel_run"
+"""Activity type by which a run whose question was rejected has itself cancelled."""
+
 PAYLOAD_LIMIT = 2_000_000
 """Bytes of JSON accepted for one payload; Temporal's own limit is 2 MiB (docs: self-hosted defaults, ``limit.blobSize.error``)."""
 

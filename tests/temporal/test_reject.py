@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from uuid import uuid4
+
 import pytest
 from questions import asking
-from temporal_support import Serve
+from temporal_support import Serve, events
 
 from oris_temporal import OrisClient
-from oris_temporal.graph.errors import InterruptConflictError, NotInterruptedError
+from oris_temporal.graph.errors import InterruptConflictError, NotInterruptedError, NoWorkerError
 
 
 async def test_a_rejected_question_ends_the_run_as_cancelled(client: OrisClient, serve: Serve, thread: str) -> None:
@@ -21,6 +24,31 @@ async def test_a_rejected_question_ends_the_run_as_cancelled(client: OrisClient,
         assert await client.interrupts(thread) == []
         kinds = [event.kind for event in await client.timeline(thread)]
         assert kinds[-2:] == ["rejected", "run_cancelled"]
+
+
+async def test_one_call_of_any_client_rejects_and_ends_the_run(client: OrisClient, serve: Serve, thread: str) -> None:
+    """Nothing is left to do for the caller, who may be gone."""
+    async with serve(asking("left")):
+        await client.run("asking", thread, {"answers": []})
+        handle = client.temporal.get_workflow_handle(thread)
+        assert await handle.execute_update("reject", args=[None, "no"]) == f"int-{thread}-0"
+        assert (await client.result(thread)).status == "cancelled"
+        [cancelled] = [
+            event.workflow_execution_cancel_requested_event_attributes
+            for event in await events(client, thread)
+            if event.HasField("workflow_execution_cancel_requested_event_attributes")
+        ]
+        assert cancelled.cause == f"interrupt int-{thread}-0 rejected: no"
+
+
+async def test_without_a_worker_a_rejection_and_an_edit_say_so(client: OrisClient, serve: Serve, thread: str) -> None:
+    nobody = OrisClient(client.temporal, task_queue=f"nobody-{uuid4().hex}")
+    await nobody.start("asking", thread, {"answers": []})
+    results = await asyncio.gather(
+        nobody.reject(thread), nobody.update_state(thread, {"answers": []}), return_exceptions=True
+    )
+    assert [type(result) for result in results] == [NoWorkerError] * 2
+    await client.temporal.get_workflow_handle(thread).terminate()
 
 
 async def test_one_of_several_questions_is_rejected_by_its_id(client: OrisClient, serve: Serve, thread: str) -> None:

@@ -1,0 +1,15 @@
+"""What a run asks the server for about itself."""
+
+from __future__ import annotations
+
+from temporalio import activity
+
+from oris_temporal.workflows.protocol import CANCEL_RUN
+
+
+@activity.defn(name=CANCEL_RUN)
+async def cancel_run(reason: str) -> None:
+    """Cancel the run that calls this: a workflow cannot end as cancelled by itself."""
+    info = activity.info()
+    handle = activity.client().get_workflow_handle(info.workflow_id or "", run_id=info.workflow_run_id)
+    await handle.cancel(reason=reason)
