@@ -9,7 +9,7 @@ from typing import Any
 from temporalio.plugin import SimplePlugin
 from temporalio.worker import ReplayerConfig, WorkerConfig
 
-from oris_temporal.activities.control import cancel_run
+from oris_temporal.activities.control import breathe, cancel_run
 from oris_temporal.activities.fields import FieldCache
 from oris_temporal.activities.models import ModelActivities
 from oris_temporal.activities.nodes import NodeActivities
@@ -69,6 +69,7 @@ class OrisPlugin(SimplePlugin):
             *tools.of(self.graphs),
             ModelActivities(fields, payload_limit=limit).llm,
             cancel_run,
+            breathe,
         ]
         if config.get("max_eager_activity_reservations_per_workflow_task", _EAGER_DEFAULT) == _EAGER_DEFAULT:
             config["max_eager_activity_reservations_per_workflow_task"] = EAGER_SLOTS

@@ -1,10 +1,10 @@
-"""What a run asks the server for about itself."""
+"""What a run needs for itself: to end as cancelled, to breathe."""
 
 from __future__ import annotations
 
 from temporalio import activity
 
-from oris_temporal.workflows.protocol import CANCEL_RUN
+from oris_temporal.workflows.protocol import BREATHE, CANCEL_RUN
 
 
 @activity.defn(name=CANCEL_RUN)
@@ -13,3 +13,8 @@ async def cancel_run(reason: str) -> None:
     info = activity.info()
     handle = activity.client().get_workflow_handle(info.workflow_id or "", run_id=info.workflow_run_id)
     await handle.cancel(reason=reason)
+
+
+@activity.defn(name=BREATHE)
+async def breathe() -> None:
+    """Do nothing: the worker turns to other things, and the run goes on in an activation of its own."""

@@ -61,6 +61,11 @@ class Engine:
         self._prefetched: list[tuple[str, Outcome]] = []
         self._running: RunningTasks | None = None
 
+    @property
+    def running_tasks(self) -> list[Task]:
+        """Tasks that have begun and not finished."""
+        return [task for task in self.state.tasks if task.outcome is None] if self._running else []
+
     # --- stepping ------------------------------------------------------------------------------------------------
 
     async def begin(self, input_wire: dict[str, Any]) -> None:

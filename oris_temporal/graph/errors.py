@@ -212,6 +212,10 @@ class StateTooLargeError(PayloadTooLargeError):
     """The state has grown larger than Temporal accepts for one payload, which it becomes at the end of a run, or of a history."""
 
 
+class HistoryTooLongError(GraphError):
+    """A run's history is nearly as long as Temporal accepts, and the run cannot go on in a new one."""
+
+
 class InterruptOutsideRunError(GraphError):
     """`interrupt()` was called outside of a node that a graph run is executing."""
 

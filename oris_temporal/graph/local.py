@@ -135,6 +135,9 @@ class LocalRun(Run):
         await self.apply_edits()
         await asyncio.sleep(0)
 
+    async def before_operation(self, task: Task) -> None:
+        """See `Run.before_operation`. There is no history to keep short."""
+
     def check_state(self, writes: Sequence[Write]) -> None:
         """See `Run.check_state`. Memory takes any."""
 

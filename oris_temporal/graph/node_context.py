@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from random import Random
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
@@ -162,9 +162,9 @@ class NodeContext(Context):
         """See `Context.sleep`."""
         wait = to_timedelta(duration)
 
-        async def pause(_: int) -> None:
-            async with self._run.operating(self._task):
-                await self._run.sleep(wait, summary or f"{self.graph}.{self.node} sleeps")
+        async def pause(position: int) -> None:
+            async with self._run.operating(self._task, rests=True):
+                await self._run.sleep(self._left(position, wait), summary or f"{self.graph}.{self.node} sleeps")
 
         await self._journaled(pause)
 
@@ -176,9 +176,10 @@ class NodeContext(Context):
 
     async def _receive(self, position: int, name: str, timeout: Duration | None) -> Any:
         limit = None if timeout is None else to_timedelta(timeout)
-        async with self._run.operating(self._task):
+        left = None if limit is None else self._left(position, limit)
+        async with self._run.operating(self._task, rests=True):
             came, value = await self._run.take_signal(
-                f"{self._task.id}#{position}", name, limit, f"{self.graph}.{self.node} waits for signal {name}"
+                f"{self._task.id}#{position}", name, left, f"{self.graph}.{self.node} waits for signal {name}"
             )
         if not came:
             raise SignalTimeoutError(
@@ -190,7 +191,10 @@ class NodeContext(Context):
     def write(self, data: Any) -> None:
         """See `Context.write`."""
         wire = to_wire(data, f"custom stream data of {self.graph}.{self.node}")
-        self._run.record("custom", self._engine, task=self._task, data=wire)
+        position = self._next()
+        if position not in self._task.journal:
+            self._task.journal[position] = None
+            self._run.record("custom", self._engine, task=self._task, data=wire)
 
     def now(self) -> datetime:
         """See `Context.now`."""
@@ -227,9 +231,9 @@ class NodeContext(Context):
     async def _journaled(self, operation: Callable[[int], Awaitable[Any]]) -> Any:
         """Result of an operation: from the journal, or by doing it and noting the result there."""
         position = self._next()
-        if position in self._task.journal:
-            entry = self._task.journal[position]
-            if isinstance(entry, dict) and "error" in entry:
+        entry = self._task.journal.get(position)
+        if entry is not None and "until" not in entry:
+            if "error" in entry:
                 raise _stored_error(entry["error"])
             return isolate(entry["value"])
         if self._returned:
@@ -239,6 +243,7 @@ class NodeContext(Context):
         caller = cast("asyncio.Task[Any]", asyncio.current_task())
         self._operating[caller] = None
         try:
+            await self._run.before_operation(self._task)
             value = await operation(position)
         except GraphError as error:
             self._task.journal[position] = {
@@ -247,8 +252,14 @@ class NodeContext(Context):
             raise
         finally:
             del self._operating[caller]
+            self._run.progressed = True
         self._task.journal[position] = {"value": value}
         return isolate(value)
+
+    def _left(self, position: int, duration: timedelta) -> timedelta:
+        """What is left of a wait, which may have begun in an earlier history."""
+        entry = self._task.journal.setdefault(position, {"until": (self._run.now() + duration).isoformat()})
+        return max(datetime.fromisoformat(entry["until"]) - self._run.now(), timedelta(0))
 
 
 def _go_on_unless_cancelled() -> None:

@@ -196,6 +196,10 @@ class Run(ABC):
         """Called between supersteps: the place for edits and for continuing as new."""
 
     @abstractmethod
+    async def before_operation(self, task: Task) -> None:
+        """Called before a workflow-side node does something new: its journal has all it did, so it may continue as new here."""
+
+    @abstractmethod
     def changed(self) -> None:
         """Called when something happened or `settled` may have changed, for hosts that wait for it."""
 
@@ -464,25 +468,41 @@ class Run(ABC):
                 self._stop_waiting(item.id)
                 self.desk.withdraw(item.id)
 
+    def is_at_rest(self, parked: Collection[str]) -> bool:
+        """Whether all that is busy could go on from another history: it is parked, or waits for a time or a signal.
+
+        Args:
+            parked: Tasks, and namespaces of (sub)graphs, that wait to continue as new.
+        """
+        resting = {*parked, *(leaf for leaf, entry in self._leaves.items() if entry.rests)}
+        entries = [self._leaves.get(leaf) or _Leaf() for leaf in resting]
+        return self.busy == sum(entry.busy for entry in entries if entry.works == entry.rests)
+
     def _stop_waiting(self, interrupt_id: str) -> None:
         if (leaf := self._waiting.pop(interrupt_id, None)) is not None:
             self.occupy(leaf, waits=-1)
 
     @asynccontextmanager
-    async def operating(self, task: Task) -> AsyncIterator[None]:
-        """Mark a task as working, even if it also waits for a person."""
-        self.occupy(task.id, works=1)
+    async def operating(self, task: Task, *, rests: bool = False) -> AsyncIterator[None]:
+        """Mark a task as working, even if it also waits for a person.
+
+        Args:
+            task: The task.
+            rests: Whether it only waits for a time or a signal, which another history can go on waiting for.
+        """
+        self.occupy(task.id, works=1, rests=int(rests))
         try:
             yield
         finally:
-            self.occupy(task.id, works=-1)
+            self.occupy(task.id, works=-1, rests=-int(rests))
 
-    def occupy(self, leaf: str, *, waits: int = 0, works: int = 0) -> None:
+    def occupy(self, leaf: str, *, waits: int = 0, works: int = 0, rests: int = 0) -> None:
         """Count what a task does at once. It keeps the run busy unless all it does is wait for people."""
         entry = self._leaves.setdefault(leaf, _Leaf())
         before = entry.busy
         entry.waits += waits
         entry.works += works
+        entry.rests += rests
         self.busy += entry.busy - before
         if not entry.waits and not entry.works:
             del self._leaves[leaf]
@@ -722,6 +742,7 @@ class Run(ABC):
             "signals": self.signals,
             "began": None if self.began is None else self.began.isoformat(),
             "usage": {model: used.to_wire() for model, used in self.usage.items()},
+            "started": [task.id for engine in self.engines.values() for task in engine.running_tasks],
         }
 
     def restore(self, carried: Mapping[str, Any]) -> EngineState:
@@ -738,7 +759,7 @@ class Run(ABC):
             key: _Carried(replace(Interrupt.from_wire(wire["interrupt"]), key=key), Ask.from_wire(wire["ask"]))
             for key, wire in carried["pending"].items()
         }
-        self.resumed_tasks = {key.partition("#")[0] for key in self._carried}
+        self.resumed_tasks = {*carried.get("started", ()), *(key.partition("#")[0] for key in self._carried)}
         return engine_state_from_wire(self.graph, carried["root"])
 
 
@@ -752,6 +773,7 @@ class _Carried:
 class _Leaf:
     waits: int = 0
     works: int = 0
+    rests: int = 0
 
     @property
     def busy(self) -> int:

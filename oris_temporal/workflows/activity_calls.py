@@ -33,11 +33,15 @@ class ActivityCalls:
     Args:
         payload_limit: Bytes of JSON accepted for one payload; ``None`` is no limit, for clusters with external storage.
         is_cancelling: Whether the run is being cancelled.
+        check_history: Raises if the history has no room for another one.
     """
 
-    def __init__(self, payload_limit: int | None, is_cancelling: Callable[[], bool]) -> None:
+    def __init__(
+        self, payload_limit: int | None, is_cancelling: Callable[[], bool], check_history: Callable[[], None]
+    ) -> None:
         self._limit = payload_limit
         self._is_cancelling = is_cancelling
+        self._check_history = check_history
         self._open = 0
         self._scheduled_bytes = 0
         self._scheduled_at = 0
@@ -74,9 +78,11 @@ class ActivityCalls:
 
         Raises:
             PayloadTooLargeError: The arguments are larger than Temporal takes.
+            HistoryTooLongError: The history has no room for it.
             GraphError: It failed for good.
         """
         await self._room_for(self.check_size(what, owner, args[0] if len(args) == 1 else list(args)))
+        self._check_history()
         payloads = [ordered(arg) for arg in args]
         options["retry_policy"] = temporal_retry(retry)
         options["cancellation_type"] = workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED

@@ -35,6 +35,7 @@ from .failures import failure, tellable
 from .message_log import FORMS, LOGS
 from .payloads import ordered
 from .protocol import (
+    CARRIED_LIMIT,
     INLINE_FINAL_LIMIT,
     INLINE_RESULT_LIMIT,
     PAYLOAD_LIMIT,
@@ -140,9 +141,9 @@ class GraphWorkflow:
             if run.continuing or self._must_continue(run):
                 run.continuing = True  # lets the handlers return; their callers ask the successor
                 await workflow.wait_condition(workflow.all_handlers_finished)
-                if run.parked or run.settled:
+                if run.can_go_on_elsewhere():
                     self._continue_as_new(run, options)
-                run.continuing = False  # one of them answered what the run waited for
+                run.continuing = run.parked = False  # one of them answered what the run waited for
             await self._publish(run)
 
     @staticmethod
@@ -163,10 +164,10 @@ class GraphWorkflow:
 
     def _continue_as_new(self, run: TemporalRun, options: RunOptions) -> None:
         carried = run.carry()
-        if (size := wire_size(carried)) > PAYLOAD_LIMIT and self.payload_limit is not None:
+        if (size := wire_size(carried)) > CARRIED_LIMIT and self.payload_limit is not None:
             raise PayloadTooLargeError(
                 f"Graph {self.graph.name}: the run must continue as new, and what it carries over has {size:,} bytes; Temporal takes "
-                f"at most {PAYLOAD_LIMIT:,} in one payload. Keep less in the state, or configure external storage.",
+                f"at most {CARRIED_LIMIT:,} in one payload. Keep less in the state, or configure external storage.",
                 size=size,
             )
         following = RunOptions(

@@ -50,8 +50,14 @@ LLM = "llm"
 CANCEL_RUN = "oris.cancel_run"
 """Activity type by which a run whose question was rejected has itself cancelled."""
 
+BREATHE = "oris.breathe"
+"""Type of the local activity by which a run that works for long lets go of its thread."""
+
 PAYLOAD_LIMIT = 2_000_000
 """Bytes of JSON accepted for one payload; Temporal's own limit is 2 MiB (docs: self-hosted defaults, ``limit.blobSize.error``)."""
+
+CARRIED_LIMIT = 2_080_000
+"""Bytes of JSON that continue-as-new carries over: a state of `PAYLOAD_LIMIT`, and a little beside it."""
 
 INLINE_LIMIT = 16_000
 """Bytes of state an activity gets inline; larger fields are passed by reference and pulled by query, at no cost in history."""

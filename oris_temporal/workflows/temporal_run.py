@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
@@ -22,6 +23,7 @@ from oris_temporal.graph.duration import to_timedelta, to_timedelta_or_none
 from oris_temporal.graph.engine import Engine, maybe_await
 from oris_temporal.graph.errors import (
     GraphError,
+    HistoryTooLongError,
     NodeError,
     SerializationError,
     StateTooLargeError,
@@ -44,6 +46,8 @@ from .guard import guarded
 from .message_log import MessageLogs
 from .payloads import ordered
 from .protocol import (
+    BREATHE,
+    CARRIED_LIMIT,
     CHILD_WAITS,
     LLM,
     PAYLOAD_LIMIT,
@@ -68,6 +72,31 @@ CALL_HEARTBEAT = timedelta(seconds=30)
 
 KEPT_KEYS = 100
 """Callers' keys of answers that a run remembers."""
+
+LONG_HISTORY_EVENTS = 20_000
+"""Events after which branches wait for each other to continue as new together."""
+
+LONG_HISTORY_BYTES = 20_000_000
+"""Likewise, bytes."""
+
+HISTORY_EVENTS = 47_000
+"""Events after which a run fails; the server ends it at 51,200 (docs: ``limit.historyCount.error``)."""
+
+HISTORY_BYTES = 47_000_000
+"""Likewise, bytes; the server ends it at 50 MB (``limit.historySize.error``)."""
+
+BREATH_WORK = 2_000_000
+"""Bytes of state shown to workflow-side code in one activation. The SDK gives up a workflow that holds its thread for 2 s; to show a
+MB takes 1 to 350 ms, by what it is made of. A count, unlike a clock, is the same on every replay."""
+
+STEP_WORK = 1_000
+"""What a superstep counts beside that."""
+
+MEASURE_AGAIN = 100_000
+"""Bytes written at least until the state is measured again."""
+
+LOOK_AGAIN_EVENTS = 500
+"""Events until a run whose state was too large to carry over measures it again."""
 
 CONTINUE_AFTER_UPDATES = 1_500
 """Updates accepted before a run continues as new; the server refuses them beyond 2,000."""
@@ -111,10 +140,14 @@ class TemporalRun(Run):
         self._plain_config = not options.config and self.thread_id == info.workflow_id
         self._history_limit = options.history_limit
         self._now: tuple[float, datetime] | None = None
-        self._calls = ActivityCalls(payload_limit, lambda: self.cancelling)
+        self._calls = ActivityCalls(payload_limit, lambda: self.cancelling, self._check_history)
+        self._resting: Counter[str] = Counter()
+        self._too_large_at = self._fitted_at = 0
         self._references = StateReferences()
         self._payload_limit = payload_limit
-        self._room = 0
+        self._size = self._written = 0
+        self._spent = self._spent_at = 0
+        self._breathing = False
         self._children: dict[str, ChildRelay] = {}
         self._model_queue = model_queue
         self.logs = MessageLogs()
@@ -131,7 +164,8 @@ class TemporalRun(Run):
 
     async def sleep(self, duration: timedelta, summary: str) -> None:
         """See `Run.sleep`."""
-        await workflow.sleep(duration, summary=summary)
+        if duration > timedelta(0):  # it may have passed while the run continued as new
+            await workflow.sleep(duration, summary=summary)
 
     async def wait_until(self, condition: Callable[[], bool], timeout: timedelta | None, summary: str) -> bool:
         """See `Run.wait_until`."""
@@ -164,9 +198,73 @@ class TemporalRun(Run):
         if self.cancelling:
             raise asyncio.CancelledError
         await self.apply_edits()
-        if self.busy == 1 and self.should_continue_as_new():
-            self.continuing = self.parked = True
-            await asyncio.Future()  # the workflow continues as new from here
+        await self._rest(engine.namespace)
+        await self._spend(STEP_WORK + self._size + self._written)
+
+    async def call_inline(self, engine: Engine, task: Task, node: Node) -> Outcome:
+        """See `Run.call_inline`."""
+        await self._spend(0 if task.sent else self._size + self._written)
+        return await super().call_inline(engine, task, node)
+
+    async def _spend(self, work: int) -> None:
+        """Account for work in this activation; where it was much, go on in another one."""
+        while self._breathing:
+            await workflow.wait_condition(lambda: not self._breathing)
+        length = workflow.info().get_current_history_length()
+        if length != self._spent_at:
+            self._spent_at, self._spent = length, 0
+        if self._spent and self._spent + work > BREATH_WORK:
+            await self._breathe()
+        self._spent += work
+
+    async def _breathe(self) -> None:
+        self._breathing = True
+        try:
+            await self._calls.execute(
+                BREATHE,
+                [],
+                what="nothing",
+                owner=self.graph.name,
+                local=True,
+                retry=RetryPolicy(),
+                start_to_close_timeout=timedelta(seconds=10),
+            )
+        finally:
+            self._breathing = False
+            self._spent = 0
+
+    async def before_operation(self, task: Task) -> None:
+        """See `Run.before_operation`."""
+        await self._rest(task.id)
+
+    async def _rest(self, place: str) -> None:
+        """Continue as new from here if it is time. Where the history is long, wait for other branches to get so far.
+
+        Args:
+            place: Task or namespace that can go on from here in another history.
+        """
+        self._check_history()
+        if not self.should_continue_as_new():
+            return
+        self._resting[place] += 1
+        try:
+            while self.should_continue_as_new():
+                if self.is_at_rest(self._resting):
+                    self.continuing = self.parked = True
+                    await workflow.wait_condition(lambda: not self.parked)  # it is not, if something went on meanwhile
+                elif self._must_wait_for_others():
+                    await workflow.wait_condition(
+                        lambda: self.is_at_rest(self._resting) or not self.should_continue_as_new()
+                    )
+                else:
+                    return
+        finally:
+            self._resting[place] -= 1
+            self._resting += Counter()  # leaves out what is zero
+
+    def can_go_on_elsewhere(self) -> bool:
+        """Whether nothing is under way that a new history would not know of."""
+        return self.settled or (self.parked and self.is_at_rest(self._resting))
 
     def should_continue_as_new(self) -> bool:
         """Whether the history has grown enough, or a new deployment version is there to move to."""
@@ -174,11 +272,55 @@ class TemporalRun(Run):
         if self._children or not self.progressed:
             return False  # without progress it would continue as new for ever
         if self._history_limit is not None:
-            return info.get_current_history_length() >= self._history_limit
-        return (
-            info.is_continue_as_new_suggested()
-            or self.updates >= CONTINUE_AFTER_UPDATES
-            or info.is_target_worker_deployment_version_changed()
+            wanted = info.get_current_history_length() >= self._history_limit
+        else:
+            wanted = (
+                info.is_continue_as_new_suggested()
+                or self.updates >= CONTINUE_AFTER_UPDATES
+                or info.is_target_worker_deployment_version_changed()
+            )
+        return wanted and self._can_carry()
+
+    def _can_carry(self) -> bool:
+        """Whether what the run carries over fits into a payload. If not, it may later."""
+        length = workflow.info().get_current_history_length()
+        if self._payload_limit is None or length == self._fitted_at:
+            return True
+        if self._too_large_at and length < self._too_large_at + LOOK_AGAIN_EVENTS:
+            return False
+        fits = wire_size(self.carry()) <= CARRIED_LIMIT
+        self._fitted_at, self._too_large_at = (length, 0) if fits else (0, length)
+        return fits
+
+    def _must_wait_for_others(self) -> bool:
+        """Whether the history is so long that a branch waits until the others can continue as new as well."""
+        info = workflow.info()
+        long = LONG_HISTORY_EVENTS if self._history_limit is None else 2 * self._history_limit
+        return info.get_current_history_length() >= long or info.get_current_history_size() >= LONG_HISTORY_BYTES
+
+    def _check_history(self) -> None:
+        """Fail before the server ends the run.
+
+        Raises:
+            HistoryTooLongError: The history is nearly as long as the server accepts.
+        """
+        info = workflow.info()
+        events, size = info.get_current_history_length(), info.get_current_history_size()
+        if events < HISTORY_EVENTS and size < HISTORY_BYTES:
+            return
+        why = (
+            f"child workflows are running ({', '.join(self._children)})"
+            if self._children
+            else "what it would carry over is too large for a payload"
+            if self._too_large_at
+            else "a superstep has too many tasks, or branches of it never come to a point where it could"
+        )
+        raise HistoryTooLongError(
+            f"Graph {self.graph.name}: the history of thread {self.thread_id!r} has {events:,} events and {size:,} bytes, close to what "
+            f"Temporal accepts, and the run could not continue as new: {why}. Let long loops run in graphs or child workflows of their "
+            "own, and fan out in portions. Replay the thread from its latest checkpoint to go on in a new history.",
+            events=events,
+            bytes=size,
         )
 
     @property
@@ -391,11 +533,10 @@ class TemporalRun(Run):
         )
 
     def check_state(self, writes: Sequence[Write]) -> None:
-        """See `Run.check_state`. Measures only where what was written since may have filled the room that was left."""
-        if self._payload_limit is None:
-            return
-        self._room -= sum(wire_size(write.update) for write in writes)
-        if self._room < 0:
+        """See `Run.check_state`. Measures only where what was written since may have made a difference."""
+        self._written += sum(wire_size(write.update) for write in writes)
+        may_be_too_large = self._payload_limit is not None and self._size + self._written > self._payload_limit
+        if may_be_too_large or self._written > max(self._size, MEASURE_AGAIN):
             self._measure(", ".join(dict.fromkeys(write.owner for write in writes)))
 
     def _measure(self, owner: str) -> None:
@@ -404,22 +545,20 @@ class TemporalRun(Run):
         Raises:
             StateTooLargeError: It is larger than Temporal takes.
         """
-        if self._payload_limit is None:
-            return
         sizes = {
             f"{engine.graph.name}.{name}": engine.values.encoded(name).size
             for engine in self.engines.values()
             for name in engine.values.data
         }
-        self._room = self._payload_limit - sum(sizes.values())
-        if self._room < 0:
+        self._size, self._written = sum(sizes.values()), 0
+        if self._payload_limit is not None and self._size > self._payload_limit:
             largest = sorted(sizes, key=lambda name: -sizes[name])[:3]
             raise StateTooLargeError(
-                f"{owner}: with this the state has {sum(sizes.values()):,} bytes of JSON; Temporal takes at most {self._payload_limit:,} "
+                f"{owner}: with this the state has {self._size:,} bytes of JSON; Temporal takes at most {self._payload_limit:,} "
                 f"in one payload. Largest: {', '.join(f'{name} ({sizes[name]:,})' for name in largest)}. Keep large data elsewhere and "
                 "references in the state, let a reducer drop what is no longer needed, or configure external storage on the client's "
                 "data converter.",
-                size=sum(sizes.values()),
+                size=self._size,
                 largest={name: sizes[name] for name in largest},
             )
 

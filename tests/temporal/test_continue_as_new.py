@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import operator
-from typing import Annotated, TypedDict
+from datetime import timedelta
+from typing import Annotated, Any, TypedDict
 
 import pytest
 from questions import Answers, asking
 from temporal_support import Serve, event_counts, event_names, eventually
 
-from oris_temporal import END, START, Context, OrisClient, Send, StateGraph, interrupt
+from oris_temporal import END, START, CompiledGraph, Context, OrisClient, Send, StateGraph, interrupt
 from oris_temporal.devserver import DevServer
 from oris_temporal.graph.errors import InterruptConflictError
 from oris_temporal.testing import ReplayingWorker
+from oris_temporal.workflows import temporal_run
 
 
 async def segments(client: OrisClient, thread: str) -> list[str]:
@@ -286,6 +288,147 @@ async def test_signals_that_came_early_are_carried_over(client: OrisClient, serv
         await eventually(continued)
         done = await client.resume(thread, "yes")
     assert done.values == {"answers": ["yes", "0", "1"]}
+
+
+def looping(name: str, times: int) -> CompiledGraph:
+    """A loop of an activity, as a subgraph."""
+
+    async def work(state: Loop, config: dict) -> dict:
+        count = state.get("count", 0) + 1
+        ran.setdefault(f"{config['configurable']['thread_id']}/{name}", []).append(count)
+        return {"count": count, "log": [f"{name}{count}"]}
+
+    graph = StateGraph(Loop).add_node("work", work).add_edge(START, "work")
+    graph.add_conditional_edges("work", lambda state: END if state["count"] >= times else "work", ["work", END])
+    return graph.compile(name=f"loop_{name}")
+
+
+class Loop(TypedDict, total=False):
+    count: int
+    log: Annotated[list[str], operator.add]
+
+
+class Logged(TypedDict, total=False):
+    log: Annotated[list[str], operator.add]
+
+
+def beside(*loops: CompiledGraph, **nodes: Any) -> CompiledGraph:
+    """Everything at once."""
+    graph = StateGraph(Logged)
+    for loop in loops:
+        graph.add_subgraph(loop.name, loop, output=lambda state: {"log": state["log"]})
+        graph.add_edge(START, loop.name).add_edge(loop.name, END)
+    for name, fn in nodes.items():
+        graph.add_node(name, fn).add_edge(START, name).add_edge(name, END)
+    return graph.compile(name="beside")
+
+
+def counted(name: str, times: int) -> list[str]:
+    return [f"{name}{n}" for n in range(1, times + 1)]
+
+
+async def test_loops_beside_each_other_continue_as_new(client: OrisClient, serve: Serve, thread: str) -> None:
+    async with serve(beside(looping("a", 14), looping("b", 9), looping("c", 2))):
+        done = await client.run("beside", thread, {}, continue_as_new_after=30)
+        assert done.values == {"log": [*counted("a", 14), *counted("b", 9), *counted("c", 2)]}
+        assert [ran[f"{thread}/{name}"] for name in "abc"] == [list(range(1, n + 1)) for n in (14, 9, 2)]
+        assert len(await segments(client, thread)) >= 2
+        events = [event for event in await client.timeline(thread) if event.kind == "task_started"]
+        assert len(events) == 3 + 14 + 9 + 2  # none begins twice
+
+
+async def test_a_loop_continues_as_new_beside_what_waits(client: OrisClient, serve: Serve, thread: str) -> None:
+    """For people, for a signal, for a time; nothing is missed, and no wait begins again."""
+
+    async def asks(state: Logged, ctx: Context) -> dict:
+        return {"log": [await ctx.interrupt("ok?")]}
+
+    async def listens(state: Logged, ctx: Context) -> dict:
+        ctx.write("listening")
+        return {"log": [await ctx.wait_signal("news", timeout="1h")]}
+
+    async def sleeps(state: Logged, ctx: Context) -> dict:
+        began = ctx.now()
+        await ctx.sleep("3s")
+        return {"log": ["slept" if ctx.now() - began < timedelta(seconds=5) else "overslept"]}
+
+    graph = beside(looping("a", 20), asks=asks, listens=listens, sleeps=sleeps)
+    async with serve(graph):
+        await client.start("beside", thread, {}, continue_as_new_after=30)
+
+        async def continued() -> bool:
+            return len(await segments(client, thread)) >= 2
+
+        await eventually(continued)
+        await client.signal(thread, "news", "heard")
+        [question] = await eventually(lambda: client.interrupts(thread))
+        done = await client.resume(thread, "yes", interrupt_id=question.id)
+        assert done.values == {"log": [*counted("a", 20), "yes", "heard", "slept"]}
+        assert ran[f"{thread}/a"] == list(range(1, 21))
+        custom = [chunk.data async for chunk in client.stream(thread, mode="custom")]
+        assert custom == ["listening"]
+
+
+async def test_a_loop_waits_for_a_slow_sibling_only_where_the_history_is_long(
+    client: OrisClient, serve: Serve, thread: str
+) -> None:
+    async def slow(state: Logged) -> dict:
+        async with asyncio.timeout(20):
+            while len(ran.get(f"{thread}/a", ())) < 6:  # the loop goes on beyond the limit while this runs
+                await asyncio.sleep(0.02)
+        return {"log": ["slow"]}
+
+    async with serve(beside(looping("a", 20), slow=slow)):
+        done = await client.run("beside", thread, {}, continue_as_new_after=25)
+        assert done.values == {"log": [*counted("a", 20), "slow"]}
+        assert len(await segments(client, thread)) >= 2
+        assert ran[f"{thread}/a"] == list(range(1, 21))
+
+
+async def test_a_long_node_continues_as_new_between_its_calls(client: OrisClient, serve: Serve, thread: str) -> None:
+    async def many(state: Answers, ctx: Context) -> dict:
+        found = [await ctx.activity(look_up, f"{ctx.thread_id}-{n}") for n in range(12)]
+        pairs = await asyncio.gather(*(ctx.activity(look_up, f"{ctx.thread_id}-{n}") for n in range(2)))
+        return {"answers": [*found, *pairs]}
+
+    graph = StateGraph(Answers).add_node("many", many).add_activity(look_up).add_edge(START, "many")
+    async with serve(graph.add_edge("many", END).compile(name="many")):
+        done = await client.run("many", thread, {"answers": []}, continue_as_new_after=20)
+        assert done.values == {"answers": [*["call 1"] * 12, *["call 2"] * 2]}
+        assert len(await segments(client, thread)) >= 3
+
+
+@pytest.mark.parametrize("reason", ["child workflows", "too many tasks"])
+async def test_a_run_that_cannot_continue_as_new_fails_before_the_server_ends_it(
+    monkeypatch: pytest.MonkeyPatch, client: OrisClient, serve: Serve, thread: str, reason: str
+) -> None:
+    monkeypatch.setattr(temporal_run, "HISTORY_EVENTS", 40)
+    if reason == "child workflows":
+
+        async def waits(state: Logged, ctx: Context) -> dict:
+            return {"log": [await ctx.wait_signal("never")]}
+
+        child = StateGraph(Logged).add_node("waits", waits).add_edge(START, "waits").add_edge("waits", END)
+        graph = beside(looping("a", 20))
+        outside = StateGraph(Logged).add_subgraph("loop", graph)
+        outside.add_subgraph("child", child.compile(name="waiting"), run_as="child_workflow")
+        outside.add_edge(START, "loop").add_edge(START, "child").add_edge("loop", END).add_edge("child", END)
+        graph = outside.compile(name="endless")
+    else:
+
+        async def work(item: int) -> dict:
+            return {"log": [str(item)]}
+
+        fan = StateGraph(Logged).add_node("work", work).add_edge("work", END)
+        fan.add_conditional_edges(START, lambda state: [Send("work", n) for n in range(30)], ["work"])
+        fan.add_node("last", lambda state: {}).add_edge("work", "last").add_edge("last", END)
+        graph = fan.compile(name="endless")
+    async with serve(graph, max_cached_workflows=10):
+        result = await client.run("endless", thread, {"log": ["kept"]})
+    assert result.error is not None
+    assert (result.status, result.error["code"]) == ("failed", "history_too_long")
+    assert reason in result.error["message"]
+    assert result.values["log"][0] == "kept"
 
 
 async def test_an_edit_that_waits_is_not_lost(client: OrisClient, serve: Serve, thread: str) -> None:

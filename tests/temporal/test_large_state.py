@@ -5,7 +5,8 @@ from __future__ import annotations
 import operator
 from typing import Annotated, TypedDict
 
-from temporal_support import Serve, events
+import pytest
+from temporal_support import Serve, event_counts, events
 
 from oris_temporal import END, START, Context, OrisClient, StateGraph
 
@@ -49,6 +50,40 @@ async def test_history_grows_with_what_is_written_not_with_what_is_read(
     read = CHUNK * TURNS * (TURNS - 1) // 2
     assert info.history_bytes < 3.5 * written  # when it is written, when it is next read, and in the result
     assert info.history_bytes < read / 4
+
+
+class Table(TypedDict, total=False):
+    rows: dict[str, list[list[int]]]
+    count: int
+
+
+@pytest.mark.parametrize("side", ["loop", "fan-out"])
+async def test_workflow_code_that_handles_a_large_state_for_long_is_not_taken_for_a_deadlock(
+    client: OrisClient, serve: Serve, thread: str, side: str
+) -> None:
+    """It takes seconds in all; the SDK allows a workflow two at a time."""
+
+    async def count(state: Table, ctx: Context) -> dict:
+        sum(range(3_000_000))  # stands for a larger state
+        return {"count": state.get("count", 0) + 1}
+
+    async def look(state: Table, ctx: Context) -> None:
+        sum(range(3_000_000))
+
+    graph = StateGraph(Table)
+    if side == "loop":
+        graph.add_node("work", count).add_edge(START, "work")
+        graph.add_conditional_edges("work", lambda state: END if state["count"] == 16 else "work", ["work", END])
+    else:
+        for number in range(18):
+            graph.add_node(f"look{number}", look).add_edge(START, f"look{number}").add_edge(f"look{number}", END)
+    rows = {str(number): [[number]] * 20 for number in range(3_000)}
+    async with serve(graph.compile(name="table"), max_cached_workflows=10):
+        result = await client.run("table", thread, {"rows": rows})
+        assert result.status == "completed"
+        counts = await event_counts(client, thread)
+    assert counts["WORKFLOW_TASK_FAILED"] == 0
+    assert 2 < counts["MARKER_RECORDED"] < 40
 
 
 async def test_another_worker_pulls_what_it_needs(
