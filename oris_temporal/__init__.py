@@ -1,5 +1,6 @@
 """Oris graphs as durable Temporal workflows."""
 
+from .agents import create_agent
 from .client import OrisClient, RunResult
 from .graph import errors
 from .graph.builder import StateGraph
@@ -51,6 +52,7 @@ __all__ = [
     "Worker",
     "add_messages",
     "append_messages",
+    "create_agent",
     "errors",
     "init_chat_model",
     "interrupt",

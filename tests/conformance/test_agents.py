@@ -1,0 +1,372 @@
+"""Agents made by `create_agent`, on every host of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, TypedDict
+from uuid import uuid4
+
+import pytest
+from effects import note, ran
+from hosts import OrisHost
+from pydantic import BaseModel
+
+from oris_temporal import END, START, Command, Message, Runtime, StateGraph, ToolCall, tool
+from oris_temporal.agents import (
+    HumanInTheLoopMiddleware,
+    Middleware,
+    ModelCall,
+    ProviderStrategy,
+    ToolRequest,
+    ToolStrategy,
+    activity_hook,
+    create_agent,
+)
+from oris_temporal.graph.errors import GraphCompileError, OrisError
+from oris_temporal.models.fake import fake_model
+
+
+@pytest.fixture
+def thread(host: OrisHost) -> str:
+    return f"{host.name}-{uuid4().hex[:12]}"
+
+
+@tool
+async def look_up(what: str, runtime: Runtime) -> str:
+    """Look something up."""
+    note(runtime.config, f"look_up {what}")
+    return f"{what} is a bird"
+
+
+@tool
+async def delete(path: str, runtime: Runtime) -> str:
+    """Delete a file."""
+    note(runtime.config, f"delete {path}")
+    return f"{path} is gone"
+
+
+def call(number: int, name: str, **args: Any) -> ToolCall:
+    return ToolCall(f"call-{number}", name, args)
+
+
+def texts(values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [(message["message_type"], message["content"]) for message in values["messages"]]
+
+
+class Answer(BaseModel):
+    bird: str
+    legs: int
+
+
+class TestTheLoop:
+    async def test_tools_are_called_until_the_model_answers(self, host: OrisHost, thread: str) -> None:
+        model = fake_model(
+            Message.ai("", [call(1, "look_up", what="stork"), call(2, "look_up", what="heron")]), "Both are birds."
+        )
+        record = await host.start(create_agent(model, [look_up]), {"messages": ["What are they?"]}, thread)
+
+        assert record.status == "completed"
+        assert texts(record.values) == [
+            ("human", "What are they?"),
+            ("ai", ""),
+            ("tool", "stork is a bird"),
+            ("tool", "heron is a bird"),
+            ("ai", "Both are birds."),
+        ]
+        assert record.values["turns"] == 2
+
+    async def test_a_model_without_tools(self, host: OrisHost, thread: str) -> None:
+        record = await host.start(create_agent(fake_model("Hello.")), {"messages": ["Hi"]}, thread)
+        assert texts(record.values) == [("human", "Hi"), ("ai", "Hello.")]
+
+    async def test_b39_a_model_that_goes_on_for_ever_meets_a_typed_limit(self, host: OrisHost, thread: str) -> None:
+        model = fake_model(*(call(number, "look_up", what="x") for number in range(9)), "never")
+        record = await host.start(create_agent(model, [look_up], limits={"max_turns": 3}), {"messages": ["go"]}, thread)
+        assert (record.status, record.error) == ("failed", "budget_exceeded")
+        assert "max_turns is 3" in record.message
+
+    async def test_a_call_that_was_left_without_answer_is_answered_for_the_model(
+        self, host: OrisHost, thread: str
+    ) -> None:
+        seen: list[list[str]] = []
+        said = [Message.ai("", [call(1, "look_up", what="x")]), Message.human("never mind")]
+        agent = create_agent(fake_model("unused", "Fine."), [look_up], middleware=[Watch(seen)])
+        record = await host.start(agent, {"messages": said}, thread)
+        assert record.values["messages"][-1]["content"] == "Fine."
+        assert seen[-1] == ["ai:", "tool:This call was not made.", "human:never mind"]
+
+
+class Watch(Middleware):
+    """Notes what the model is sent."""
+
+    def __init__(self, seen: list[list[str]]) -> None:
+        self.seen = seen
+
+    async def wrap_model_call(self, call: ModelCall, handler: Any) -> Message:
+        self.seen.append([f"{message.message_type}:{message.content}" for message in call.messages])
+        return await handler(call)
+
+
+class TestAPersonLooksAtToolCalls:
+    def agent(self, *decide: str, **options: Any) -> Any:
+        model = fake_model(Message.ai("", [call(1, "look_up", what="stork"), call(2, "delete", path="a.txt")]), "Done.")
+        allowed = {"allowed_decisions": decide} if decide else True
+        return create_agent(
+            model, [look_up, delete], middleware=[HumanInTheLoopMiddleware({"delete": allowed}, **options)]
+        )
+
+    async def test_only_gated_calls_are_asked_about(self, host: OrisHost, thread: str) -> None:
+        waiting = await host.start(self.agent(), {"messages": ["clean up"]}, thread)
+        assert waiting.status == "interrupted"
+        assert [ask.value for ask in waiting.asks] == [
+            {
+                "action_requests": [{"name": "delete", "args": {"path": "a.txt"}}],
+                "review_configs": [{"action_name": "delete", "allowed_decisions": ["approve", "edit", "reject"]}],
+            }
+        ]
+
+    async def test_b3_b4_approved_calls_and_those_beside_them_are_made_once(self, host: OrisHost, thread: str) -> None:
+        agent = self.agent()
+        await host.start(agent, {"messages": ["clean up"]}, thread)
+        done = await host.resume(agent, thread, {"decisions": [{"type": "approve"}]})
+        assert done.status == "completed"
+        assert [text for _, text in texts(done.values)][2:] == ["stork is a bird", "a.txt is gone", "Done."]
+        assert (ran[thread, "look_up stork"], ran[thread, "delete a.txt"]) == (1, 1)
+
+    async def test_edited(self, host: OrisHost, thread: str) -> None:
+        agent = self.agent()
+        await host.start(agent, {"messages": ["clean up"]}, thread)
+        edited = {"type": "edit", "edited_action": {"name": "delete", "args": {"path": "b.txt"}}}
+        done = await host.resume(agent, thread, {"decisions": [edited]})
+        assert done.values["messages"][3]["content"] == "b.txt is gone"
+        assert ran[thread, "delete a.txt"] == 0
+
+    async def test_rejected_with_a_reason(self, host: OrisHost, thread: str) -> None:
+        agent = self.agent()
+        await host.start(agent, {"messages": ["clean up"]}, thread)
+        done = await host.resume(agent, thread, {"decisions": [{"type": "reject", "message": "we need it"}]})
+        told = done.values["messages"][3]
+        assert told["content"] == "A person rejected this call of delete: we need it"
+        assert told["extra"]["is_error"] is True
+        assert ran[thread, "delete a.txt"] == 0
+
+    async def test_answered_in_place_of_the_tool(self, host: OrisHost, thread: str) -> None:
+        agent = self.agent("respond")
+        await host.start(agent, {"messages": ["clean up"]}, thread)
+        done = await host.resume(agent, thread, {"decisions": [{"type": "respond", "message": "it was gone"}]})
+        assert done.values["messages"][3]["content"] == "it was gone"
+
+    @pytest.mark.parametrize(
+        ("answer", "told"),
+        [
+            ({"decisions": [{"type": "respond", "message": "x"}]}, "'respond' is not allowed"),
+            ({"decisions": []}, "1 actions wait for a decision"),
+            ({"decisions": [{"type": "edit", "edited_action": {"name": "look_up", "args": {}}}]}, "not the tool"),
+            ({"decisions": [{"type": "shrug"}]}, "shrug"),
+            ("yes", "Decisions"),
+        ],
+    )
+    async def test_b5_what_is_not_allowed_never_reaches_the_run(
+        self, host: OrisHost, thread: str, answer: Any, told: str
+    ) -> None:
+        agent = self.agent()
+        await host.start(agent, {"messages": ["clean up"]}, thread)
+        with pytest.raises(OrisError, match=told):
+            await host.resume(agent, thread, answer)
+        done = await host.resume(agent, thread, {"decisions": [{"type": "approve"}]})
+        assert done.status == "completed"
+
+    async def test_b34_a_second_question_is_a_question_again(self, host: OrisHost, thread: str) -> None:
+        model = fake_model(call(1, "delete", path="a"), call(2, "delete", path="b"), "Done.")
+        agent = create_agent(model, [delete], interrupt_on={"delete": True})
+        await host.start(agent, {"messages": ["clean up"]}, thread)
+        second = await host.resume(agent, thread, {"decisions": [{"type": "approve"}]})
+        assert second.status == "interrupted"
+        assert second.asks[0].value["action_requests"] == [{"name": "delete", "args": {"path": "b"}}]
+        done = await host.resume(agent, thread, {"decisions": [{"type": "approve"}]})
+        assert (ran[thread, "delete a"], ran[thread, "delete b"], done.status) == (1, 1, "completed")
+
+    async def test_an_agent_as_a_subgraph_asks_through_its_parent(self, host: OrisHost, thread: str) -> None:
+        graph = StateGraph(Chat).add_node("helper", self.agent()).add_edge(START, "helper").add_edge("helper", END)
+        parent = graph.compile(name="parent")
+        waiting = await host.start(parent, {"messages": ["clean up"]}, thread)
+        assert waiting.asks[0].value["action_requests"][0]["name"] == "delete"
+        done = await host.resume(parent, thread, {"decisions": [{"type": "approve"}]})
+        assert done.values["messages"][-1]["content"] == "Done."
+        assert (ran[thread, "look_up stork"], ran[thread, "delete a.txt"]) == (1, 1)
+
+    async def test_a_call_that_cannot_be_made_is_told_the_model_and_nobody_asked(
+        self, host: OrisHost, thread: str
+    ) -> None:
+        model = fake_model(call(1, "delete", route="a"), "I see.")
+        record = await host.start(create_agent(model, [delete], interrupt_on=True), {"messages": ["clean up"]}, thread)
+        assert record.status == "completed"
+        assert "do not fit" in record.values["messages"][2]["content"]
+
+
+class TestStructuredOutput:
+    @pytest.mark.parametrize("strategy", [Answer, ProviderStrategy(Answer)], ids=["auto", "provider"])
+    async def test_b28_by_the_provider_again_if_it_does_not_fit(
+        self, host: OrisHost, thread: str, strategy: Any
+    ) -> None:
+        model = fake_model("two legs, I think", Answer(bird="stork", legs=2))
+        record = await host.start(create_agent(model, response_format=strategy), {"messages": ["?"]}, thread)
+        assert record.values["structured_response"] == {"bird": "stork", "legs": 2}
+        assert "Your answer is no Answer" in record.values["messages"][2]["content"]
+
+    async def test_by_a_tool(self, host: OrisHost, thread: str) -> None:
+        model = fake_model(
+            call(1, "look_up", what="stork"),
+            call(2, "Answer", bird="stork", legs="many"),
+            call(3, "Answer", bird="stork", legs=2),
+        )
+        agent = create_agent(model, [look_up], response_format=ToolStrategy(Answer))
+        record = await host.start(agent, {"messages": ["?"]}, thread)
+        assert record.values["structured_response"] == {"bird": "stork", "legs": 2}
+        assert [text for kind, text in texts(record.values) if kind == "tool"][1].startswith("This is no Answer: legs")
+
+    async def test_a_model_that_does_not_manage_fails_the_run(self, host: OrisHost, thread: str) -> None:
+        agent = create_agent(fake_model(*["no"] * 5), response_format=ProviderStrategy(Answer, max_retries=1))
+        record = await host.start(agent, {"messages": ["?"]}, thread)
+        assert (record.status, record.error) == ("failed", "structured_output")
+        assert "2 attempts" in record.message
+
+    async def test_the_answer_is_an_instance(self) -> None:
+        result = await create_agent(fake_model(Answer(bird="stork", legs=2)), response_format=Answer).invoke("?")
+        assert result.state["structured_response"] == Answer(bird="stork", legs=2)
+
+
+class Chat(TypedDict):
+    messages: list[Message]
+
+
+class Trail(TypedDict, total=False):
+    trail: list[str]
+
+
+class Noting(Middleware):
+    """Writes down when its hooks run."""
+
+    state_schema = Trail
+
+    def __init__(self, mark: str) -> None:
+        self.mark = mark
+
+    def _note(self, state: Any, hook: str) -> dict[str, Any]:
+        return {"trail": [*state.get("trail", []), f"{self.mark} {hook}"]}
+
+    async def before_agent(self, state: Any, ctx: Any) -> Any:
+        return self._note(state, "before_agent")
+
+    async def before_model(self, state: Any, ctx: Any) -> Any:
+        return self._note(state, "before_model")
+
+    async def after_model(self, state: Any, ctx: Any) -> Any:
+        return self._note(state, "after_model")
+
+    async def after_agent(self, state: Any, ctx: Any) -> Any:
+        return self._note(state, "after_agent")
+
+
+class Wrapping(Middleware):
+    def __init__(self, mark: str) -> None:
+        self.mark = mark
+
+    async def wrap_model_call(self, call: ModelCall, handler: Any) -> Message:
+        prompt = f"{call.system_prompt or ''}{self.mark}"
+        answer = await handler(replace(call, system_prompt=prompt))
+        return answer.model_copy(update={"content": f"{self.mark}({answer.content})"})
+
+    async def wrap_tool_call(self, request: ToolRequest, handler: Any) -> Any:
+        output = await handler(request)
+        return replace(output, content=f"{self.mark}[{output.content}]")
+
+
+class Audit(Middleware):
+    @activity_hook
+    async def after_agent(self, state: Any) -> Any:
+        return {"messages": [Message.ai(f"audited {len(state['messages'])}")]}
+
+
+class TestMiddleware:
+    async def test_b38_every_hook_runs_once_before_in_order_and_after_in_reverse(
+        self, host: OrisHost, thread: str
+    ) -> None:
+        agent = create_agent(fake_model("Hello."), middleware=[Noting("a"), Noting("b")])
+        record = await host.start(agent, {"messages": ["Hi"]}, thread)
+        assert record.values["trail"] == [
+            *("a before_agent", "b before_agent", "a before_model", "b before_model"),
+            *("b after_model", "a after_model", "b after_agent", "a after_agent"),
+        ]
+
+    async def test_b15_wrapping_hooks_are_nested_and_see_each_others_changes(self, host: OrisHost, thread: str) -> None:
+        agent = create_agent(
+            fake_model(call(1, "look_up", what="stork"), "ok"), [look_up], middleware=[Wrapping("a"), Wrapping("b")]
+        )
+        record = await host.start(agent, {"messages": ["Hi"]}, thread)
+        assert [text for _, text in texts(record.values)][2:] == ["a[b[stork is a bird]]", "a(b(ok))"]
+
+    async def test_b13_a_tool_that_is_not_offered_cannot_be_called(self, host: OrisHost, thread: str) -> None:
+        class NoDelete(Middleware):
+            async def wrap_model_call(self, call: ModelCall, handler: Any) -> Message:
+                return await handler(replace(call, tools=[item for item in call.tools if item.name != "delete"]))
+
+        agent = create_agent(fake_model(call(1, "delete", path="a"), "ok"), [look_up, delete], middleware=[NoDelete()])
+        record = await host.start(agent, {"messages": ["Hi"]}, thread)
+        assert record.values["messages"][2]["content"] == "There is no tool 'delete'; there are look_up."
+        assert ran[thread, "delete a"] == 0
+
+    async def test_b31_the_model_may_be_changed_for_a_call(self, host: OrisHost, thread: str) -> None:
+        class Better(Middleware):
+            async def wrap_model_call(self, call: ModelCall, handler: Any) -> Message:
+                return await handler(replace(call, model=fake_model("from the better one", name="better")))
+
+        record = await host.start(
+            create_agent(fake_model("from the usual one"), middleware=[Better()]), {"messages": ["Hi"]}, thread
+        )
+        answer = record.values["messages"][1]
+        assert (answer["content"], answer["extra"]["model"]) == ("from the better one", "better")
+
+    async def test_a_hook_with_effects_is_an_activity(self, host: OrisHost, thread: str) -> None:
+        record = await host.start(create_agent(fake_model("ok"), middleware=[Audit()]), {"messages": ["Hi"]}, thread)
+        assert record.values["messages"][-1]["content"] == "audited 2"
+
+    async def test_a_hook_may_end_the_agent(self, host: OrisHost, thread: str) -> None:
+        class Closed(Middleware):
+            async def before_model(self, state: Any, ctx: Any) -> Any:
+                return Command(update={"messages": [Message.ai("We are closed.")]}, goto="end")
+
+        record = await host.start(
+            create_agent(fake_model("never"), middleware=[Closed()]), {"messages": ["Hi"]}, thread
+        )
+        assert texts(record.values) == [("human", "Hi"), ("ai", "We are closed.")]
+
+    async def test_a_hook_that_goes_nowhere_fails_with_its_name(self, host: OrisHost, thread: str) -> None:
+        class Lost(Middleware):
+            async def before_model(self, state: Any, ctx: Any) -> Any:
+                return Command(goto="somewhere")
+
+        record = await host.start(create_agent(fake_model("x"), middleware=[Lost()]), {"messages": ["Hi"]}, thread)
+        assert record.status == "failed"
+        assert "Lost.before_model" in record.message
+
+    def test_hooks_are_linted(self) -> None:
+        class Dice(Middleware):
+            async def before_model(self, state: Any, ctx: Any) -> Any:
+                import random
+
+                return {"messages": [Message.human(str(random.random()))]}
+
+        with pytest.raises(OrisError, match=r"random\(\)"):
+            create_agent(fake_model("x"), middleware=[Dice()])
+
+    def test_fields_that_contradict_are_refused(self) -> None:
+        class Other(TypedDict, total=False):
+            trail: int
+
+        class Contradicting(Middleware):
+            state_schema = Other
+
+        with pytest.raises(GraphCompileError, match="trail"):
+            create_agent(fake_model("x"), middleware=[Noting("a"), Contradicting()])
