@@ -100,7 +100,8 @@ def create_agent(
     graph.add_conditional_edges("model", _after_model if callable_tools else _after_model_alone, targets)
     if ends:
         graph.add_node("finish", Finish(parts)).add_edge("finish", END)
-    return graph.compile(name=name, limits={"max_turns": MAX_TURNS} if limits is None else limits)
+    budget = {"max_turns": MAX_TURNS} if limits is None else limits
+    return graph.compile(name=name, limits=budget, continues=True)
 
 
 def _after_begin(state: Mapping[str, Any]) -> str:

@@ -68,7 +68,9 @@ def _add_run(commands: Commands) -> None:
     parser.add_argument("--detach", action="store_true", help="do not wait; print the thread and the run id")
     parser.add_argument("--replace", action="store_true", help="replace the thread's run if it is actively running")
     parser.add_argument(
-        "--from-last-state", action="store_true", help="start from the thread's last state, in place of a fresh one"
+        "--from-last-state",
+        action=argparse.BooleanOptionalAction,
+        help="start from the thread's last state, or from a fresh one (default: as the graph says)",
     )
     parser.add_argument("--tenant", metavar="NAME", help="tenant: the fairness key of everything the run schedules")
     parser.add_argument("--priority", type=int, choices=range(1, 6), help="1 (first) to 5 (last)")

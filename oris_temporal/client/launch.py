@@ -42,6 +42,7 @@ class Launch:
         replaces: Run that this one ends and takes the place of, if that is still open.
         follows: Whether it is the next run of a thread that ran before.
         must_be_new: Whether a thread that ran before is refused.
+        continues: Whether it goes on from the thread's last state; ``None`` is as the last run says.
         memo: What the run keeps for listing.
         own_memo: What else it keeps, under memo keys of their own.
         payload_limit: Bytes of JSON accepted for the input; ``None`` is no limit.
@@ -58,6 +59,7 @@ class Launch:
     replaces: str | None = None
     follows: bool = False
     must_be_new: bool = False
+    continues: bool | None = False
     payload_limit: int | None = PAYLOAD_LIMIT
     memo: dict[str, Any] = field(default_factory=dict)
     own_memo: dict[str, Any] = field(default_factory=dict)

@@ -104,7 +104,7 @@ class OrisClient:
         *,
         wait: Duration | None = None,
         config: Mapping[str, Any] | None = None,
-        from_last_state: bool = False,
+        from_last_state: bool | None = None,
         on_conflict: OnConflict = "fail",
         idempotency_key: str | None = None,
         tenant: str | None = None,
@@ -125,7 +125,8 @@ class OrisClient:
             input: Initial state (a JSON object), or text for a message graph.
             wait: Longest wait; then the result says ``running``. Default: no limit.
             config: Run configuration, see `RunnableConfig`.
-            from_last_state: Start from the thread's last state instead of a fresh one; `input` may then be left out.
+            from_last_state: Start from the thread's last state instead of a fresh one; `input` may then be left out. Default: as the
+                graph says, which agents do.
             on_conflict: What to do if the thread is actively running: ``fail`` or ``replace``.
             idempotency_key: A second call with the same key joins the run that the first started, and gets what that got. A thread
                 remembers the keys of its last 50 runs; without a thread id the key names the thread.
@@ -643,7 +644,7 @@ class OrisClient:
         input: Any,
         *,
         config: Mapping[str, Any] | None = None,
-        from_last_state: bool = False,
+        from_last_state: bool | None = None,
         on_conflict: OnConflict = "fail",
         idempotency_key: str | None = None,
         tenant: str | None = None,
@@ -685,14 +686,14 @@ class OrisClient:
         if own is not None:
             launch.arguments["static_details"] = static_details(own)
         launch.arguments["execution_timeout"] = to_timedelta_or_none(execution_timeout)
+        launch.continues = from_last_state if from_last_state is not None or own is None else own.continues
         launch.own_memo = {} if on_timeout == "failed" else {ON_TIMEOUT: on_timeout}
         if (
             from_last_state
             and (found := await self._threads.find(launch.thread_id)) is not None
             and not launch.repeats(found)
         ):
-            launch.after(found)
-            launch.options.values = await self._threads.last_values(launch.thread_id, found)
+            await self._runs.follow(launch, found)
         return launch
 
     def _make_launch(

@@ -121,8 +121,20 @@ class Runs:
             raise RunConflictError(
                 f"Thread {launch.thread_id!r} exists already.", thread_id=launch.thread_id
             ) from error
-        launch.after(latest)
+        await self.follow(launch, latest)
         return None
+
+    async def follow(self, launch: Launch, latest: Found) -> None:
+        """Make a launch the run after the thread's latest one, from its last state if the launch or the graph says so.
+
+        Raises:
+            RunConflictError: That one is actively running and may not be replaced.
+            NoWorkerError: None can tell the last state.
+        """
+        launch.after(latest)
+        continues = latest.memo.get("continues", False) if launch.continues is None else launch.continues
+        if continues:
+            launch.options.values = await self._threads.last_values(launch.thread_id, latest)
 
     async def _joined(self, launch: Launch, found: Found, wait: Duration | None) -> RunResult:
         """Result of a run that an earlier call started."""

@@ -278,6 +278,7 @@ class StateGraph:
         interrupt_after: Collection[str] = (),
         recursion_limit: int = 1000,
         limits: Limits | Mapping[str, Any] | None = None,
+        continues: bool = False,
         lint: Literal["error", "warn", "off"] = "error",
     ) -> CompiledGraph:
         """Check the graph and make it ready to run.
@@ -288,6 +289,8 @@ class StateGraph:
             interrupt_after: Nodes to stop after until somebody resumes.
             recursion_limit: Most supersteps of a run; the default is Oris's.
             limits: What a run may use: tokens, cost, model calls, time. See `Limits`. A run's configuration may say otherwise.
+            continues: Whether a thread that runs again goes on from its last state, as a conversation does, in place of a fresh one.
+                A call may say otherwise with ``from_last_state``.
             lint: What to do about workflow-side code that a replay could not repeat.
 
         Raises:
@@ -307,6 +310,7 @@ class StateGraph:
             interrupt_after=frozenset(interrupt_after),
             recursion_limit=recursion_limit,
             limits=_limits(limits, name),
+            continues=continues,
             chains=find_chains(nodes, self._edges, {*interrupt_before, *interrupt_after}),
             functions=dict(self._functions),
             tools=dict(self._tools),

@@ -56,6 +56,7 @@ class CompiledGraph:
         interrupt_after: Nodes to stop after.
         recursion_limit: Most supersteps of a run.
         limits: What a run may use.
+        continues: Whether a thread that runs again goes on from its last state.
         chains: For the first node of each fused chain, the nodes that follow it in the same activity.
         functions: Functions for ``ctx.activity``, by name.
         tools: Tools for ``ctx.tool``, by name.
@@ -69,6 +70,7 @@ class CompiledGraph:
     interrupt_after: frozenset[str] = frozenset()
     recursion_limit: int = 1000
     limits: Limits = field(default_factory=Limits)
+    continues: bool = False
     chains: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     functions: Mapping[str, ActivityFunction] = field(default_factory=dict)
     tools: Mapping[str, Tool] = field(default_factory=dict)

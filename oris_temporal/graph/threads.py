@@ -13,7 +13,7 @@ from .control import MISSING, Command
 from .engine import check_edit
 from .errors import EmptyInputError, InvalidUpdateError, NotInterruptedError, RunConflictError, ThreadNotFoundError
 from .local import LocalRun
-from .records import Checkpoint
+from .records import Checkpoint, EngineState
 from .requests import check_thread_id, check_update
 from .results import InvokeResult, StateSnapshot, StreamChunk
 from .run import Edit
@@ -156,8 +156,11 @@ class ThreadStore:
             raise RunConflictError(
                 f"Thread {thread_id!r} is running; wait for it, or use another thread.", thread_id=thread_id
             )
+        seed = None
+        if before and self.graph.continues and "" in before[-1].engines:
+            seed = EngineState(values=before[-1].root.values.data)
         run = self._new_run(thread_id, config, breakpoints)
-        run.start(wire)
+        run.start(wire, seed)
         return run, 0
 
     def _continue(self, config: RunnableConfig, breakpoints: Breakpoints) -> tuple[LocalRun, int]:

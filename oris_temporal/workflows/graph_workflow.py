@@ -203,9 +203,8 @@ class GraphWorkflow:
         info = workflow.info()
         await self._tell_parent(run)
         shown = before[1:3] if before else (info.typed_search_attributes.get(STATUS, "running"), ())
-        if shown == (status, waits):
-            return
-        if info.typed_search_attributes.get(GRAPH) is not None:  # else they may not be registered here
+        changed = shown != (status, waits)
+        if changed and info.typed_search_attributes.get(GRAPH) is not None:  # else they may not be registered here
             workflow.upsert_search_attributes(
                 [
                     STATUS.value_set(status),
@@ -213,7 +212,7 @@ class GraphWorkflow:
                     UPDATED_AT.value_set(run.now()),
                 ]
             )
-        if waits:
+        if (changed and waits) or self._must_tell_that_it_continues:
             workflow.upsert_memo({protocol.MEMO: self._memo(run)})
 
     async def _tell_parent(self, run: TemporalRun) -> None:
@@ -233,12 +232,20 @@ class GraphWorkflow:
         ):
             workflow.upsert_memo({protocol.MEMO: self._memo(run)})
 
+    @property
+    def _must_tell_that_it_continues(self) -> bool:
+        """Whether the memo does not say yet that the thread's next run is to go on from this one's state."""
+        told = workflow.memo_value(protocol.MEMO, {}).get("continues", False)
+        return self.graph.continues and not told and self._options.child_task is None
+
     def _memo(self, run: TemporalRun) -> dict[str, Any]:
         pending = self._pending(run, _MEMO_VALUE_BYTES)
         for wire in pending:
             wire.pop("answer_schema", None)
         known: dict[str, Any] = workflow.memo_value(protocol.MEMO, {})
         memo: dict[str, Any] = {"run": run.ordinal, "interrupts": run.desk.count, "pending": pending}
+        if self.graph.continues:
+            memo["continues"] = True
         return {**memo, **{name: known[name] for name in ("previous", "key", "keys") if name in known}}
 
     @staticmethod

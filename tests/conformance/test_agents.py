@@ -94,7 +94,26 @@ class TestTheLoop:
         agent = create_agent(fake_model("unused", "Fine."), [look_up], middleware=[Watch(seen)])
         record = await host.start(agent, {"messages": said}, thread)
         assert record.values["messages"][-1]["content"] == "Fine."
-        assert seen[-1] == ["ai:", "tool:This call was not made.", "human:never mind"]
+        assert ["ai:", "tool:This call was not made.", "human:never mind"] in seen
+
+
+class TestMemory:
+    async def test_b16_the_second_turn_sees_the_first(self, host: OrisHost, thread: str) -> None:
+        seen: list[list[str]] = []
+        agent = create_agent(fake_model("Hello Ada.", "You are Ada."), middleware=[Watch(seen)])
+        await host.start(agent, {"messages": ["I am Ada."]}, thread)
+        second = await host.start(agent, {"messages": ["Who am I?"]}, thread)
+        assert [text for _, text in texts(second.values)] == ["I am Ada.", "Hello Ada.", "Who am I?", "You are Ada."]
+        assert ["human:I am Ada.", "ai:Hello Ada.", "human:Who am I?"] in seen  # replays see it again
+        assert second.values["turns"] == 1
+
+    async def test_going_on_while_a_person_was_asked(self, host: OrisHost, thread: str) -> None:
+        model = fake_model(call(1, "delete", path="a"), "As you wish.")
+        agent = create_agent(model, [delete], interrupt_on={"delete": True})
+        await host.start(agent, {"messages": ["delete a"]}, thread)
+        second = await host.start(agent, {"messages": ["never mind"]}, thread)
+        assert [text for _, text in texts(second.values)] == ["delete a", "", "never mind", "As you wish."]
+        assert ran[thread, "delete a"] == 0
 
 
 class Watch(Middleware):

@@ -289,3 +289,23 @@ async def test_from_the_last_state_that_nobody_can_tell_is_refused(
         await client.run("asking", thread, {"answers": ["two"]}, from_last_state=True)
     async with serve(asking("left")):
         assert (await client.resume(thread, "yes")).values == {"answers": ["one", "left=yes"]}
+
+
+async def test_a_graph_that_continues_does_so_by_name_too(client: OrisClient, serve: Serve, thread: str) -> None:
+    graph = StateGraph(Log).add_node("ask", ask).add_edge(START, "ask").add_edge("ask", END)
+    async with serve(graph.compile(name="continuing", continues=True)):
+        await client.run("continuing", thread, {"log": ["one"]})
+        await client.resume(thread, "yes")
+        await client.run("continuing", thread, {"log": ["two"]})
+        done = await client.resume(thread, "no")
+        assert done.values == {"log": ["one", "yes", "two", "no"]}
+        fresh = await client.run("continuing", thread, {"log": ["three"]}, from_last_state=False)
+        assert fresh.values == {"log": ["three"]}
+
+
+async def test_a_graph_that_continues_and_never_waits(client: OrisClient, serve: Serve, thread: str) -> None:
+    graph = StateGraph(Log).add_node("say", lambda state: {"log": ["said"]}).add_edge(START, "say").add_edge("say", END)
+    async with serve(graph.compile(name="continuing", continues=True)):
+        await client.run("continuing", thread, {"log": ["one"]})
+        second = await client.run("continuing", thread, {"log": ["two"]})
+        assert second.values == {"log": ["one", "said", "two", "said"]}
