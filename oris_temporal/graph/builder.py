@@ -52,6 +52,7 @@ class StateGraph:
         self._edges: list[Edge | ConditionalEdge] = []
         self._functions: dict[str, ActivityFunction] = {}
         self._tools: dict[str, Tool] = {}
+        self._graphs: dict[str, CompiledGraph] = {}
 
     def add_node(
         self,
@@ -123,6 +124,7 @@ class StateGraph:
         else:
             self._declare(name, _DeclaredFunction(fn, options))
             self.add_tools(*getattr(fn, "tools", ()))
+            self.add_graphs(*getattr(fn, "graphs", ()))
         return self
 
     def add_subgraph(
@@ -187,6 +189,22 @@ class StateGraph:
         for item in tools:
             if self._tools.setdefault(item.name, item) is not item:
                 raise GraphCompileError(f"Two different tools are called {item.name!r}; pass name=... to one of them.")
+        return self
+
+    def add_graphs(self, *graphs: CompiledGraph) -> StateGraph:
+        """Add graphs for ``ctx.call_graph``. A node object with an attribute ``graphs`` brings its own.
+
+        Args:
+            graphs: Compiled graphs.
+
+        Raises:
+            GraphCompileError: Two different graphs have the same name.
+        """
+        for item in graphs:
+            if self._graphs.setdefault(item.name, item) is not item:
+                raise GraphCompileError(
+                    f"Two different graphs are called {item.name!r}; compile one with another name."
+                )
         return self
 
     def add_activity(
@@ -314,6 +332,7 @@ class StateGraph:
             chains=find_chains(nodes, self._edges, {*interrupt_before, *interrupt_after}),
             functions=dict(self._functions),
             tools=dict(self._tools),
+            graphs=dict(self._graphs),
         )
         check_graph(graph)
         if lint != "off":

@@ -60,6 +60,7 @@ class CompiledGraph:
         chains: For the first node of each fused chain, the nodes that follow it in the same activity.
         functions: Functions for ``ctx.activity``, by name.
         tools: Tools for ``ctx.tool``, by name.
+        graphs: Graphs for ``ctx.call_graph``, by name.
     """
 
     name: str
@@ -74,6 +75,7 @@ class CompiledGraph:
     chains: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     functions: Mapping[str, ActivityFunction] = field(default_factory=dict)
     tools: Mapping[str, Tool] = field(default_factory=dict)
+    graphs: Mapping[str, CompiledGraph] = field(default_factory=dict)
 
     # --- shape ---------------------------------------------------------------------------------------------------
 
@@ -140,12 +142,12 @@ class CompiledGraph:
                 yield f"{self.name} (default of {name})", factory
 
     def subgraphs(self) -> list[CompiledGraph]:
-        """All graphs used as nodes, at any depth, each once."""
+        """All graphs used as nodes or called with ``ctx.call_graph``, at any depth, each once."""
+        used = [node.graph for node in self.nodes.values() if isinstance(node, Subgraph)]
         found: dict[int, CompiledGraph] = {}
-        for node in self.nodes.values():
-            if isinstance(node, Subgraph):
-                for graph in (node.graph, *node.graph.subgraphs()):
-                    found[id(graph)] = graph
+        for child in (*used, *self.graphs.values()):
+            for graph in (child, *child.subgraphs()):
+                found[id(graph)] = graph
         return list(found.values())
 
     @cached_property
@@ -172,6 +174,20 @@ class CompiledGraph:
             f"ctx.activity({getattr(activity, '__name__', activity)}): graph {self.name} does not know this function. "
             "Register it with add_activity(...) before compile()."
         )
+
+    def called(self, graph: CompiledGraph | str) -> CompiledGraph:
+        """A graph for ``ctx.call_graph``.
+
+        Raises:
+            InvalidUpdateError: One that was not given to ``add_graphs``.
+        """
+        name = graph if isinstance(graph, str) else graph.name
+        found = self.graphs.get(name)
+        if found is None or (not isinstance(graph, str) and found is not graph):
+            raise InvalidUpdateError(
+                f"ctx.call_graph({name!r}): graph {self.name} was not given it. Call add_graphs(...) before compiling."
+            )
+        return found
 
     def tool(self, given: Tool | str) -> Tool:
         """One of the graph's tools, for ``ctx.tool``.

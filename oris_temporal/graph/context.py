@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from oris_temporal.models import ChatModel, ResponseFormat, ToolSpec
     from oris_temporal.tools import Tool, ToolOutput
 
+    from .compiled import CompiledGraph
     from .messages import Message
 
 
@@ -129,6 +130,21 @@ class Context(ABC):
         Raises:
             InvalidUpdateError: The graph has no such tool.
             ToolError: The arguments do not fit, or the tool failed for good.
+        """
+
+    @abstractmethod
+    async def call_graph(self, graph: CompiledGraph | str, input: Any) -> Any:
+        """Run another graph to its end, as part of this run, and return its final state.
+
+        Its nodes are shown under a namespace of their own; what it asks people is asked on this thread.
+
+        Args:
+            graph: A graph given to ``StateGraph.add_graphs``, or its name.
+            input: Its input.
+
+        Raises:
+            InvalidUpdateError: It was not given to this graph, or the input does not fit.
+            GraphError: It failed.
         """
 
     @abstractmethod

@@ -27,7 +27,7 @@ from .errors import (
 from .ids import PLACE_BYTES, bounded
 from .interrupts import Order
 from .node import Node, destination_wire
-from .records import BreakpointKind, CheckpointSource, EngineState, Outcome, Task
+from .records import BreakpointKind, CheckpointSource, EngineState, GraphCall, Outcome, Task
 from .running_tasks import RunningTasks
 from .state import StateValues, Values, Write
 from .tasks import must_pass
@@ -187,6 +187,32 @@ class Engine:
             return node.outcome(child.values, child.state.writes)
         finally:
             del self.run.engines[namespace]
+
+    async def call_graph(
+        self, task: Task, number: int, graph: CompiledGraph, input_wire: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Run a graph for a node, under a namespace of its own; returns its final state as JSON data.
+
+        Args:
+            task: The node's task.
+            number: Position of the call within the task.
+            graph: The graph.
+            input_wire: Its input.
+        """
+        namespace = f"{self.child_namespace(task)}@{number}"
+        fresh = number not in task.calls
+        call = task.calls.setdefault(number, GraphCall(graph.name, EngineState(values=graph.schema.initial())))
+        child = Engine(graph, self.run, call.state, namespace=namespace, order=(*self.order, task.index, number))
+        self.run.engines[namespace] = child
+        try:
+            async with self.run.handing_over(task):
+                if fresh:
+                    await child.begin(input_wire)
+                await child.step_until_done()
+        finally:
+            del self.run.engines[namespace]
+        del task.calls[number]
+        return child.values.wire()
 
     def child_namespace(self, task: Task) -> str:
         """Namespace of the subgraph that a task runs."""

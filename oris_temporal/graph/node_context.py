@@ -33,6 +33,7 @@ from .wire import to_wire
 if TYPE_CHECKING:
     from oris_temporal.tools import Tool
 
+    from .compiled import CompiledGraph
     from .engine import Engine
     from .run import Run
 
@@ -157,6 +158,13 @@ class NodeContext(Context):
             kind = "timeout" if isinstance(error, NodeTimeoutError) else "execution"
             text = f"Tool {found.name} failed: {error.message.partition(' failed: ')[2] or error.message}"
             raise ToolError(text, tool=found.name, kind=kind, cause_type=error.cause_type) from error
+
+    async def call_graph(self, graph: CompiledGraph | str, input: Any) -> Any:
+        """See `Context.call_graph`."""
+        called = self._engine.graph.called(graph)
+        wire = called.input_wire(input)
+        values = await self._journaled(lambda number: self._engine.call_graph(self._task, number, called, wire))
+        return called.schema.view(called.schema.decode(values, called.name))
 
     async def sleep(self, duration: Duration, *, summary: str | None = None) -> None:
         """See `Context.sleep`."""

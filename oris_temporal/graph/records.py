@@ -27,6 +27,19 @@ class Outcome:
 
 
 @dataclass(slots=True)
+class GraphCall:
+    """A graph that a node runs with ``ctx.call_graph``.
+
+    Attributes:
+        graph: Its name.
+        state: How far it has got.
+    """
+
+    graph: str
+    state: EngineState
+
+
+@dataclass(slots=True)
 class Task:
     """One node to run in a superstep.
 
@@ -40,6 +53,7 @@ class Task:
             start again (continue-as-new, fork) is given them instead of doing the work twice.
         outcome: Set once the task is done.
         child: State of the subgraph the task runs, once it has started.
+        calls: Graphs the node is running with ``ctx.call_graph``, by position.
     """
 
     id: str
@@ -50,6 +64,7 @@ class Task:
     journal: dict[int, Any] = field(default_factory=dict)
     outcome: Outcome | None = None
     child: EngineState | None = None
+    calls: dict[int, GraphCall] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

@@ -40,6 +40,7 @@ from .records import (
     EngineState,
     Event,
     EventKind,
+    GraphCall,
     Outcome,
     RunStatus,
     Task,
@@ -496,6 +497,17 @@ class Run(ABC):
         finally:
             self.occupy(task.id, works=-1, rests=-int(rests))
 
+    @asynccontextmanager
+    async def handing_over(self, task: Task) -> AsyncIterator[None]:
+        """Let a graph that a task calls keep the run busy in its place."""
+        self.busy += 1  # the called graph's own unit
+        self.occupy(task.id, waits=1)
+        try:
+            yield
+        finally:
+            self.occupy(task.id, waits=-1)
+            self.busy -= 1
+
     def occupy(self, leaf: str, *, waits: int = 0, works: int = 0, rests: int = 0) -> None:
         """Count what a task does at once. It keeps the run busy unless all it does is wait for people."""
         entry = self._leaves.setdefault(leaf, _Leaf())
@@ -811,4 +823,5 @@ def _freeze_task(task: Task) -> Task:
         journal=dict(task.journal),
         outcome=task.outcome,
         child=None if task.child is None else freeze(task.child),
+        calls={number: GraphCall(call.graph, freeze(call.state)) for number, call in task.calls.items()},
     )

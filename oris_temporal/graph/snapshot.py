@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from .errors import GraphError
-from .records import EngineState, Outcome, Task
+from .records import EngineState, GraphCall, Outcome, Task
 from .subgraph import Subgraph
 
 if TYPE_CHECKING:
@@ -68,6 +68,11 @@ def _task_to_wire(graph: CompiledGraph, task: Task) -> dict[str, Any]:
     node = graph.nodes.get(task.node)
     if task.child is not None and isinstance(node, Subgraph):
         wire["child"] = engine_state_to_wire(node.graph, task.child)
+    if task.calls:
+        wire["calls"] = [
+            [number, call.graph, engine_state_to_wire(graph.graphs[call.graph], call.state)]
+            for number, call in task.calls.items()
+        ]
     return wire
 
 
@@ -89,4 +94,17 @@ def _task_from_wire(graph: CompiledGraph, wire: Mapping[str, Any]) -> Task:
         journal=dict(wire.get("journal", ())),
         outcome=None if outcome is None else Outcome(list(outcome["updates"]), list(outcome["goto"])),
         child=engine_state_from_wire(node.graph, child) if child is not None and isinstance(node, Subgraph) else None,
+        calls={
+            number: GraphCall(name, engine_state_from_wire(_called(graph, name), state))
+            for number, name, state in wire.get("calls", ())
+        },
     )
+
+
+def _called(graph: CompiledGraph, name: str) -> CompiledGraph:
+    if name not in graph.graphs:
+        raise GraphError(
+            f"The saved run is in graph {name!r}, which graph {graph.name} no longer calls. Deploy the graph version it was saved with, "
+            "or fork from an earlier checkpoint."
+        )
+    return graph.graphs[name]
