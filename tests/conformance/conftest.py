@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -12,20 +11,6 @@ from hosts import InProcessHost, OrisHost
 from temporal_host import TemporalHost
 
 from oris_temporal.devserver import DevServer
-
-# By default a server lets a run continue as new once a second only; some tests do little else.
-_CONTINUE_AT_ONCE = {"history.workflowIdReuseMinimalInterval": "1ms"}
-
-
-@pytest.fixture(scope="session")
-def dev_server() -> Iterator[DevServer]:
-    """A Temporal server that all conformance tests share."""
-    with asyncio.Runner() as runner:
-        server = runner.run(DevServer(ui=False, dynamic_config=_CONTINUE_AT_ONCE).start())
-        try:
-            yield server
-        finally:
-            runner.run(server.stop())
 
 
 @pytest.fixture

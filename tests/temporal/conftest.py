@@ -12,9 +12,9 @@ from temporalio.client import Client
 
 from oris_temporal import CompiledGraph, OrisClient
 from oris_temporal.devserver import DevServer
-from oris_temporal.testing import ReplayingWorker, dev_server, oris_client
+from oris_temporal.testing import ReplayingWorker, oris_client
 
-__all__ = ["dev_server", "oris_client"]
+__all__ = ["oris_client"]
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -1,0 +1,24 @@
+"""One Temporal server for all tests that do not need one of their own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from oris_temporal.devserver import DevServer
+
+# By default a server lets a run continue as new once a second only; some tests do little else.
+_CONTINUE_AT_ONCE = {"history.workflowIdReuseMinimalInterval": "1ms"}
+
+
+@pytest.fixture(scope="session")
+def dev_server() -> Iterator[DevServer]:
+    """A Temporal server that all tests of the session share."""
+    with asyncio.Runner() as runner:
+        server = runner.run(DevServer(ui=False, dynamic_config=_CONTINUE_AT_ONCE).start())
+        try:
+            yield server
+        finally:
+            runner.run(server.stop())
