@@ -9,14 +9,14 @@ from typing import Any
 from temporalio.plugin import SimplePlugin
 from temporalio.worker import ReplayerConfig, WorkerConfig
 
-from oris_temporal.activities.control import breathe, cancel_run
+from oris_temporal.activities.control import CONTROL_ACTIVITIES
 from oris_temporal.activities.fields import FieldCache
 from oris_temporal.activities.models import ModelActivities
 from oris_temporal.activities.nodes import NodeActivities
 from oris_temporal.activities.tools import ToolActivities
 from oris_temporal.graph.compiled import CompiledGraph
 from oris_temporal.graph.errors import ConfigurationError
-from oris_temporal.workflows.graph_workflow import workflow_type
+from oris_temporal.workflows.graph_workflow import GraphWorkflow, workflow_type
 from oris_temporal.workflows.protocol import PAYLOAD_LIMIT
 
 EAGER_SLOTS = 100
@@ -31,7 +31,7 @@ _EAGER_DEFAULT = 3
 class OrisPlugin(SimplePlugin):
     """Makes a `temporalio` client, worker or replayer run Oris graphs beside your own workflows.
 
-    Given to a client, its workers and replayers inherit it.
+    Given to a client, its workers and replayers inherit it; a worker may have several of these plugins.
 
     Args:
         graphs: Compiled graphs. Their subgraphs come along.
@@ -62,14 +62,15 @@ class OrisPlugin(SimplePlugin):
         fields = FieldCache()
         nodes = NodeActivities(fields, threads=self._threads, payload_limit=limit)
         tools = ToolActivities(fields, nodes.pool, payload_limit=limit)
-        config["workflows"] = [*config.get("workflows", ()), *self._workflows(limit)]
+        served = _served(config.get("workflows", ()))
+        graphs = self._not_yet(served)
+        config["workflows"] = [*config.get("workflows", ()), *self._workflows(graphs, limit)]
+        shared = {id(tool) for graph in served for tool in graph.tools.values()}
         config["activities"] = [
             *config.get("activities", ()),
-            *(made for graph in self.graphs for made in nodes.of(graph)),
-            *tools.of(self.graphs),
-            ModelActivities(fields, payload_limit=limit).llm,
-            cancel_run,
-            breathe,
+            *(made for graph in graphs for made in nodes.of(graph)),
+            *tools.of(graphs, but=shared),
+            *(() if served else (ModelActivities(fields, payload_limit=limit).llm, *CONTROL_ACTIVITIES)),
         ]
         if config.get("max_eager_activity_reservations_per_workflow_task", _EAGER_DEFAULT) == _EAGER_DEFAULT:
             config["max_eager_activity_reservations_per_workflow_task"] = EAGER_SLOTS
@@ -81,11 +82,17 @@ class OrisPlugin(SimplePlugin):
         """Add the graphs' workflows."""
         config = super().configure_replayer(config)
         limit = _payload_limit(config.get("data_converter"))
-        config["workflows"] = [*config.get("workflows", ()), *self._workflows(limit)]
+        graphs = self._not_yet(_served(config.get("workflows", ())))
+        config["workflows"] = [*config.get("workflows", ()), *self._workflows(graphs, limit)]
         return config
 
-    def _workflows(self, limit: int | None) -> list[type]:
-        return [workflow_type(graph, payload_limit=limit, model_queue=self._model_queue) for graph in self.graphs]
+    def _workflows(self, graphs: Sequence[CompiledGraph], limit: int | None) -> list[type]:
+        return [workflow_type(graph, payload_limit=limit, model_queue=self._model_queue) for graph in graphs]
+
+    def _not_yet(self, served: Sequence[CompiledGraph]) -> list[CompiledGraph]:
+        """The graphs that no other plugin, such as one that the client brought along, has registered already."""
+        _with_subgraphs([*served, *self.graphs])  # different ones of one name are refused
+        return [graph for graph in self.graphs if graph not in served]
 
 
 def _with_subgraphs(graphs: Sequence[CompiledGraph]) -> list[CompiledGraph]:
@@ -97,6 +104,11 @@ def _with_subgraphs(graphs: Sequence[CompiledGraph]) -> list[CompiledGraph]:
                     f"Two different graphs are called {item.name!r}; workflow types must be unique. Compile one under another name."
                 )
     return list(found.values())
+
+
+def _served(workflows: Sequence[type]) -> list[CompiledGraph]:
+    """The graphs among a worker's workflows."""
+    return [item.graph for item in workflows if isinstance(item, type) and issubclass(item, GraphWorkflow)]
 
 
 def _payload_limit(converter: Any) -> int | None:

@@ -13,7 +13,9 @@ from temporalio.worker import WorkerDeploymentConfig
 from oris_temporal.client import OrisClient
 from oris_temporal.graph.build import build_id
 from oris_temporal.graph.compiled import CompiledGraph
+from oris_temporal.graph.errors import ConfigurationError
 from oris_temporal.plugin import OrisPlugin
+from oris_temporal.workflows.protocol import LLM
 
 
 class Worker(temporalio.worker.Worker):
@@ -32,7 +34,7 @@ class Worker(temporalio.worker.Worker):
         options: Any option of `temporalio.worker.Worker`.
 
     Raises:
-        ConfigurationError: Two different graphs have the same name.
+        ConfigurationError: Two different graphs have the same name, or a workflow or activity of yours has the name of one of ours.
     """
 
     def __init__(
@@ -56,4 +58,12 @@ class Worker(temporalio.worker.Worker):
                 default_versioning_behavior=VersioningBehavior.PINNED,
             )
         plugin = OrisPlugin(graphs, model_task_queue=model_task_queue)
-        super().__init__(client, task_queue=task_queue or "oris", plugins=[plugin, *plugins], **options)
+        try:
+            super().__init__(client, task_queue=task_queue or "oris", plugins=[plugin, *plugins], **options)
+        except ValueError as error:
+            if "More than one" not in str(error):
+                raise
+            raise ConfigurationError(
+                f"{error}: graphs have workflows of their names, and activities '<graph>.<node>', '{LLM}', 'tool.<name>' and 'oris.*'. "
+                "Give your own another name."
+            ) from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Executor
 from typing import Any
 
@@ -37,8 +37,12 @@ class ToolActivities:
         self._limit = payload_limit
         self._schemas: dict[str, StateSchema] = {}
 
-    def of(self, graphs: list[CompiledGraph]) -> list[ActivityCallable]:
+    def of(self, graphs: Sequence[CompiledGraph], *, but: Collection[int] = ()) -> list[ActivityCallable]:
         """Activities of the tools of graphs, each once.
+
+        Args:
+            graphs: The graphs.
+            but: The `id` of tools that are registered already.
 
         Raises:
             ConfigurationError: Two different tools have the same name.
@@ -53,7 +57,7 @@ class ToolActivities:
                         f"Graphs {first} and {graph.name} have different tools called {tool.name!r}; activity types must be unique "
                         "on a worker. Pass name=... to one of them."
                     )
-        return [self._activity(tool) for tool, _ in made.values() if tool.run_as != "workflow"]
+        return [self._activity(tool) for tool, _ in made.values() if tool.run_as != "workflow" and id(tool) not in but]
 
     def _activity(self, tool: Tool) -> ActivityCallable:
         @activity.defn(name=tool.activity_type)

@@ -5,12 +5,13 @@ Reads the server's answers as they are on the wire: the SDK's own `describe` and
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from temporalio.api.common.v1 import Payload, WorkflowExecution
+from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import WorkflowExecutionStatus
 from temporalio.api.workflow.v1 import WorkflowExecutionInfo
 from temporalio.api.workflowservice.v1 import (
@@ -21,7 +22,7 @@ from temporalio.api.workflowservice.v1 import (
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from oris_temporal.graph.errors import ThreadNotFoundError
+from oris_temporal.graph.errors import ConfigurationError, ThreadNotFoundError, error_line
 from oris_temporal.graph.interrupts import Interrupt
 from oris_temporal.graph.records import RunStatus
 from oris_temporal.workflows.protocol import MEMO
@@ -169,15 +170,20 @@ async def search(client: Client, query: str) -> AsyncIterator[Found]:
         async with typed_errors("list runs"):
             answer = await client.workflow_service.list_workflow_executions(request, retry=True)
         for info in answer.executions:
-            yield await _found(client, info)
+            try:
+                found = await _found(client, info)
+            except ConfigurationError:  # its run had another codec; that it is there can be told all the same
+                found = await _found(client, info, with_memo=False)
+            yield found
         token = answer.next_page_token
         if not token:
             return
 
 
-async def _found(client: Client, info: WorkflowExecutionInfo) -> Found:
-    search = {name: await _decode(client, payload) for name, payload in info.search_attributes.indexed_fields.items()}
-    memo = await _decode(client, info.memo.fields[MEMO]) if MEMO in info.memo.fields else {}
+async def _found(client: Client, info: WorkflowExecutionInfo, *, with_memo: bool = True) -> Found:
+    # The server must be able to read search attributes, so they are always JSON and never encoded by a payload codec.
+    search = {name: json.loads(payload.data) for name, payload in info.search_attributes.indexed_fields.items()}
+    memo = await _memo(client, info) if with_memo and MEMO in info.memo.fields else {}
     status: RunStatus = _CLOSED.get(info.status, "running")
     if (
         info.status in (WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_RUNNING, _PAUSED)
@@ -199,5 +205,11 @@ async def _found(client: Client, info: WorkflowExecutionInfo) -> Found:
     )
 
 
-async def _decode(client: Client, payload: Payload) -> Any:
-    return (await client.data_converter.decode([payload]))[0]
+async def _memo(client: Client, info: WorkflowExecutionInfo) -> Any:
+    try:
+        return (await client.data_converter.decode([info.memo.fields[MEMO]]))[0]
+    except Exception as error:  # whatever a codec raises
+        raise ConfigurationError(
+            f"What workflow {info.execution.workflow_id!r} keeps in its memo cannot be decoded: {error_line(error)}. Connect with the "
+            "payload codec, and the keys, that its run was started with."
+        ) from error

@@ -10,6 +10,8 @@ from typing import Any, ClassVar, cast
 
 from temporalio import workflow
 from temporalio.common import RawValue
+from temporalio.common import RetryPolicy as TemporalRetryPolicy
+from temporalio.exceptions import ActivityError
 
 from oris_temporal.graph.compiled import CompiledGraph
 from oris_temporal.graph.engine import check_edit
@@ -26,7 +28,7 @@ from oris_temporal.graph.records import Checkpoint, EngineState
 from oris_temporal.graph.run import Edit
 from oris_temporal.graph.snapshot import engine_state_from_wire
 from oris_temporal.graph.streaming import debug_info
-from oris_temporal.graph.tasks import must_pass
+from oris_temporal.graph.tasks import being_cancelled, must_pass
 from oris_temporal.graph.wire import to_wire, wire_size
 
 from . import protocol
@@ -98,9 +100,30 @@ class GraphWorkflow:
 
     async def _start(self, run: TemporalRun, input: Any, options: RunOptions) -> None:
         with self._graph_errors():
+            await self._enlist(run, options)
             edit = None if options.edit is None else Edit(**options.edit)
             wire, seed = self._beginning(run, input, options)
             await run.execute(wire, seed, edit)
+
+    async def _enlist(self, run: TemporalRun, options: RunOptions) -> None:
+        """Set the search attributes of a run that was not started by our client, as far as the namespace has them."""
+        if workflow.info().typed_search_attributes.get(GRAPH) is not None or options.child_task is not None:
+            return
+        try:
+            is_set_up: bool = await workflow.execute_local_activity(
+                protocol.IS_SET_UP,
+                start_to_close_timeout=timedelta(seconds=5),
+                retry_policy=TemporalRetryPolicy(maximum_attempts=1),
+                result_type=bool,
+            )
+        except ActivityError as error:
+            if being_cancelled():
+                raise asyncio.CancelledError from error
+            return
+        if is_set_up:
+            workflow.upsert_search_attributes(
+                [GRAPH.value_set(self.graph.name), STATUS.value_set("running"), UPDATED_AT.value_set(run.now())]
+            )
 
     def _beginning(
         self, run: TemporalRun, input: Any, options: RunOptions

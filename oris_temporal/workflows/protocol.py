@@ -53,6 +53,9 @@ CANCEL_RUN = "oris.cancel_run"
 BREATHE = "oris.breathe"
 """Type of the local activity by which a run that works for long lets go of its thread."""
 
+IS_SET_UP = "oris.is_set_up"
+"""Type of the local activity that tells a run which somebody else's code started whether it may set search attributes."""
+
 PAYLOAD_LIMIT = 2_000_000
 """Bytes of JSON accepted for one payload; Temporal's own limit is 2 MiB (docs: self-hosted defaults, ``limit.blobSize.error``)."""
 

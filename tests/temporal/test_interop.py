@@ -9,6 +9,7 @@ from own_workflow import Pipeline, prepare
 from questions import asking
 from review_graph import review, texts
 from temporal_support import Serve, eventually
+from temporalio import activity
 from temporalio.client import (
     Client,
     Schedule,
@@ -21,7 +22,9 @@ from temporalio.exceptions import ApplicationError
 from temporalio.worker import Replayer, Worker
 
 from oris_temporal import OrisClient, OrisPlugin
+from oris_temporal import Worker as OrisWorker
 from oris_temporal.devserver import DevServer
+from oris_temporal.graph.errors import ConfigurationError
 
 asking_left = asking("left")
 
@@ -89,6 +92,52 @@ async def test_a_plugin_on_the_client_is_inherited_by_its_workers(
     async with Worker(mine, task_queue=client.task_queue, workflows=[Pipeline], activities=[prepare]):
         await oris.run("asking", thread, {"answers": []})
         assert (await oris.resume(thread, "yes")).values == {"answers": ["left=yes"]}
+
+
+async def test_plugins_of_client_and_worker_go_together(client: OrisClient, dev_server: DevServer, thread: str) -> None:
+    mine = await dev_server.connect(plugins=[OrisPlugin(graphs=[asking_left])])
+    oris = OrisClient(mine, task_queue=client.task_queue)
+    for graphs in ([asking_left], [asking_left, review], [review]):
+        async with OrisWorker(oris, graphs):
+            await oris.run("asking", thread, {"answers": []})
+            assert (await oris.resume(thread, "yes")).values == {"answers": ["left=yes"]}
+    await Replayer(workflows=[], plugins=[OrisPlugin([asking_left]), OrisPlugin([asking_left])]).replay_workflow(
+        await mine.get_workflow_handle(thread).fetch_history()
+    )
+    with pytest.raises(ConfigurationError, match="asking"):
+        OrisWorker(oris, [asking("right")])
+
+
+@activity.defn
+async def llm(question: str) -> str:
+    return question
+
+
+async def test_names_that_clash_are_told(client: OrisClient) -> None:
+    with pytest.raises(ConfigurationError, match="activity named llm"):
+        OrisWorker(client, [review], activities=[llm])
+
+
+async def test_a_run_that_other_code_started_is_listed(
+    client: OrisClient, temporal: Client, serve: Serve, thread: str
+) -> None:
+    async with serve(review, workflows=[Pipeline], activities=[prepare]):
+        await temporal.start_workflow(Pipeline.run, "storks", id=thread, task_queue=client.task_queue)
+
+        async def listed() -> list[str]:
+            return [item.status for item in await client.list() if item.thread_id == f"{thread}-review"]
+
+        async def waiting() -> bool:
+            return await listed() == ["interrupted"]
+
+        await eventually(waiting)
+        assert f"int-{thread}-review-0" in {item.id for item in await client.interrupts()}
+        await client.resume(f"{thread}-review", {"ok": True})
+
+        async def completed() -> bool:
+            return await listed() == ["completed"]
+
+        await eventually(completed)
 
 
 async def test_a_schedule_starts_runs(client: OrisClient, temporal: Client, serve: Serve, thread: str) -> None:
