@@ -26,7 +26,7 @@ async def test_in_process(case: Case, run_as: Any) -> None:
 
 
 @_named(CASES)
-@pytest.mark.parametrize("run_as", ["activity", "workflow"])
+@pytest.mark.parametrize("run_as", ["activity", "workflow", "local"])
 async def test_on_temporal(case: Case, run_as: Any, temporal: temporalio.client.Client) -> None:
     async with TemporalHost(temporal, run_as) as host:
         await play(case, host)

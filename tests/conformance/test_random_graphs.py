@@ -23,6 +23,7 @@ from states import Walk
 from temporal_host import TemporalHost
 
 from oris_temporal import END, START
+from oris_temporal.graph.options import RunAs
 
 FIXED = settings(
     max_examples=200,
@@ -119,15 +120,22 @@ def _examples(count: int) -> list[tuple[Plan, int]]:
     return found
 
 
-@pytest.mark.parametrize("continue_as_new_after", [None, 10])
+@pytest.mark.parametrize(
+    ("run_as", "continue_as_new_after"), [("activity", None), ("activity", 10), ("workflow", 10), ("local", None)]
+)
 async def test_runs_on_temporal_follow_the_rules(
-    temporal: temporalio.client.Client, continue_as_new_after: int | None
+    temporal: temporalio.client.Client, run_as: RunAs, continue_as_new_after: int | None
 ) -> None:
     """The same on a real server, for a handful of examples; also with runs that continue as new all the time."""
-    for plan, seed in _examples(5):
-        async with TemporalHost(temporal, continue_as_new_after=continue_as_new_after) as host:
+
+    async def check(plan: Plan, seed: int) -> None:
+        async with TemporalHost(temporal, run_as, continue_as_new_after=continue_as_new_after) as host:
             records = await play(host, plan, f"random-{uuid4().hex[:8]}", seed)
         assert_follows_the_rules(records[-1], plan)
+
+    async with asyncio.TaskGroup() as together:
+        for plan, seed in _examples(9):
+            together.create_task(check(plan, seed))
 
 
 def assert_follows_the_rules(record: Record, plan: Plan) -> None:
