@@ -44,7 +44,7 @@ class Launch:
         must_be_new: Whether a thread that ran before is refused.
         continues: Whether it goes on from the thread's last state; ``None`` is as the last run says.
         memo: What the run keeps for listing.
-        own_memo: What else it keeps, under memo keys of their own.
+        on_timeout: Status that its execution timeout ends it with.
         payload_limit: Bytes of JSON accepted for the input; ``None`` is no limit.
     """
 
@@ -62,7 +62,7 @@ class Launch:
     continues: bool | None = False
     payload_limit: int | None = PAYLOAD_LIMIT
     memo: dict[str, Any] = field(default_factory=dict)
-    own_memo: dict[str, Any] = field(default_factory=dict)
+    on_timeout: Literal["failed", "cancelled"] = "failed"
 
     def after(self, latest: Found) -> None:
         """Make this the run after the thread's latest one. A repeated call has no run of its own: see `repeats`.
@@ -99,10 +99,12 @@ class Launch:
         memo = dict(self.memo)
         if self.idempotency_key is not None:
             memo["key"] = self.idempotency_key
+        if self.on_timeout != "failed":
+            memo["on_timeout"] = self.on_timeout
         return {
             **self.arguments,
             "args": [ordered(self.input), ordered(options)] if options else [ordered(self.input)],
-            "memo": {**({MEMO: memo} if memo else {}), **self.own_memo} or None,
+            "memo": {MEMO: memo} if memo else None,
             "id_conflict_policy": WorkflowIDConflictPolicy.FAIL,
             "id_reuse_policy": WorkflowIDReusePolicy.ALLOW_DUPLICATE
             if self.follows

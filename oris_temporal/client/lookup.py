@@ -42,10 +42,6 @@ _CONTINUED = WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW
 _PAUSED = WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_PAUSED
 
 
-ON_TIMEOUT = "oris_on_timeout"
-"""Memo key under which a run keeps the status that its execution timeout ends it with, if that is not ``failed``."""
-
-
 @dataclass(slots=True)
 class Found:
     """One workflow execution, described.
@@ -57,7 +53,7 @@ class Found:
         status: Status of the run.
         continued: Whether it continued as new; its successor goes on.
         paused: Whether an operator paused it.
-        memo: What the run keeps for listing: ``run``, ``interrupts``, ``pending``, ``previous``.
+        memo: What the run keeps for listing: ``run``, ``interrupts``, ``pending``, ``previous``, ``on_timeout``.
         info: The server's answer.
         description: The server's whole answer, when the run was described and not listed.
     """
@@ -184,14 +180,15 @@ async def _found(client: Client, info: WorkflowExecutionInfo, *, with_memo: bool
     # The server must be able to read search attributes, so they are always JSON and never encoded by a payload codec.
     search = {name: json.loads(payload.data) for name, payload in info.search_attributes.indexed_fields.items()}
     memo = await _memo(client, info) if with_memo and MEMO in info.memo.fields else {}
+    memo = memo if isinstance(memo, dict) else {}
     status: RunStatus = _CLOSED.get(info.status, "running")
     if (
         info.status in (WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_RUNNING, _PAUSED)
         and search.get(STATUS.name) == "interrupted"
     ):
         status = "interrupted"
-    if info.status == _TIMED_OUT and ON_TIMEOUT in info.memo.fields:
-        status = await _decode(client, info.memo.fields[ON_TIMEOUT])
+    if info.status == _TIMED_OUT:
+        status = memo.get("on_timeout", status)
     return Found(
         workflow_id=info.execution.workflow_id,
         run_id=info.execution.run_id,
@@ -199,7 +196,7 @@ async def _found(client: Client, info: WorkflowExecutionInfo, *, with_memo: bool
         status=status,
         continued=info.status == _CONTINUED,
         paused=info.status == _PAUSED,
-        memo=memo if isinstance(memo, dict) else {},
+        memo=memo,
         search=search,
         info=info,
     )

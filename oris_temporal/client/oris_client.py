@@ -37,7 +37,7 @@ from oris_temporal.workflows.search_attributes import GRAPH, PARENT, STATUS, TEN
 
 from .failures import connected, typed_errors
 from .launch import Launch, OnConflict, check_size
-from .lookup import ON_TIMEOUT, Found, search
+from .lookup import Found, search
 from .records import RunHandle, RunInfo, RunResult, RunSummary, TimelineEvent
 from .runs import Runs
 from .snapshots import read_snapshot, read_timeline, read_usage
@@ -687,7 +687,7 @@ class OrisClient:
             launch.arguments["static_details"] = static_details(own)
         launch.arguments["execution_timeout"] = to_timedelta_or_none(execution_timeout)
         launch.continues = from_last_state if from_last_state is not None or own is None else own.continues
-        launch.own_memo = {} if on_timeout == "failed" else {ON_TIMEOUT: on_timeout}
+        launch.on_timeout = on_timeout
         if (
             from_last_state
             and (found := await self._threads.find(launch.thread_id)) is not None

@@ -130,8 +130,11 @@ class Runs:
         Raises:
             RunConflictError: That one is actively running and may not be replaced.
             NoWorkerError: None can tell the last state.
+            InvalidUpdateError: The input does not fit; a run that waits is left as it is.
         """
         launch.after(latest)
+        if latest.is_open and launch.graph is None and latest.graph == launch.name:
+            await self._threads.check_input(launch.thread_id, latest, launch.input)
         continues = latest.memo.get("continues", False) if launch.continues is None else launch.continues
         if continues:
             launch.options.values = await self._threads.last_values(launch.thread_id, latest)

@@ -208,6 +208,15 @@ class Threads:
                 return items
             items += page["items"]
 
+    async def check_input(self, thread_id: str, found: Found, input: Any) -> None:
+        """Let a run's graph check an input.
+
+        Raises:
+            InvalidUpdateError: It does not fit.
+        """
+        if input is not None and await self._can_tell(found):
+            _raise_refusal(await self.query(thread_id, found, protocol.QUERY_INPUT, ordered(input)))
+
     async def asked(self, thread_id: str, found: Found, *, all: bool = True) -> list[Interrupt]:
         """The interrupts a run has asked, whatever became of them; or only the pending ones."""
         if not (found.is_open or all):
@@ -246,8 +255,7 @@ class Threads:
         args = [checkpoint_id] if edit is None else [checkpoint_id, "", ordered(edit)]
         for found in runs:
             seed = await self.query(thread_id, found, protocol.QUERY_SEED, *args)
-            if seed is not None and (refusal := seed.get("refusal")) is not None:
-                raise (error_class(refusal["type"]) or GraphError)(refusal["message"], **refusal["details"])
+            _raise_refusal(seed)
             if seed is not None:
                 return found, seed
         raise no_checkpoint(thread_id, checkpoint_id)
@@ -282,6 +290,12 @@ class Threads:
         except WorkflowFailureError as error:
             return describe_failure(error.cause)
         return None
+
+
+def _raise_refusal(answer: Any) -> None:
+    """Raise the error that a query answered with, if it did."""
+    if isinstance(answer, dict) and (refusal := answer.get("refusal")) is not None:
+        raise (error_class(refusal["type"]) or GraphError)(refusal["message"], **refusal["details"])
 
 
 def _settled(item: Interrupt, found: Found) -> Interrupt:

@@ -269,7 +269,7 @@ class GraphWorkflow:
         memo: dict[str, Any] = {"run": run.ordinal, "interrupts": run.desk.count, "pending": pending}
         if self.graph.continues:
             memo["continues"] = True
-        return {**memo, **{name: known[name] for name in ("previous", "key", "keys") if name in known}}
+        return {**memo, **{name: known[name] for name in ("previous", "key", "keys", "on_timeout") if name in known}}
 
     @staticmethod
     def _pending(run: TemporalRun, limit: int) -> list[dict[str, Any]]:
@@ -517,8 +517,16 @@ class GraphWorkflow:
             try:
                 check_edit(self.graph, found.values, edit["update"], as_node=edit["as_node"], goto=())
             except OrisError as error:
-                return {"refusal": {"type": type(error).__name__, "message": error.message, "details": error.details}}
+                return _refusal(error)
         return ordered({"id": found.id, "seed": run.seed_of(found), "interrupts": run.desk.count})
+
+    @workflow.query(name=protocol.QUERY_INPUT, description="Whether an input fits the graph: null, or a refusal.")
+    def _query_input(self, input: Any = None) -> dict[str, Any] | None:
+        try:
+            self.graph.input_wire(input)
+        except OrisError as error:
+            return _refusal(error)
+        return None
 
     @workflow.query(
         name=protocol.QUERY_INTERRUPTS,
@@ -651,6 +659,11 @@ def workflow_type(
     }
     made = type(class_name, (GraphWorkflow,), members)
     return workflow.defn(name=graph.name, sandboxed=False, failure_exception_types=[GraphError])(made)
+
+
+def _refusal(error: OrisError) -> dict[str, Any]:
+    """An error as the answer of a query."""
+    return {"refusal": {"type": type(error).__name__, "message": error.message, "details": error.details}}
 
 
 def _error_wire(error: GraphError | None) -> dict[str, Any] | None:
