@@ -1,6 +1,7 @@
 """Nodes and graphs that reason: built from graphs, models and tools, nothing else."""
 
 from .create_agent import create_agent
+from .handoffs import HandoffMiddleware, create_handoffs
 from .llm_node import llm_node
 from .middleware import (
     HumanInTheLoopMiddleware,
@@ -10,12 +11,15 @@ from .middleware import (
     ToolRequest,
     activity_hook,
 )
+from .router import create_router
 from .state import AgentState
 from .structured import ProviderStrategy, ToolStrategy
+from .subagents import agent_tool, task_tool
 from .tool_node import ToolNode
 
 __all__ = [
     "AgentState",
+    "HandoffMiddleware",
     "HumanInTheLoopMiddleware",
     "InterruptConfig",
     "Middleware",
@@ -25,6 +29,10 @@ __all__ = [
     "ToolRequest",
     "ToolStrategy",
     "activity_hook",
+    "agent_tool",
     "create_agent",
+    "create_handoffs",
+    "create_router",
     "llm_node",
+    "task_tool",
 ]

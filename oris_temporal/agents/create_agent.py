@@ -91,12 +91,12 @@ def create_agent(
     ends = parts.having("after_agent")
     last = "finish" if ends else END
     graph.add_node("begin", Begin(parts)).add_node("model", CallModel(parts))
-    graph.add_edge(START, "begin").add_conditional_edges("begin", _after_begin, {"model": "model", "end": last})
+    graph.add_edge(START, "begin").add_conditional_edges("begin", _unless_ended, {"model": "model", "end": last})
     targets: dict[Hashable, str] = {"model": "model", "end": last}
     if callable_tools:
         targets["tools"] = "tools"
         graph.add_node("tools", CallTools(parts))
-        graph.add_edge("tools", "model")
+        graph.add_conditional_edges("tools", _unless_ended, {"model": "model", "end": last})
     graph.add_conditional_edges("model", _after_model if callable_tools else _after_model_alone, targets)
     if ends:
         graph.add_node("finish", Finish(parts)).add_edge("finish", END)
@@ -104,7 +104,7 @@ def create_agent(
     return graph.compile(name=name, limits=budget, continues=True)
 
 
-def _after_begin(state: Mapping[str, Any]) -> str:
+def _unless_ended(state: Mapping[str, Any]) -> str:
     return "end" if state.get("jump_to") == "end" else "model"
 
 

@@ -19,6 +19,7 @@ from .middleware.base import HOOKS, Middleware, ModelCall, ModelHandler, ToolHan
 from .middleware.human_in_the_loop import HumanInTheLoopMiddleware
 from .state import Draft
 from .structured import StructuredOutput
+from .subagents import AgentTool
 from .tool_node import ToolNode, last_calls
 
 _RETRY = "structured_output_retry"
@@ -189,7 +190,9 @@ class CallTools(_Step):
 
     def __init__(self, parts: AgentParts) -> None:
         super().__init__(parts)
-        self.tools = parts.tools
+        self.tools = [item for item in parts.tools if not isinstance(item, AgentTool)]
+        agents = [agent for item in parts.tools if isinstance(item, AgentTool) for agent in item.agents.values()]
+        self.graphs = list({agent.name: agent for agent in agents}.values())
         self._node = ToolNode(parts.tools)
         self._gates = [item for item in parts.middleware if isinstance(item, HumanInTheLoopMiddleware)]
 
@@ -239,6 +242,8 @@ ToolMaker = Callable[[ToolCall], Awaitable[ToolOutput]]
 
 
 async def _call_tool(request: ToolRequest) -> ToolOutput:
+    if isinstance(request.tool, AgentTool):
+        return await request.tool.run(request.tool.check(request.call.args), request.ctx)
     return await request.ctx.tool(request.tool, request.call.args, call_id=request.call.id)
 
 

@@ -5,7 +5,8 @@ Everything is plain JSON, so any Temporal SDK, the `temporal` CLI and the Web UI
 - The workflow type is the graph's name; its arguments are the input, and optionally an options object (`RunOptions`).
 - Signals: ``resume`` (answer, options), and any other name, which reaches ``ctx.wait_signal(name)``.
 - Updates: ``resume``, ``reject``, ``update_state``, and ``wait``, which returns when the run settles.
-- Queries: ``state``, ``history``, ``interrupts``, ``timeline``, ``graph``, ``checkpoint``, ``seed``, ``check_input``, ``events``, ``field``.
+- Queries: ``state``, ``history``, ``interrupts``, ``timeline``, ``graph``, ``checkpoint``, ``seed``, ``check_input``, ``events``,
+  ``field``.
 """
 
 from __future__ import annotations

@@ -1,0 +1,99 @@
+"""Handoffs: agents that pass a conversation to each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NotRequired, TypedDict
+
+from oris_temporal.graph.builder import StateGraph
+from oris_temporal.graph.compiled import CompiledGraph
+from oris_temporal.graph.control import END, START, Command
+from oris_temporal.graph.errors import GraphCompileError
+from oris_temporal.graph.messages import MessagesState
+from oris_temporal.tools import Tool, tool
+
+from .middleware.base import Middleware
+
+
+class ActiveAgent(TypedDict):
+    """State field of agents that hand over.
+
+    Attributes:
+        active_agent: Who has the conversation; the next turn begins with it.
+    """
+
+    active_agent: NotRequired[str]
+
+
+class HandoffState(MessagesState):
+    """State of `create_handoffs`.
+
+    Attributes:
+        active_agent: Who has the conversation; the next turn begins with it.
+    """
+
+    active_agent: NotRequired[str]
+
+
+class HandoffMiddleware(Middleware):
+    """Gives an agent tools ``transfer_to_<name>``, by which it passes the conversation on.
+
+    Args:
+        to: Agents it may pass the conversation to, and when it should.
+    """
+
+    state_schema = ActiveAgent
+
+    def __init__(self, to: Mapping[str, str]) -> None:
+        self.to = dict(to)
+        self.tools = [_transfer(name, description) for name, description in to.items()]
+
+
+def _transfer(name: str, description: str) -> Tool:
+    def transfer() -> Command:
+        return Command(update={"active_agent": name, "jump_to": "end"})
+
+    return tool(
+        name=f"transfer_to_{name}", description=f"Pass the conversation to {name}. {description}", run_as="workflow"
+    )(transfer)
+
+
+def create_handoffs(agents: Mapping[str, CompiledGraph], *, default: str, name: str = "handoffs") -> CompiledGraph:
+    """Make a graph of agents that pass the conversation to each other. Who has it, has it in the next turn as well.
+
+    Args:
+        agents: The agents by name, each made with a `HandoffMiddleware` that names others of them.
+        default: Who has the conversation first.
+        name: Name of the graph.
+
+    Raises:
+        GraphCompileError: `default`, or an agent that one passes to, is not among them.
+    """
+    if default not in agents:
+        raise GraphCompileError(f"{name}: default={default!r} is none of the agents ({', '.join(agents)}).")
+    graph = StateGraph(HandoffState)
+    names = list(agents)
+
+    def active(state: Any) -> str:
+        return str(state.get("active_agent") or default)
+
+    graph.add_conditional_edges(START, active, names)
+    for agent_name, agent in agents.items():
+        if "active_agent" not in agent.schema.fields and len(agents) > 1:
+            raise GraphCompileError(f"{name}: agent {agent_name!r} can pass to nobody; give it a HandoffMiddleware.")
+        for item in agent.tools:
+            target = item.removeprefix("transfer_to_")
+            if target != item and target not in agents:
+                raise GraphCompileError(
+                    f"{name}: agent {agent_name!r} passes to {target!r}, which is none of the agents."
+                )
+        graph.add_node(agent_name, agent)
+        graph.add_conditional_edges(agent_name, _passed_on(agent_name, active), [*names, END])
+    return graph.compile(name=name, continues=True)
+
+
+def _passed_on(name: str, active: Callable[[Any], str]) -> Callable[[Any], str]:
+    def passed_on(state: Any) -> str:
+        return END if active(state) == name else active(state)
+
+    return passed_on

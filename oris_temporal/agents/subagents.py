@@ -1,0 +1,97 @@
+"""Agents as tools of another agent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+from oris_temporal.graph.compiled import CompiledGraph
+from oris_temporal.graph.context import Context
+from oris_temporal.graph.errors import GraphCompileError
+from oris_temporal.graph.messages import Message
+from oris_temporal.tools import Tool, ToolOutput
+
+
+@dataclass(frozen=True, eq=False)
+class AgentTool(Tool):
+    """A tool that is an agent, or several of which the model chooses one.
+
+    The agent runs as part of the caller's run, with a conversation of its own that begins with the task. What it asks people is
+    asked on the caller's thread; what it uses counts for the caller's budget.
+
+    Attributes:
+        agents: The agents, by the name that the model chooses.
+    """
+
+    agents: Mapping[str, CompiledGraph] = field(default_factory=dict)
+
+    async def run(self, args: Mapping[str, Any], ctx: Context) -> ToolOutput:
+        """Let the agent work; its last answer is the tool's output."""
+        chosen = str(args.get("subagent_type") or next(iter(self.agents)))
+        state = await ctx.call_graph(self.agents[chosen], {"messages": [Message.human(args["task"])]})
+        said = [message for message in state["messages"] if message.message_type == "ai"]
+        return ToolOutput(said[-1].content if said else "")
+
+
+class _Task(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    task: str = Field(description="What is to be done, with all that the agent needs to know: it sees nothing else.")
+
+
+def agent_tool(agent: CompiledGraph, *, description: str, name: str | None = None) -> Tool:
+    """Make an agent a tool of another one.
+
+    Args:
+        agent: The agent, or any graph whose state has ``messages``.
+        description: What models are told about it.
+        name: Name of the tool. Default: the agent's.
+
+    Raises:
+        GraphCompileError: Its state has no ``messages``.
+
+    Example:
+        >>> researcher = create_agent("openai:gpt-4o", [search], name="researcher")
+        >>> writer = create_agent("openai:gpt-4o", [agent_tool(researcher, description="Finds facts.")], name="writer")
+    """
+    _check(agent)
+    return _tool(name or agent.name, description, _Task, {agent.name: agent})
+
+
+def task_tool(agents: Mapping[str, tuple[CompiledGraph, str]], *, name: str = "task") -> Tool:
+    """One tool by which a model gives tasks to several agents: ``task(task, subagent_type)``.
+
+    Args:
+        agents: By the name the model chooses: the agent, and what models are told about it.
+        name: Name of the tool.
+
+    Raises:
+        GraphCompileError: There are none, or the state of one has no ``messages``.
+    """
+    if not agents:
+        raise GraphCompileError(f"Tool {name} needs an agent.")
+    for agent, _ in agents.values():
+        _check(agent)
+    kinds: Any = Literal[tuple(agents)]
+    arguments = create_model("Task", __base__=_Task, subagent_type=(kinds, Field(description="Who is to do it.")))
+    listed = "\n".join(f"- {kind}: {description}" for kind, (_, description) in agents.items())
+    text = f"Give a task to an agent, which works on it alone and answers once. Agents:\n{listed}"
+    return _tool(name, text, arguments, {kind: agent for kind, (agent, _) in agents.items()})
+
+
+def _tool(name: str, description: str, arguments: type[BaseModel], agents: Mapping[str, CompiledGraph]) -> Tool:
+    return AgentTool(
+        name=name, description=description, fn=_by_context, arguments=arguments, run_as="workflow", agents=agents
+    )
+
+
+def _by_context(**_: Any) -> None:
+    raise GraphCompileError("An agent as a tool runs in a node of create_agent only.")
+
+
+def _check(agent: CompiledGraph) -> None:
+    if "messages" not in agent.schema.fields:
+        raise GraphCompileError(f"Graph {agent.name} cannot be a tool: its state has no field 'messages'.")

@@ -1,0 +1,162 @@
+"""Agents that work together, on every host of ours."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from effects import note, ran
+from hosts import OrisHost
+from states import Log
+
+from oris_temporal import END, START, CompiledGraph, Message, Runtime, StateGraph, ToolCall, create_agent, tool
+from oris_temporal.agents import HandoffMiddleware, agent_tool, create_handoffs, create_router, task_tool
+from oris_temporal.graph.errors import GraphCompileError
+from oris_temporal.models.fake import fake_model
+
+
+@pytest.fixture
+def thread(host: OrisHost) -> str:
+    return f"{host.name}-{uuid4().hex[:12]}"
+
+
+@tool
+async def look_up(what: str, runtime: Runtime) -> str:
+    """Look something up."""
+    note(runtime.config, f"look_up {what}")
+    return f"{what} is a bird"
+
+
+def says(values: Any) -> list[str]:
+    return [message["content"] for message in values["messages"] if message["message_type"] in ("human", "ai")]
+
+
+def researcher(**options: Any) -> CompiledGraph:
+    model = fake_model(ToolCall("r1", "look_up", {"what": "stork"}), "A stork is a bird.", name="researcher")
+    return create_agent(model, [look_up], name="researcher", **options)
+
+
+def answering(name: str, *answers: str) -> CompiledGraph:
+    return create_agent(fake_model(*answers, name=name), name=name)
+
+
+class TestAgentsAsTools:
+    async def test_its_answer_is_the_tools_result_and_its_conversation_its_own(
+        self, host: OrisHost, thread: str
+    ) -> None:
+        model = fake_model(ToolCall("c1", "researcher", {"task": "What is a stork?"}), "It is a bird.", name="writer")
+        writer = create_agent(model, [agent_tool(researcher(), description="Finds facts.")], name="writer")
+        record = await host.start(writer, {"messages": ["Write about storks."]}, thread)
+        assert [message["content"] for message in record.values["messages"]] == [
+            *("Write about storks.", "", "A stork is a bird.", "It is a bird.")
+        ]
+
+    async def test_b17_the_chosen_one_gets_the_task_as_it_was_written(self, host: OrisHost, thread: str) -> None:
+        agents = {
+            "optimist": (answering("optimist", "All is well."), "Sees the good."),
+            "pessimist": (answering("pessimist", "All is lost."), "Sees the bad."),
+        }
+        model = fake_model(ToolCall("c1", "task", {"task": "And?", "subagent_type": "pessimist"}), "Hm.", name="lead")
+        record = await host.start(create_agent(model, [task_tool(agents)], name="lead"), {"messages": ["?"]}, thread)
+        assert record.values["messages"][2]["content"] == "All is lost."
+
+    async def test_several_at_once_in_the_order_of_the_calls(self, host: OrisHost, thread: str) -> None:
+        agents = {name: (answering(name, f"{name} says"), name) for name in ("one", "two")}
+        calls = [
+            ToolCall(f"c{n}", "task", {"task": "?", "subagent_type": name}) for n, name in enumerate(("two", "one"))
+        ]
+        model = fake_model(Message.ai("", calls), "Done.", name="lead")
+        record = await host.start(create_agent(model, [task_tool(agents)], name="lead"), {"messages": ["?"]}, thread)
+        assert [message["content"] for message in record.values["messages"]][2:4] == ["two says", "one says"]
+
+    async def test_b33_its_question_is_the_threads_and_it_goes_on_inside(self, host: OrisHost, thread: str) -> None:
+        model = fake_model(ToolCall("c1", "researcher", {"task": "What is a stork?"}), "It is a bird.", name="writer")
+        inner = researcher(interrupt_on={"look_up": True})
+        writer = create_agent(model, [agent_tool(inner, description="Finds facts.")], name="writer")
+        waiting = await host.start(writer, {"messages": ["Write about storks."]}, thread)
+        assert waiting.asks[0].value["action_requests"] == [{"name": "look_up", "args": {"what": "stork"}}]
+
+        done = await host.resume(writer, thread, {"decisions": [{"type": "approve"}]})
+
+        assert says(done.values)[-1] == "It is a bird."
+        assert ran[thread, "look_up stork"] == 1
+
+    def test_a_graph_without_messages_is_refused(self) -> None:
+        graph = StateGraph(Log).add_node("a", lambda state: {}).add_edge(START, "a").add_edge("a", END)
+        compiled = graph.compile(name="log")
+        with pytest.raises(GraphCompileError, match="messages"):
+            agent_tool(compiled, description="x")
+
+
+class TestHandoffs:
+    def graph(self) -> CompiledGraph:
+        desk = fake_model(ToolCall("h1", "transfer_to_billing", {}), "Back at the desk.", name="desk")
+        billing = fake_model("Billing here.", "Still billing.", ToolCall("h2", "transfer_to_desk", {}), name="billing")
+        return create_handoffs(
+            {
+                "desk": create_agent(desk, name="desk", middleware=[HandoffMiddleware({"billing": "About bills."})]),
+                "billing": create_agent(
+                    billing, name="billing", middleware=[HandoffMiddleware({"desk": "Everything else."})]
+                ),
+            },
+            default="desk",
+        )
+
+    async def test_b29_who_was_passed_the_conversation_has_it_in_the_next_turn(
+        self, host: OrisHost, thread: str
+    ) -> None:
+        graph = self.graph()
+        first = await host.start(graph, {"messages": ["My bill?"]}, thread)
+        assert (says(first.values)[-1], first.values["active_agent"]) == ("Billing here.", "billing")
+        second = await host.start(graph, {"messages": ["Sure?"]}, thread)
+        assert (says(second.values)[-1], second.values["active_agent"]) == ("Still billing.", "billing")
+        third = await host.start(graph, {"messages": ["And my parcel?"]}, thread)
+        assert (says(third.values)[-1], third.values["active_agent"]) == ("Back at the desk.", "desk")
+
+    def test_passing_to_nobody_is_refused(self) -> None:
+        lost = create_agent(fake_model("x"), name="a", middleware=[HandoffMiddleware({"nobody": "?"})])
+        with pytest.raises(GraphCompileError, match="nobody"):
+            create_handoffs({"a": lost, "b": lost}, default="a")
+
+
+class TestRouter:
+    def agents(self) -> dict[str, tuple[CompiledGraph, str]]:
+        return {
+            "birds": (answering("birds", "Storks fly."), "Birds."),
+            "trees": (answering("trees", "Oaks stand."), "Trees."),
+        }
+
+    async def test_by_keywords(self, host: OrisHost, thread: str) -> None:
+        router = create_router(self.agents(), keywords={"birds": ["stork"], "trees": ["oak"]})
+        record = await host.start(router, {"messages": ["Tell me about OAKS"]}, thread)
+        assert says(record.values) == ["Tell me about OAKS", "Oaks stand."]
+
+    async def test_by_a_model(self, host: OrisHost, thread: str) -> None:
+        model = fake_model({"routes": [{"agent": "trees", "question": "What is an oak?"}]}, name="chooser")
+        record = await host.start(create_router(self.agents(), model=model), {"messages": ["oak?"]}, thread)
+        assert says(record.values)[-1] == "Oaks stand."
+        assert record.values["answers"] == [{"agent": "trees", "answer": "Oaks stand."}]
+
+    async def test_several_side_by_side_with_one_answer(self, host: OrisHost, thread: str) -> None:
+        routes = [{"agent": "birds", "question": "storks?"}, {"agent": "trees", "question": "oaks?"}]
+        router = create_router(
+            self.agents(),
+            model=fake_model({"routes": routes}, name="chooser"),
+            synthesizer=fake_model("Storks fly and oaks stand.", name="joiner"),
+            parallel=True,
+        )
+        record = await host.start(router, {"messages": ["Both?"]}, thread)
+        assert says(record.values)[-1] == "Storks fly and oaks stand."
+        assert [item["agent"] for item in record.values["answers"]] == ["birds", "trees"]
+
+    async def test_nobody_and_a_default(self, host: OrisHost, thread: str) -> None:
+        keywords = {"birds": ["stork"]}
+        record = await host.start(
+            create_router(self.agents(), keywords=keywords, default="trees"), {"messages": ["?"]}, thread
+        )
+        assert says(record.values)[-1] == "Oaks stand."
+        failed = await host.start(
+            create_router(self.agents(), keywords=keywords, name="strict"), {"messages": ["?"]}, f"{thread}-2"
+        )
+        assert (failed.status, failed.error) == ("failed", "structured_output")
