@@ -99,7 +99,8 @@ class Draft:
         """What the node returns: all updates, in order; of a field that only keeps its last value, the last."""
         done: list[dict[str, Any]] = []
         later: set[str] = set()
-        for update in reversed([*self._updates, {"jump_to": self.jump}]):
+        jump = [] if self.jump == self._values.get("jump_to") else [{"jump_to": self.jump}]
+        for update in reversed([*self._updates, *jump]):
             done.append({name: value for name, value in update.items() if name not in later})
             later |= {name for name in update if self._schema.fields[name].reducer is None}
         return [update for update in reversed(done) if update]

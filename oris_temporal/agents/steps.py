@@ -18,7 +18,7 @@ from oris_temporal.tools import Tool, ToolOutput
 from .middleware.base import HOOKS, Middleware, ModelCall, ModelHandler, ToolHandler, ToolRequest, overrides
 from .middleware.human_in_the_loop import HumanInTheLoopMiddleware
 from .state import Draft
-from .structured import StructuredOutput
+from .structured import StructuredOutput, structured_output
 from .subagents import AgentTool
 from .tool_node import ToolNode, last_calls
 
@@ -77,15 +77,18 @@ class _Step:
     @property
     def workflow_side(self) -> Iterable[Callable[..., Any]]:
         """User code that this node calls inside the workflow."""
-        hooks = self._hooks()
-        return [
-            getattr(type(item), hook)
-            for item in self._parts.middleware
-            for hook in hooks
-            if overrides(item, hook)
-            and (item, hook) not in self._parts.activity_hooks
-            and not type(item).__module__.startswith("oris_temporal.")
-        ]
+        found: list[Callable[..., Any]] = []
+        for item in self._parts.middleware:
+            hooks = [
+                hook
+                for hook in self._hooks()
+                if overrides(item, hook) and (item, hook) not in self._parts.activity_hooks
+            ]
+            if not type(item).__module__.startswith("oris_temporal."):
+                found += [getattr(type(item), hook) for hook in hooks]
+            if hooks:
+                found += item.functions
+        return found
 
     def _hooks(self) -> Sequence[str]:
         return HOOKS
@@ -97,7 +100,9 @@ class Begin(_Step):
     async def __call__(self, state: Any, ctx: Context) -> list[dict[str, Any]]:
         """Run as a node."""
         draft = self._parts.draft(state, "begin")
-        draft.apply({"turns": 0, **({} if self._parts.output is None else {"structured_response": None})}, "begin")
+        draft.apply({"turns": 0}, "begin")
+        if draft.state.get("structured_response") is not None:
+            draft.apply({"structured_response": None}, "begin")
         await self._parts.run_hooks("before_agent", draft, ctx)
         return draft.updates()
 
@@ -118,6 +123,13 @@ class Finish(_Step):
         return ("after_agent",)
 
 
+@dataclass
+class _Asked:
+    """What the model was asked for in the end."""
+
+    output: StructuredOutput | None
+
+
 class CallModel(_Step):
     """Calls the model, with the hooks around it."""
 
@@ -127,38 +139,43 @@ class CallModel(_Step):
         draft = parts.draft(state, "model")
         await parts.run_hooks("before_model", draft, ctx)
         if draft.jump is None:
-            answer = await self._ask(draft.state, ctx)
+            asked = _Asked(parts.output)
+            answer = await self._ask(asked, draft, ctx)
             draft.apply({"messages": [answer], "turns": draft.state.get("turns", 0) + 1}, "model")
             await parts.run_hooks("after_model", draft, ctx, backwards=True)
-        if draft.jump is None and parts.output is not None:
-            self._read_answer(parts.output, draft)
+            if draft.jump is None and asked.output is not None:
+                self._read_answer(asked.output, draft)
         return draft.updates()
 
     def _hooks(self) -> Sequence[str]:
         return ("before_model", "wrap_model_call", "after_model")
 
-    async def _ask(self, state: Mapping[str, Any], ctx: Context) -> Message:
+    async def _ask(self, asked: _Asked, draft: Draft, ctx: Context) -> Message:
         parts = self._parts
         prompts = [parts.system_prompt, *(item.system_prompt for item in parts.middleware)]
         call = ModelCall(
             model=parts.model,
             system_prompt="\n\n".join(filter(None, prompts)) or None,
-            messages=answer_dangling(state["messages"]),
-            tools=[*parts.tools, *(parts.output.tools if parts.output else ())],
-            response_format=parts.output.response_format if parts.output else None,
-            state=state,
+            messages=answer_dangling(draft.state["messages"]),
+            tools=parts.tools,
+            response_format=None if parts.output is None else parts.output.strategy,
             ctx=ctx,
+            draft=draft,
         )
-        handler: ModelHandler = self._call
+        handler: ModelHandler = partial(self._call, asked)
         for item in reversed(parts.having("wrap_model_call")):
             handler = partial(item.wrap_model_call, handler=handler)
         return await handler(call)
 
-    async def _call(self, call: ModelCall) -> Message:
+    async def _call(self, asked: _Asked, call: ModelCall) -> Message:
+        asked.output = output = structured_output(call.response_format, call.model.provider)
         instructions = [] if call.system_prompt is None else [Message.system(call.system_prompt)]
-        specs = [item.spec if isinstance(item, Tool) else item for item in call.tools]
+        specs = [item.spec for item in call.tools]
         answer = await call.ctx.llm(
-            call.model, [*instructions, *call.messages], tools=specs, response_format=call.response_format
+            call.model,
+            [*instructions, *call.messages],
+            tools=[*specs, *(() if output is None else output.tools)],
+            response_format=None if output is None else output.response_format,
         )
         offered = {spec.name for spec in specs}
         if any(tool.name not in offered for tool in self._parts.tools):
@@ -199,23 +216,23 @@ class CallTools(_Step):
     async def __call__(self, state: Any, ctx: Context) -> list[Any]:
         """Run as a node. Calls that nobody has to look at are made while the others wait."""
         asked = last_calls(state["messages"])
-        make = partial(self._make, state, _offered(state["messages"]), ctx)
-        gates = [self._gate(item, _offered(state["messages"])) for item in asked]
+        offered = _offered(state["messages"])
+        draft = self._parts.draft(state, "tools")
+        gates = [self._gate(item, offered) for item in asked]
         answers: dict[int, Any] = {}
 
-        async def answer(index: int, make: ToolMaker) -> None:
-            answers[index] = await self._node.answer(asked[index], make)
+        async def answer(index: int, decided: ToolCall | ToolOutput | None = None) -> None:
+            make = partial(self._make, draft, offered, ctx.branch(str(index)))
+            answers[index] = await self._node.answer(asked[index], partial(_as_decided, decided, make))
 
         async def review(gate: HumanInTheLoopMiddleware) -> None:
             held = [index for index, found in enumerate(gates) if found is gate]
             decided = await gate.review([ToolCall.from_wire(asked[index]) for index in held], ctx)
-            await asyncio.gather(
-                *(answer(index, partial(_as_decided, given, make)) for index, given in zip(held, decided, strict=True))
-            )
+            await asyncio.gather(*(answer(index, given) for index, given in zip(held, decided, strict=True)))
 
-        free = [answer(index, make) for index, gate in enumerate(gates) if gate is None]
+        free = [answer(index) for index, gate in enumerate(gates) if gate is None]
         await asyncio.gather(*(review(gate) for gate in self._gates if gate in gates), *free)
-        return [answers[index] for index in range(len(asked))]
+        return [*draft.updates(), *(answers[index] for index in range(len(asked)))]
 
     def _hooks(self) -> Sequence[str]:
         return ("wrap_tool_call",)
@@ -229,13 +246,11 @@ class CallTools(_Step):
             return None
         return next((gate for gate in self._gates if gate.gates(call.name)), None)
 
-    async def _make(
-        self, state: Mapping[str, Any], offered: Sequence[str] | None, ctx: Context, call: ToolCall
-    ) -> ToolOutput:
+    async def _make(self, draft: Draft, offered: Sequence[str] | None, ctx: Context, call: ToolCall) -> ToolOutput:
         handler: ToolHandler = _call_tool
         for item in reversed(self._parts.having("wrap_tool_call")):
             handler = partial(item.wrap_tool_call, handler=handler)
-        return await handler(ToolRequest(call, self._node.find(call.name, offered), state, ctx))
+        return await handler(ToolRequest(call, self._node.find(call.name, offered), ctx, draft))
 
 
 ToolMaker = Callable[[ToolCall], Awaitable[ToolOutput]]
@@ -247,8 +262,8 @@ async def _call_tool(request: ToolRequest) -> ToolOutput:
     return await request.ctx.tool(request.tool, request.call.args, call_id=request.call.id)
 
 
-async def _as_decided(decided: ToolCall | ToolOutput, make: ToolMaker, _: ToolCall) -> ToolOutput:
-    return decided if isinstance(decided, ToolOutput) else await make(decided)
+async def _as_decided(decided: ToolCall | ToolOutput | None, make: ToolMaker, asked: ToolCall) -> ToolOutput:
+    return decided if isinstance(decided, ToolOutput) else await make(decided or asked)
 
 
 def answer_dangling(messages: Sequence[Message]) -> list[Message]:

@@ -6,7 +6,7 @@ import json
 import typing
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from types import UnionType
 from typing import Any, Union
 
@@ -136,6 +136,16 @@ class StructuredOutput:
             return Answered(problem=[_tool_error(call, f"This is no {name}: {why}. Call it again."), *others])
         told = Message.tool(strategy.tool_message_content, str(call.get("id")), extra={"name": name})
         return Answered(value=value, messages=[told, *others])
+
+
+@lru_cache
+def structured_output(given: Any, provider: str) -> StructuredOutput | None:
+    """What a response format means for a model of this provider; ``None`` is text.
+
+    Raises:
+        GraphCompileError: See `StructuredOutput`.
+    """
+    return None if given is None else StructuredOutput(given, provider)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -162,8 +163,29 @@ class Context(ABC):
         """
 
     @abstractmethod
+    def branch(self, name: str) -> Context:
+        """A context for one of several coroutines that the node runs side by side, such as those of ``asyncio.gather``.
+
+        A node that goes on in another history is given the results it had, in the order in which it asks for them. Coroutines that
+        call several things each may then ask in another order; with a context of its own each gets its own results.
+
+        Args:
+            name: Its name; unique among the branches of this context, and the same on every replay.
+        """
+
+    @abstractmethod
     def write(self, data: Any) -> None:
         """Send JSON-ready data to watchers as a ``custom`` stream event. It is not stored in history."""
+
+    @abstractmethod
+    def log(self, message: str, *, level: int = logging.INFO, logger: logging.Logger | None = None) -> None:
+        """Log once: a replay does not repeat it. The record has ``thread_id``, ``graph`` and ``node`` as extra attributes.
+
+        Args:
+            message: The text.
+            level: Level of `logging`.
+            logger: Default: the logger ``oris_temporal.nodes``.
+        """
 
     @abstractmethod
     def now(self) -> datetime:

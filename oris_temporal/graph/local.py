@@ -20,7 +20,7 @@ from .execution import NodeCall, NodeResult, execute_node
 from .interrupts import Ask, Interrupt
 from .node import Node, is_async_callable
 from .options import RetryPolicy
-from .records import EngineState, Outcome, Task
+from .records import EngineState, Outcome, Position, Task
 from .relay import ChildRelay
 from .run import Edit, Run, node_error
 from .state import Write
@@ -202,7 +202,7 @@ class LocalRun(Run):
     async def call_function(
         self,
         task: Task,
-        number: int,
+        number: Position,
         name: str,
         fn: Callable[..., Any] | None,
         args: Sequence[Any],
@@ -223,7 +223,7 @@ class LocalRun(Run):
         return to_wire(await self._attempts(name, retry, options.get("timeout"), None, attempt), f"result of {name}")
 
     async def call_model(
-        self, engine: Engine, task: Task, number: int, request: ModelRequest, task_queue: str | None, summary: str
+        self, engine: Engine, task: Task, number: Position, request: ModelRequest, task_queue: str | None, summary: str
     ) -> dict[str, Any]:
         """See `Run.call_model`."""
         model, options = request.model, request.model.options
@@ -255,7 +255,7 @@ class LocalRun(Run):
             await self.clock.sleep(wait.total_seconds() if error.retry_after is None else error.retry_after)
 
     async def call_tool(
-        self, engine: Engine, task: Task, number: int, tool: Tool, args: dict[str, Any], call_id: str, summary: str
+        self, engine: Engine, task: Task, number: Position, tool: Tool, args: dict[str, Any], call_id: str, summary: str
     ) -> dict[str, Any]:
         """See `Run.call_tool`."""
 

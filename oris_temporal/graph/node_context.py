@@ -7,7 +7,9 @@ has to start again - after continue-as-new, in a fork - gets the results instead
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from copy import copy
 from datetime import datetime, timedelta
 from random import Random
 from typing import TYPE_CHECKING, Any, cast
@@ -24,7 +26,7 @@ from .errors import GraphError, ModelError, NodeError, NodeTimeoutError, SignalT
 from .execution import make_ask
 from .messages import Message
 from .options import RetryPolicy
-from .records import Task
+from .records import Position, Task
 from .signals import check_signal
 from .state import isolate
 from .tasks import being_cancelled
@@ -36,6 +38,9 @@ if TYPE_CHECKING:
     from .compiled import CompiledGraph
     from .engine import Engine
     from .run import Run
+
+
+_LOGGER = logging.getLogger("oris_temporal.nodes")
 
 
 class NodeContext(Context):
@@ -52,6 +57,8 @@ class NodeContext(Context):
         self._run = run
         self._engine = engine
         self._task = task
+        self._root = self
+        self._branch = ""
         self._position = 0
         self._operating: dict[asyncio.Task[Any], None] = {}
         self._returned = False
@@ -104,7 +111,7 @@ class NodeContext(Context):
         options.update({key: value for key, value in given.items() if value is not None})
         wire = [to_wire(arg, f"argument of activity {name} in {self.graph}.{self.node}") for arg in args]
 
-        async def call(position: int) -> Any:
+        async def call(position: Position) -> Any:
             async with self._run.operating(self._task):
                 return await self._run.call_function(self._task, position, name, fn, wire, options)
 
@@ -127,7 +134,7 @@ class NodeContext(Context):
         count = f"{len(conversation)} message{'' if len(conversation) == 1 else 's'}"
         where = summary or f"{request.model.name} - {count}"
 
-        async def call(position: int) -> Any:
+        async def call(position: Position) -> Any:
             self._run.check_limits()
             async with self._run.operating(self._task):
                 return await self._run.call_model(self._engine, self._task, position, request, task_queue, where)
@@ -146,7 +153,7 @@ class NodeContext(Context):
         found = self._engine.graph.tool(tool)
         checked = found.check(args)
 
-        async def call(position: int) -> Any:
+        async def call(position: Position) -> Any:
             async with self._run.operating(self._task):
                 return await self._run.call_tool(
                     self._engine, self._task, position, found, checked, call_id, summary or call_id
@@ -170,7 +177,7 @@ class NodeContext(Context):
         """See `Context.sleep`."""
         wait = to_timedelta(duration)
 
-        async def pause(position: int) -> None:
+        async def pause(position: Position) -> None:
             async with self._run.operating(self._task, rests=True):
                 await self._run.sleep(self._left(position, wait), summary or f"{self.graph}.{self.node} sleeps")
 
@@ -182,7 +189,7 @@ class NodeContext(Context):
         _go_on_unless_cancelled()
         return await self._journaled(lambda position: self._receive(position, name, timeout))
 
-    async def _receive(self, position: int, name: str, timeout: Duration | None) -> Any:
+    async def _receive(self, position: Position, name: str, timeout: Duration | None) -> Any:
         limit = None if timeout is None else to_timedelta(timeout)
         left = None if limit is None else self._left(position, limit)
         async with self._run.operating(self._task, rests=True):
@@ -196,6 +203,14 @@ class NodeContext(Context):
         self._run.record("signal", self._engine, task=self._task, data={"name": name, "value": value})
         return value
 
+    def branch(self, name: str) -> NodeContext:
+        """See `Context.branch`."""
+        made = copy(self)
+        made._branch = f"{self._branch}{name}."
+        made._position = 0
+        made._random = None
+        return made
+
     def write(self, data: Any) -> None:
         """See `Context.write`."""
         wire = to_wire(data, f"custom stream data of {self.graph}.{self.node}")
@@ -203,6 +218,15 @@ class NodeContext(Context):
         if position not in self._task.journal:
             self._task.journal[position] = None
             self._run.record("custom", self._engine, task=self._task, data=wire)
+
+    def log(self, message: str, *, level: int = logging.INFO, logger: logging.Logger | None = None) -> None:
+        """See `Context.log`."""
+        position = self._next()
+        if position not in self._task.journal:
+            self._task.journal[position] = None
+            if not self._run.repeats:
+                where = {"thread_id": self.thread_id, "graph": self.graph, "node": self.node}
+                (logger or _LOGGER).log(level, "%s", message, extra=where)
 
     def now(self) -> datetime:
         """See `Context.now`."""
@@ -214,7 +238,8 @@ class NodeContext(Context):
     def random(self) -> Random:
         """See `Context.random`."""
         if self._random is None:
-            self._random = Random(f"{self.thread_id}/{self._run.ordinal}/{self.task_id}")
+            branch = f"/{self._branch}" if self._branch else ""
+            self._random = Random(f"{self.thread_id}/{self._run.ordinal}/{self.task_id}{branch}")
         return self._random
 
     def uuid4(self) -> UUID:
@@ -232,11 +257,12 @@ class NodeContext(Context):
 
     # --- journal -------------------------------------------------------------------------------------------------
 
-    def _next(self) -> int:
+    def _next(self) -> Position:
         self._position += 1
-        return self._position - 1
+        number = self._position - 1
+        return f"{self._branch}{number}" if self._branch else number
 
-    async def _journaled(self, operation: Callable[[int], Awaitable[Any]]) -> Any:
+    async def _journaled(self, operation: Callable[[Position], Awaitable[Any]]) -> Any:
         """Result of an operation: from the journal, or by doing it and noting the result there."""
         position = self._next()
         entry = self._task.journal.get(position)
@@ -244,7 +270,7 @@ class NodeContext(Context):
             if "error" in entry:
                 raise _stored_error(entry["error"])
             return isolate(entry["value"])
-        if self._returned:
+        if self._root._returned:
             raise GraphError(
                 f"{self.graph}.{self.node} has returned, so what it left running can use its context no more. Await it in the node."
             )
@@ -264,7 +290,7 @@ class NodeContext(Context):
         self._task.journal[position] = {"value": value}
         return isolate(value)
 
-    def _left(self, position: int, duration: timedelta) -> timedelta:
+    def _left(self, position: Position, duration: timedelta) -> timedelta:
         """What is left of a wait, which may have begun in an earlier history."""
         entry = self._task.journal.setdefault(position, {"until": (self._run.now() + duration).isoformat()})
         return max(datetime.fromisoformat(entry["until"]) - self._run.now(), timedelta(0))

@@ -10,6 +10,9 @@ from .state import StateSchema, Values
 
 CheckpointSource = Literal["input", "loop", "update", "fork"]
 BreakpointKind = Literal["before", "after"]
+Position = int | str
+"""Which of a task's operations: a number, for those of a `Context.branch` with its name before it."""
+
 RunStatus = Literal["running", "interrupted", "completed", "failed", "cancelled"]
 
 
@@ -61,7 +64,7 @@ class Task:
     index: int
     sent: bool = False
     payload: Any = None
-    journal: dict[int, Any] = field(default_factory=dict)
+    journal: dict[Position, Any] = field(default_factory=dict)
     outcome: Outcome | None = None
     child: EngineState | None = None
     calls: dict[int, GraphCall] = field(default_factory=dict)

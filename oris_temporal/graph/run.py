@@ -42,6 +42,7 @@ from .records import (
     EventKind,
     GraphCall,
     Outcome,
+    Position,
     RunStatus,
     Task,
 )
@@ -144,6 +145,11 @@ class Run(ABC):
 
     # --- what a host provides ------------------------------------------------------------------------------------
 
+    @property
+    def repeats(self) -> bool:
+        """Whether code runs only to get back to where it was, so that it has been logged before."""
+        return False
+
     @abstractmethod
     def now(self) -> datetime:
         """The present time, aware, in UTC."""
@@ -164,7 +170,7 @@ class Run(ABC):
     async def call_function(
         self,
         task: Task,
-        number: int,
+        number: Position,
         name: str,
         fn: Callable[..., Any] | None,
         args: Sequence[Any],
@@ -174,13 +180,13 @@ class Run(ABC):
 
     @abstractmethod
     async def call_model(
-        self, engine: Engine, task: Task, number: int, request: ModelRequest, task_queue: str | None, summary: str
+        self, engine: Engine, task: Task, number: Position, request: ModelRequest, task_queue: str | None, summary: str
     ) -> dict[str, Any]:
         """Call a model for a `Context`; returns its answer, a message as JSON data."""
 
     @abstractmethod
     async def call_tool(
-        self, engine: Engine, task: Task, number: int, tool: Tool, args: dict[str, Any], call_id: str, summary: str
+        self, engine: Engine, task: Task, number: Position, tool: Tool, args: dict[str, Any], call_id: str, summary: str
     ) -> dict[str, Any]:
         """Call a tool for a `Context`; returns its output as JSON data."""
 
@@ -350,7 +356,7 @@ class Run(ABC):
             return given
         return graph.interrupt_before if kind == "before" else graph.interrupt_after
 
-    async def ask(self, engine: Engine, task: Task, number: int, ask: Ask) -> Any:
+    async def ask(self, engine: Engine, task: Task, number: Position, ask: Ask) -> Any:
         """Ask a person for a node and wait for the answer's JSON value.
 
         Args:
@@ -363,7 +369,8 @@ class Run(ABC):
             InterruptTimeoutError: The deadline passed without an answer and there is no default.
         """
         interrupt = self._new_interrupt(engine, f"{task.id}#{number}", task.node, "interrupt", ask)
-        return await self._wait_for_answer(engine, interrupt, (*engine.order, task.index, number), ask)
+        place = number if isinstance(number, int) else int(number.rpartition(".")[2])
+        return await self._wait_for_answer(engine, interrupt, (*engine.order, task.index, place), ask)
 
     def ask_for_child(
         self, engine: Engine, task: Task, item: Interrupt, order: Order

@@ -24,6 +24,7 @@ class ToolOutput:
         update: State update it asks for, in JSON form.
         goto: Destinations it asks for, in JSON form.
         is_error: Whether it is an error, for the model to mend.
+        extra: JSON facts that the tool message keeps, and models do not read.
     """
 
     content: str
@@ -31,10 +32,11 @@ class ToolOutput:
     update: dict[str, Any] | None = None
     goto: list[Any] | None = None
     is_error: bool = False
+    extra: dict[str, Any] | None = None
 
     def message(self, call_id: str, name: str) -> Message:
         """The tool message that answers a call."""
-        extra: dict[str, Any] = {"name": name}
+        extra: dict[str, Any] = {"name": name, **(self.extra or {})}
         if self.is_error:
             extra["is_error"] = True
         images = None if self.images is None else [Image(**image) for image in self.images]

@@ -33,7 +33,7 @@ from oris_temporal.graph.ids import bounded
 from oris_temporal.graph.interrupts import Ask, Interrupt
 from oris_temporal.graph.node import Node
 from oris_temporal.graph.options import RetryPolicy
-from oris_temporal.graph.records import EngineState, Outcome, RunStatus, Task
+from oris_temporal.graph.records import EngineState, Outcome, Position, RunStatus, Task
 from oris_temporal.graph.relay import ChildRelay
 from oris_temporal.graph.run import Run, node_error
 from oris_temporal.graph.state import StateValues, Write
@@ -152,6 +152,11 @@ class TemporalRun(Run):
         self._model_queue = model_queue
         self.logs = MessageLogs()
         self._tried: dict[str, dict[str, Any]] = {}
+
+    @property
+    def repeats(self) -> bool:
+        """See `Run.repeats`."""
+        return workflow.unsafe.is_replaying_history_events()
 
     # --- time ----------------------------------------------------------------------------------------------------
 
@@ -422,7 +427,7 @@ class TemporalRun(Run):
     async def call_function(
         self,
         task: Task,
-        number: int,
+        number: Position,
         name: str,
         fn: Callable[..., Any] | None,
         args: Sequence[Any],
@@ -444,7 +449,7 @@ class TemporalRun(Run):
         )
 
     async def call_model(
-        self, engine: Engine, task: Task, number: int, request: ModelRequest, task_queue: str | None, summary: str
+        self, engine: Engine, task: Task, number: Position, request: ModelRequest, task_queue: str | None, summary: str
     ) -> dict[str, Any]:
         """See `Run.call_model`."""
         options = request.model.options
@@ -469,7 +474,7 @@ class TemporalRun(Run):
         return self.answered(engine, task, request.model.name, message)
 
     async def call_tool(
-        self, engine: Engine, task: Task, number: int, tool: Tool, args: dict[str, Any], call_id: str, summary: str
+        self, engine: Engine, task: Task, number: Position, tool: Tool, args: dict[str, Any], call_id: str, summary: str
     ) -> dict[str, Any]:
         """See `Run.call_tool`."""
         if tool.run_as == "workflow":
@@ -510,7 +515,7 @@ class TemporalRun(Run):
                 raise
             raise node_error(tool.activity_type, error) from error
 
-    async def ask(self, engine: Engine, task: Task, number: int, ask: Ask) -> Any:
+    async def ask(self, engine: Engine, task: Task, number: Position, ask: Ask) -> Any:
         """See `Run.ask`."""
         full_name = f"{engine.graph.name}.{task.node}"
         self._calls.check_size("question", full_name, ask.value)

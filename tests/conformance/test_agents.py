@@ -347,6 +347,23 @@ class TestMiddleware:
         answer = record.values["messages"][1]
         assert (answer["content"], answer["extra"]["model"]) == ("from the better one", "better")
 
+    async def test_wrapping_hooks_may_update_the_state(self, host: OrisHost, thread: str) -> None:
+        class Counting(Middleware):
+            state_schema = Trail
+
+            async def wrap_model_call(self, call: ModelCall, handler: Any) -> Message:
+                call.update({"trail": [*call.state.get("trail", []), "model"]})
+                return await handler(call)
+
+            async def wrap_tool_call(self, request: ToolRequest, handler: Any) -> Any:
+                request.update({"trail": [*request.state.get("trail", []), request.call.args["what"]]})
+                return await handler(request)
+
+        model = fake_model(Message.ai("", [call(1, "look_up", what="stork"), call(2, "look_up", what="heron")]), "ok")
+        agent = create_agent(model, [look_up], middleware=[Counting()])
+        record = await host.start(agent, {"messages": ["Hi"]}, thread)
+        assert record.values["trail"] == ["model", "stork", "heron", "model"]
+
     async def test_a_hook_with_effects_is_an_activity(self, host: OrisHost, thread: str) -> None:
         record = await host.start(create_agent(fake_model("ok"), middleware=[Audit()]), {"messages": ["Hi"]}, thread)
         assert record.values["messages"][-1]["content"] == "audited 2"

@@ -409,6 +409,23 @@ async def test_a_long_node_continues_as_new_between_its_calls(client: OrisClient
         assert len(await segments(client, thread)) >= 3
 
 
+async def test_branches_of_a_node_get_their_own_results_in_the_new_history(
+    client: OrisClient, serve: Serve, thread: str
+) -> None:
+    async def several(ctx: Context, name: str) -> list[str]:
+        return [name + await ctx.activity(look_up, f"{ctx.thread_id}-{name}-{n}") for n in range(6)]
+
+    async def many(state: Answers, ctx: Context) -> dict:
+        found = await asyncio.gather(*(several(ctx.branch(name), name) for name in ("a", "b")))
+        return {"answers": [*found[0], *found[1]]}
+
+    graph = StateGraph(Answers).add_node("many", many).add_activity(look_up).add_edge(START, "many")
+    async with serve(graph.add_edge("many", END).compile(name="branches")):
+        done = await client.run("branches", thread, {"answers": []}, continue_as_new_after=20)
+        assert done.values == {"answers": [*["acall 1"] * 6, *["bcall 1"] * 6]}
+        assert len(await segments(client, thread)) >= 2
+
+
 @pytest.mark.parametrize("reason", ["child workflows", "too many tasks"])
 async def test_a_run_that_cannot_continue_as_new_fails_before_the_server_ends_it(
     monkeypatch: pytest.MonkeyPatch, client: OrisClient, serve: Serve, thread: str, reason: str

@@ -8,8 +8,10 @@ from typing import Any, TypeVar
 
 from oris_temporal.graph.context import Context
 from oris_temporal.graph.messages import Message, ToolCall
-from oris_temporal.models import ChatModel, ResponseFormat, ToolSpec
+from oris_temporal.models import ChatModel
 from oris_temporal.tools import Tool, ToolOutput
+
+from ..state import Draft
 
 State = Mapping[str, Any]
 F = TypeVar("F", bound=Callable[..., Any])
@@ -24,18 +26,27 @@ class ModelCall:
         system_prompt: Instructions put before the conversation, or ``None``.
         messages: The conversation, oldest first.
         tools: The tools it is offered. A tool that is left out cannot be called either.
-        response_format: The JSON it must answer, or ``None``.
-        state: The agent's state.
+        response_format: Type of the answer as for `create_agent`, or ``None`` for text.
         ctx: The node's context.
+        draft: The state within this step.
     """
 
     model: ChatModel
     system_prompt: str | None
     messages: Sequence[Message]
-    tools: Sequence[Tool | ToolSpec]
-    response_format: ResponseFormat | None
-    state: State
+    tools: Sequence[Tool]
+    response_format: Any
     ctx: Context
+    draft: Draft
+
+    @property
+    def state(self) -> State:
+        """The agent's state as it is now."""
+        return self.draft.state
+
+    def update(self, values: Mapping[str, Any]) -> None:
+        """Update the agent's state, whatever becomes of the call."""
+        self.draft.apply(values, "wrap_model_call")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +56,23 @@ class ToolRequest:
     Attributes:
         call: What the model asks for.
         tool: The tool.
-        state: The agent's state.
-        ctx: The node's context.
+        ctx: A context of this call: what other calls of the turn do stands apart.
+        draft: The state within this step.
     """
 
     call: ToolCall
     tool: Tool
-    state: State
     ctx: Context
+    draft: Draft
+
+    @property
+    def state(self) -> State:
+        """The agent's state as it is now, with what the hooks around other calls of the turn did to it."""
+        return self.draft.state
+
+    def update(self, values: Mapping[str, Any]) -> None:
+        """Update the agent's state, whatever becomes of the call."""
+        self.draft.apply(values, "wrap_tool_call")
 
 
 ModelHandler = Callable[[ModelCall], Awaitable[Message]]
@@ -73,11 +93,13 @@ class Middleware:
         tools: Tools it gives to the agent.
         state_schema: TypedDict of the state fields it adds.
         system_prompt: Text it adds to the agent's system prompt.
+        functions: Functions it was given that its hooks call; they are linted like the hooks.
     """
 
     tools: Sequence[Tool] = ()
     state_schema: type | None = None
     system_prompt: str | None = None
+    functions: Sequence[Callable[..., Any]] = ()
 
     @property
     def name(self) -> str:
