@@ -192,6 +192,14 @@ class BudgetExceededError(GraphError):
     """A run used up one of its limits: tokens, cost, model calls or time."""
 
 
+class RateLimitExceededError(GraphError):
+    """An agent would call its model more often than its `RateLimitMiddleware` allows."""
+
+
+class ContentBlockedError(GraphError):
+    """An agent's middleware found text that must not be there, and is to end the run."""
+
+
 class StructuredOutputError(GraphError):
     """A model did not give an answer of the response format, though it was asked again."""
 

@@ -1,6 +1,45 @@
 """Middleware of agents."""
 
 from .base import Middleware, ModelCall, ToolRequest, activity_hook
+from .budget import BudgetMiddleware
+from .content_filter import ContentFilterMiddleware
+from .dynamic import (
+    DynamicModelMiddleware,
+    DynamicPromptMiddleware,
+    DynamicResponseFormatMiddleware,
+    DynamicToolsMiddleware,
+)
 from .human_in_the_loop import HumanInTheLoopMiddleware, InterruptConfig
+from .injection import MessageInjectionMiddleware
+from .logs import LoggingMiddleware
+from .pii import PIIMiddleware
+from .rate_limit import RateLimitMiddleware
+from .retry import RetryMiddleware
+from .safety import SafetyGuardrailMiddleware
+from .skills import SkillsMiddleware
+from .summarization import SummarizationMiddleware
+from .todo_list import TodoListMiddleware
 
-__all__ = ["HumanInTheLoopMiddleware", "InterruptConfig", "Middleware", "ModelCall", "ToolRequest", "activity_hook"]
+__all__ = [
+    "BudgetMiddleware",
+    "ContentFilterMiddleware",
+    "DynamicModelMiddleware",
+    "DynamicPromptMiddleware",
+    "DynamicResponseFormatMiddleware",
+    "DynamicToolsMiddleware",
+    "HumanInTheLoopMiddleware",
+    "InterruptConfig",
+    "LoggingMiddleware",
+    "MessageInjectionMiddleware",
+    "Middleware",
+    "ModelCall",
+    "PIIMiddleware",
+    "RateLimitMiddleware",
+    "RetryMiddleware",
+    "SafetyGuardrailMiddleware",
+    "SkillsMiddleware",
+    "SummarizationMiddleware",
+    "TodoListMiddleware",
+    "ToolRequest",
+    "activity_hook",
+]

@@ -143,6 +143,18 @@ def activity_hook(fn: F) -> F:
     return fn
 
 
+def tool_calls(answer: Message) -> list[Mapping[str, Any]]:
+    """What an answer calls, as the model wrote it: ``name`` and ``arguments``."""
+    calls = answer.tool_calls if isinstance(answer.tool_calls, list) else []
+    found = [call.get("function", call) for call in calls if isinstance(call, Mapping)]
+    return [call for call in found if isinstance(call, Mapping)]
+
+
+def calls_tools(answer: Message, tools: Sequence[Tool]) -> bool:
+    """Whether an answer calls one of these tools; a structured answer may be the call of another."""
+    return not {tool.name for tool in tools}.isdisjoint(str(call.get("name")) for call in tool_calls(answer))
+
+
 def overrides(middleware: Middleware, hook: str) -> bool:
     """Whether a middleware has a hook of its own."""
     return getattr(type(middleware), hook) is not getattr(Middleware, hook)
