@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import pytest
 
+from oris_temporal import agents
 from oris_temporal.cli.parser import build_parser
 from oris_temporal.config import Settings
 from oris_temporal.devserver import DevServer
@@ -54,6 +55,21 @@ async def test_the_graph_with_a_model_and_a_tool_runs(dev_server: DevServer) -> 
     result = await names["forecast"].invoke("What is the weather?")
     said = [message["message_type"] for message in result.values["messages"]]
     assert said == ["human", "ai", "tool", "ai"]
+
+
+async def test_the_agent_runs() -> None:
+    names: dict[str, Any] = {"__name__": "readme"}
+    await run(next(code for code in PYTHON if "@tool" in code).partition("def wants_tools")[0], names)
+    await run(next(code for code in PYTHON if "create_agent" in code), names)
+    result = await names["forecaster"].invoke("What is the weather? Write to ann@example.com.")
+    assert result.status == "completed"
+    assert result.values["messages"][0]["content"] == "What is the weather? Write to [REDACTED_EMAIL]."
+
+
+def test_every_middleware_is_in_its_table() -> None:
+    section = README.partition("### Agents")[2].partition("\n## ")[0]
+    shipped = {name for name in agents.__all__ if name.endswith("Middleware") and name != "Middleware"}
+    assert set(re.findall(r"^\| `(\w+)`", section, re.MULTILINE)) == shipped
 
 
 def test_every_command_of_the_table_exists_and_every_command_is_in_it() -> None:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, TypedDict
 from uuid import uuid4
 
 import pytest
-from effects import note, ran
+from agent_tools import call, delete, look_up, texts
+from effects import ran
 from hosts import OrisHost
 from pydantic import BaseModel
 
-from oris_temporal import END, START, Command, Message, Runtime, StateGraph, ToolCall, tool
+from oris_temporal import END, START, Command, Message, StateGraph
 from oris_temporal.agents import (
     HumanInTheLoopMiddleware,
     Middleware,
@@ -30,28 +30,6 @@ from oris_temporal.models.fake import fake_model
 @pytest.fixture
 def thread(host: OrisHost) -> str:
     return f"{host.name}-{uuid4().hex[:12]}"
-
-
-@tool
-async def look_up(what: str, runtime: Runtime) -> str:
-    """Look something up."""
-    note(runtime.config, f"look_up {what}")
-    return f"{what} is a bird"
-
-
-@tool
-async def delete(path: str, runtime: Runtime) -> str:
-    """Delete a file."""
-    note(runtime.config, f"delete {path}")
-    return f"{path} is gone"
-
-
-def call(number: int, name: str, **args: Any) -> ToolCall:
-    return ToolCall(f"call-{number}", name, args)
-
-
-def texts(values: Mapping[str, Any]) -> list[tuple[str, str]]:
-    return [(message["message_type"], message["content"]) for message in values["messages"]]
 
 
 class Answer(BaseModel):

@@ -107,7 +107,7 @@ class TestRateLimit:
         limit = RateLimitMiddleware(tool_calls=(2, "500ms"), per_tool={"delete": (1, "1h")})
         agent = create_agent(fake_model(Message.ai("", asked), "ok"), [look_up], middleware=[limit])
         record = await host.start(agent, {"messages": ["go"]}, thread)
-        times = record.values["call_times"]["tools"]
+        times = record.values["call_times"]["tools, 2 in 0.5 s"]
         assert len(times) == 4
         assert all(later - earlier >= 0.499 for earlier, later in zip(times, times[2:], strict=False))
         assert record.values["messages"][-1]["content"] == "ok"
@@ -117,7 +117,7 @@ class TestRateLimit:
         agent = create_agent(model, [look_up], middleware=[RateLimitMiddleware(model_calls=(1, "400ms"))])
         seen = []
         for update in await host.stream(agent, {"messages": ["go"]}, thread, "updates"):
-            seen += [body["call_times"]["model"][-1] for body in update.values() if "call_times" in body]
+            seen += [body["call_times"]["model, 1 in 0.4 s"][-1] for body in update.values() if "call_times" in body]
         assert len(seen) == 3
         assert all(later - earlier >= 0.399 for earlier, later in pairwise(seen))
 
@@ -130,6 +130,15 @@ class TestRateLimit:
             record = await host.start(agent, {"messages": ["go"]}, uuid4().hex)
         assert record.values["messages"][-1]["content"] == "ok"
         assert record.values["messages"][-2]["content"] == "4 is a bird"
+
+    async def test_two_limits_of_the_same_calls(self, host: OrisHost, thread: str) -> None:
+        limits = [RateLimitMiddleware(tool_calls=(9, "1h")), RateLimitMiddleware(tool_calls=(1, "300ms"))]
+        model = fake_model(Message.ai("", [call(number, "look_up", what="x") for number in range(2)]), "ok")
+        record = await host.start(create_agent(model, [look_up], middleware=limits), {"messages": ["go"]}, thread)
+        assert {limit: len(times) for limit, times in record.values["call_times"].items()} == {
+            "tools, 9 in 3600 s": 2,
+            "tools, 1 in 0.3 s": 2,
+        }
 
     async def test_or_the_run_fails(self, host: OrisHost, thread: str) -> None:
         limit = RateLimitMiddleware(model_calls=(1, "1h"), on_limit="error")
@@ -212,5 +221,11 @@ class TestBudget:
 
     async def test_each_run_has_its_own(self, host: OrisHost, thread: str) -> None:
         agent = create_agent(fake_model("ok"), middleware=[BudgetMiddleware(max_turns=1)])
-        record = await host.start(agent, {"messages": ["go"], "spent": {"max_turns": 1}}, thread)
-        assert (record.status, record.values["spent"]["max_turns"]) == ("completed", 1)
+        record = await host.start(agent, {"messages": ["go"], "spent": {"max_turns=1": 1}}, thread)
+        assert (record.status, record.values["spent"]) == ("completed", {"max_turns=1": 1})
+
+    async def test_two_count_each_for_itself(self, host: OrisHost, thread: str) -> None:
+        budgets = [BudgetMiddleware(max_turns=3, on_limit="answer"), BudgetMiddleware(max_turns=4)]
+        model = fake_model(*(call(number, "look_up", what="x") for number in range(2)), "ok")
+        record = await host.start(create_agent(model, [look_up], middleware=budgets), {"messages": ["go"]}, thread)
+        assert record.values["spent"] == {"max_turns=3": 3, "max_turns=4": 3}

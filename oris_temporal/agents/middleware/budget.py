@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
 from dataclasses import replace
 from typing import Any, Literal, NotRequired, TypedDict
 
@@ -22,7 +22,7 @@ class BudgetState(TypedDict):
     """State of `BudgetMiddleware`.
 
     Attributes:
-        spent: What the agent used since the run began, by the names of the limits.
+        spent: What the agent used since the run began, by limit, such as ``max_turns=10``.
     """
 
     spent: NotRequired[dict[str, int]]
@@ -69,52 +69,49 @@ class BudgetMiddleware(Middleware):
 
     async def wrap_model_call(self, call: ModelCall, handler: ModelHandler) -> Message:
         """See `Middleware.wrap_model_call`."""
-        spent = _spent(call)
-        reached = self._reached(spent)
+        reached = self._reached(call) if self._answers else None
         if not self._answers:
-            for name in ("max_turns", "max_tokens"):
-                self._check(call, name, spent.get(name, 0))
-            reached = None
+            self._check(call, "max_turns")
+            self._check(call, "max_tokens")
         given = call if reached is None else replace(call, tools=[], messages=[*call.messages, Message.human(_LAST)])
         answer = await handler(given)
-        used = Usage.from_wire((answer.extra or {}).get("usage")).total
-        _spend(call, max_turns=1, max_tokens=used)
-        if reached is not None and calls_tools(answer, call.tools):
-            self._check(call, reached, self._limits[reached])  # it was asked to answer, and goes on
+        self._spend(call, max_turns=1, max_tokens=Usage.from_wire((answer.extra or {}).get("usage")).total)
+        if reached is not None and calls_tools(answer, call.tools):  # it was asked to answer
+            self._check(call, reached)
         return answer
-
-    def _reached(self, spent: Mapping[str, int]) -> str | None:
-        """A limit that leaves no more than one model call."""
-        for name, limit in self._limits.items():
-            if spent.get(name, 0) >= (limit - 1 if name == "max_turns" else limit):
-                return name
-        return None
 
     async def wrap_tool_call(self, request: ToolRequest, handler: ToolHandler) -> ToolOutput:
         """See `Middleware.wrap_tool_call`."""
-        made = _spent(request).get("max_tool_calls", 0)
-        if self._answers and made >= self._limits.get("max_tool_calls", made + 1):
+        if self._answers and self._left(request, "max_tool_calls") <= 0:
             return ToolOutput("This call was not made: you may call no more tools.", is_error=True)
-        self._check(request, "max_tool_calls", made)
-        _spend(request, max_tool_calls=1)
+        self._check(request, "max_tool_calls")
+        self._spend(request, max_tool_calls=1)
         return await handler(request)
 
-    def _check(self, call: ModelCall | ToolRequest, name: str, used: int) -> None:
-        limit = self._limits.get(name)
-        if limit is not None and used >= limit:
+    def _reached(self, call: ModelCall) -> str | None:
+        """A limit that leaves no more than one model call."""
+        return next((name for name in self._limits if self._left(call, name) <= (name == "max_turns")), None)
+
+    def _left(self, call: ModelCall | ToolRequest, name: str) -> float:
+        if (limit := self._limits.get(name)) is None:
+            return math.inf
+        spent: dict[str, int] = call.state.get("spent") or {}
+        return limit - spent.get(f"{name}={limit}", 0)
+
+    def _spend(self, call: ModelCall | ToolRequest, **used: int) -> None:
+        spent = dict(call.state.get("spent") or {})
+        for name, count in used.items():
+            if name in self._limits:
+                key = f"{name}={self._limits[name]}"  # another middleware may have another limit
+                spent[key] = spent.get(key, 0) + count
+        call.update({"spent": spent})
+
+    def _check(self, call: ModelCall | ToolRequest, name: str) -> None:
+        if self._left(call, name) <= 0:
+            limit = self._limits[name]
             raise BudgetExceededError(
                 f"{call.ctx.graph}.{call.ctx.node}: the agent has used up its {limit:,} {_UNITS[name]}. Raise {name} of its "
                 "BudgetMiddleware, or let it answer with what it has: on_limit='answer'.",
                 limit=name,
                 budget=limit,
-                used=used,
             )
-
-
-def _spent(call: ModelCall | ToolRequest) -> dict[str, int]:
-    return dict(call.state.get("spent") or {})
-
-
-def _spend(call: ModelCall | ToolRequest, **used: int) -> None:
-    spent = _spent(call)
-    call.update({"spent": {**spent, **{name: spent.get(name, 0) + count for name, count in used.items()}}})

@@ -21,7 +21,7 @@ class RateLimitState(TypedDict):
     """State of `RateLimitMiddleware`.
 
     Attributes:
-        call_times: When the latest calls were, or will be, made (seconds since 1970), by limit.
+        call_times: When the latest calls were, or will be, made (seconds since 1970), by limit, such as ``tools, 10 in 60 s``.
     """
 
     call_times: NotRequired[dict[str, list[float]]]
@@ -94,12 +94,13 @@ class RateLimitMiddleware(Middleware):
         due = now.timestamp()
         times: dict[str, list[float]] = {}
         for name, (count, period) in limits.items():
-            times[name] = [at for at in known.get(name, ()) if at > now.timestamp() - period]
-            if len(times[name]) >= count:
-                due = max(due, times[name][-count] + period)
+            limit = f"{name}, {count} in {period:g} s"  # another middleware may have another limit of the same calls
+            times[limit] = [at for at in known.get(limit, ()) if at > now.timestamp() - period]
+            if len(times[limit]) >= count:
+                due = max(due, times[limit][-count] + period)
         wait = datetime.fromtimestamp(due, UTC) - now if due > now.timestamp() else None
         if not (wait and self._fails):
-            call.update({"call_times": {**known, **{name: sorted([*at, due]) for name, at in times.items()}}})
+            call.update({"call_times": {**known, **{limit: sorted([*at, due]) for limit, at in times.items()}}})
         return wait
 
 

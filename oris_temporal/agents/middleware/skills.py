@@ -44,12 +44,13 @@ class SkillsMiddleware(Middleware):
 
     Args:
         directory: Has the folders of the skills, at any depth.
+        tool_name: Name of the tool; agents with different skills on one worker need different ones.
 
     Raises:
         GraphCompileError: There is no such directory, it has no skills, or one of them has no name or description.
     """
 
-    def __init__(self, directory: str | Path) -> None:
+    def __init__(self, directory: str | Path, *, tool_name: str = "load_skill") -> None:
         root = Path(directory).resolve()
         if not root.is_dir():
             raise GraphCompileError(f"SkillsMiddleware: there is no directory {str(directory)!r}.")
@@ -60,8 +61,8 @@ class SkillsMiddleware(Middleware):
         if not found:
             raise GraphCompileError(f"SkillsMiddleware: no folder in {str(directory)!r} has a {SKILL_FILE}.")
         listed = "\n".join(f"- {skill.name}: {skill.description}" for skill in found.values())
-        self.system_prompt = f"You have skills. Before you do what one is for, read it with load_skill:\n{listed}"
-        self.tools = (_loader(root),)
+        self.system_prompt = f"You have skills. Before you do what one is for, read it with {tool_name}:\n{listed}"
+        self.tools = (_loader(root, tool_name),)
 
 
 def read_skills(root: Path) -> Mapping[str, Skill]:
@@ -102,8 +103,8 @@ def _value(text: str) -> str:
 
 
 @functools.cache  # activity types are unique on a worker: agents with the same skills have the same tool
-def _loader(root: Path) -> Tool:
-    @tool
+def _loader(root: Path, tool_name: str) -> Tool:
+    @tool(name=tool_name)
     def load_skill(name: str, file: str = SKILL_FILE) -> str:
         """Read a skill.
 
