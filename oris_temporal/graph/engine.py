@@ -27,7 +27,7 @@ from .errors import (
 from .ids import PLACE_BYTES, bounded
 from .interrupts import Order
 from .node import Node, destination_wire
-from .records import BreakpointKind, CheckpointSource, EngineState, GraphCall, Outcome, Task
+from .records import BreakpointKind, CheckpointSource, EngineState, GraphCall, Outcome, Position, Task, order_of
 from .running_tasks import RunningTasks
 from .state import StateValues, Values, Write
 from .tasks import must_pass
@@ -189,7 +189,7 @@ class Engine:
             del self.run.engines[namespace]
 
     async def call_graph(
-        self, task: Task, number: int, graph: CompiledGraph, input_wire: dict[str, Any]
+        self, task: Task, number: Position, graph: CompiledGraph, input_wire: dict[str, Any]
     ) -> dict[str, Any]:
         """Run a graph for a node, under a namespace of its own; returns its final state as JSON data.
 
@@ -202,7 +202,9 @@ class Engine:
         namespace = f"{self.child_namespace(task)}@{number}"
         fresh = number not in task.calls
         call = task.calls.setdefault(number, GraphCall(graph.name, EngineState(values=graph.schema.initial())))
-        child = Engine(graph, self.run, call.state, namespace=namespace, order=(*self.order, task.index, number))
+        child = Engine(
+            graph, self.run, call.state, namespace=namespace, order=(*self.order, task.index, *order_of(number))
+        )
         self.run.engines[namespace] = child
         try:
             async with self.run.handing_over(task):

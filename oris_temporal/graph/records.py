@@ -13,6 +13,12 @@ BreakpointKind = Literal["before", "after"]
 Position = int | str
 """Which of a task's operations: a number, for those of a `Context.branch` with its name before it."""
 
+
+def order_of(position: Position) -> tuple[int, ...]:
+    """Sort key of a position; branches with names that are no numbers are alike."""
+    return tuple(int(part) if part.isdigit() else 0 for part in str(position).split("."))
+
+
 RunStatus = Literal["running", "interrupted", "completed", "failed", "cancelled"]
 
 
@@ -67,7 +73,7 @@ class Task:
     journal: dict[Position, Any] = field(default_factory=dict)
     outcome: Outcome | None = None
     child: EngineState | None = None
-    calls: dict[int, GraphCall] = field(default_factory=dict)
+    calls: dict[Position, GraphCall] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

@@ -45,6 +45,7 @@ from .records import (
     Position,
     RunStatus,
     Task,
+    order_of,
 )
 from .results import StateSnapshot
 from .run_log import RunLog
@@ -369,8 +370,7 @@ class Run(ABC):
             InterruptTimeoutError: The deadline passed without an answer and there is no default.
         """
         interrupt = self._new_interrupt(engine, f"{task.id}#{number}", task.node, "interrupt", ask)
-        place = number if isinstance(number, int) else int(number.rpartition(".")[2])
-        return await self._wait_for_answer(engine, interrupt, (*engine.order, task.index, place), ask)
+        return await self._wait_for_answer(engine, interrupt, (*engine.order, task.index, *order_of(number)), ask)
 
     def ask_for_child(
         self, engine: Engine, task: Task, item: Interrupt, order: Order
