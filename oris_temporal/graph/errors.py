@@ -188,6 +188,24 @@ class ToolError(GraphError):
         return self.retryable
 
 
+class StoreError(GraphError):
+    """A store was asked for something it cannot do, or its database failed.
+
+    Attributes:
+        kind: ``invalid_input`` (a namespace, key, value, filter or time to live), ``closed``, ``database`` (it refused the
+            statement); and, worth another attempt, ``unavailable`` (it does not answer, or is locked).
+    """
+
+    def __init__(self, message: str, *, kind: str, **details: Any) -> None:
+        super().__init__(message, kind=kind, **details)
+        self.kind = kind
+
+    @property
+    def is_retryable(self) -> bool:
+        """See `OrisError.is_retryable`."""
+        return self.kind == "unavailable"
+
+
 class BudgetExceededError(GraphError):
     """A run used up one of its limits: tokens, cost, model calls or time."""
 
