@@ -18,6 +18,7 @@ from .graph.plugins import NodePluginRegistry, node_plugin
 from .graph.results import InvokeResult, StateSnapshot, StreamChunk
 from .models import ChatModel, init_chat_model
 from .plugin import OrisPlugin
+from .store import InMemoryStore, PostgresStore, SQLiteStore, Store, StoreItem
 from .tools import Runtime, Tool, tool
 from .worker import Worker
 
@@ -29,6 +30,7 @@ __all__ = [
     "Command",
     "CompiledGraph",
     "Context",
+    "InMemoryStore",
     "Interrupt",
     "InvokeResult",
     "Limits",
@@ -37,14 +39,18 @@ __all__ = [
     "NodePluginRegistry",
     "OrisClient",
     "OrisPlugin",
+    "PostgresStore",
     "RemoveMessage",
     "RetryPolicy",
     "RunResult",
     "RunnableConfig",
     "Runtime",
+    "SQLiteStore",
     "Send",
     "StateGraph",
     "StateSnapshot",
+    "Store",
+    "StoreItem",
     "StreamChunk",
     "StreamWriter",
     "Tool",

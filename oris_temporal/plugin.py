@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +13,8 @@ from oris_temporal.activities.control import CONTROL_ACTIVITIES
 from oris_temporal.activities.fields import FieldCache
 from oris_temporal.activities.models import ModelActivities
 from oris_temporal.activities.nodes import NodeActivities
+from oris_temporal.activities.served import ServedGraphs
+from oris_temporal.activities.stores import StoreActivities
 from oris_temporal.activities.tools import ToolActivities
 from oris_temporal.graph.compiled import CompiledGraph
 from oris_temporal.graph.errors import ConfigurationError
@@ -60,18 +62,22 @@ class OrisPlugin(SimplePlugin):
         config = super().configure_worker(config)
         limit = _payload_limit(getattr(config.get("client"), "data_converter", None))
         fields = FieldCache()
-        nodes = NodeActivities(fields, threads=self._threads, payload_limit=limit)
-        tools = ToolActivities(fields, nodes.pool, payload_limit=limit)
         served = _served(config.get("workflows", ()))
         graphs = self._not_yet(served)
+        known = _known_graphs(config.get("activities", ()))
+        known.add(graphs)
+        nodes = NodeActivities(fields, known, threads=self._threads, payload_limit=limit)
+        tools = ToolActivities(fields, known, nodes.pool, payload_limit=limit)
         config["workflows"] = [*config.get("workflows", ()), *self._workflows(graphs, limit)]
         shared = {id(tool) for graph in served for tool in graph.tools.values()}
         config["activities"] = [
             *config.get("activities", ()),
             *(made for graph in graphs for made in nodes.of(graph)),
             *tools.of(graphs, but=shared),
-            *(() if served else (ModelActivities(fields, payload_limit=limit).llm, *CONTROL_ACTIVITIES)),
         ]
+        if not served:
+            models, stores = ModelActivities(fields, payload_limit=limit), StoreActivities(known, payload_limit=limit)
+            config["activities"] = [*config["activities"], models.llm, stores.store, *CONTROL_ACTIVITIES]
         if config.get("max_eager_activity_reservations_per_workflow_task", _EAGER_DEFAULT) == _EAGER_DEFAULT:
             config["max_eager_activity_reservations_per_workflow_task"] = EAGER_SLOTS
         config["max_heartbeat_throttle_interval"] = HEARTBEAT_THROTTLE
@@ -109,6 +115,12 @@ def _with_subgraphs(graphs: Sequence[CompiledGraph]) -> list[CompiledGraph]:
 def _served(workflows: Sequence[type]) -> list[CompiledGraph]:
     """The graphs among a worker's workflows."""
     return [item.graph for item in workflows if isinstance(item, type) and issubclass(item, GraphWorkflow)]
+
+
+def _known_graphs(activities: Sequence[Callable[..., Any]]) -> ServedGraphs:
+    """What the activities of other plugins know the worker's graphs by, to which this one's are added."""
+    owners = (getattr(item, "__self__", None) for item in activities)
+    return next((owner.graphs for owner in owners if isinstance(owner, StoreActivities)), ServedGraphs())
 
 
 def _payload_limit(converter: Any) -> int | None:

@@ -15,7 +15,7 @@ from oris_temporal.graph.build import build_id
 from oris_temporal.graph.compiled import CompiledGraph
 from oris_temporal.graph.errors import ConfigurationError
 from oris_temporal.plugin import OrisPlugin
-from oris_temporal.workflows.protocol import LLM
+from oris_temporal.workflows.protocol import LLM, STORE
 
 
 class Worker(temporalio.worker.Worker):
@@ -64,6 +64,6 @@ class Worker(temporalio.worker.Worker):
             if "More than one" not in str(error):
                 raise
             raise ConfigurationError(
-                f"{error}: graphs have workflows of their names, and activities '<graph>.<node>', '{LLM}', 'tool.<name>' and 'oris.*'. "
-                "Give your own another name."
+                f"{error}: graphs have workflows of their names, and activities '<graph>.<node>', '{LLM}', '{STORE}', 'tool.<name>' "
+                "and 'oris.*'. Give your own another name."
             ) from error

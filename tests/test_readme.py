@@ -72,6 +72,15 @@ def test_every_middleware_is_in_its_table() -> None:
     assert set(re.findall(r"^\| `(\w+)`", section, re.MULTILINE)) == shipped
 
 
+async def test_the_graph_with_a_store_remembers_across_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {"__name__": "readme"}
+    await run(PYTHON[0], names)
+    await run(next(code for code in PYTHON if "SQLiteStore" in code), names)
+    greetings = [(await names["visits"].invoke({"user": user})).values["greeting"] for user in ("ada", "bob", "ada")]
+    assert greetings == ["Visit 1 of ada", "Visit 1 of bob", "Visit 2 of ada"]
+
+
 def test_every_command_of_the_table_exists_and_every_command_is_in_it() -> None:
     section = README.partition("## Command line")[2].partition("\n## ")[0]
     named = set(re.findall(r"`([a-z]+)`", "\n".join(re.findall(r"^\| (`.*?) \|", section, re.MULTILINE))))

@@ -28,6 +28,7 @@ from oris_temporal.workflows.protocol import PAYLOAD_LIMIT, NodeInput, NodeOutpu
 
 from .fields import FieldCache
 from .heartbeat import Pulse
+from .served import ServedGraphs
 
 ActivityCallable = Callable[..., Awaitable[Any]]
 
@@ -37,12 +38,16 @@ class NodeActivities:
 
     Args:
         fields: The worker's copies of large state fields.
+        graphs: The worker's graphs.
         threads: Most plain (not async) node functions that run at the same time.
         payload_limit: Bytes of JSON a node may return; ``None`` is no limit, for clusters with external payload storage.
     """
 
-    def __init__(self, fields: FieldCache, *, threads: int = 100, payload_limit: int | None = PAYLOAD_LIMIT) -> None:
+    def __init__(
+        self, fields: FieldCache, graphs: ServedGraphs, *, threads: int = 100, payload_limit: int | None = PAYLOAD_LIMIT
+    ) -> None:
         self._fields = fields
+        self._graphs = graphs
         self._limit = payload_limit
         self._threads = threads
         self._executor: Executor | None = None
@@ -52,31 +57,33 @@ class NodeActivities:
         own = [node for node in graph.nodes.values() if isinstance(node, Node) and node.side != "workflow"]
         chains = [[cast("Node", graph.nodes[name]) for name in (head, *rest)] for head, rest in graph.chains.items()]
         return [
-            *map(self._node_activity, own),
-            *map(self._chain_activity, chains),
+            *(self._node_activity(graph.name, node) for node in own),
+            *(self._chain_activity(graph.name, chain) for chain in chains),
             *(self._function_activity(graph.name, function) for function in graph.functions.values()),
         ]
 
     # --- making --------------------------------------------------------------------------------------------------
 
-    def _node_activity(self, node: Node) -> ActivityCallable:
+    def _node_activity(self, graph: str, node: Node) -> ActivityCallable:
         @activity.defn(name=node.full_name)
         async def run_node(wire: dict[str, Any]) -> Any:
             with Pulse() as pulse:
-                call = await self._read(NodeInput.from_wire(wire))
-                output = _output(await self._execute(node, call, pulse))
+                given = NodeInput.from_wire(wire)
+                call = await self._read(given)
+                output = _output(await self._execute(node, call, pulse, given.store or graph))
                 return self._checked(node.full_name, output)
 
         return run_node
 
-    def _chain_activity(self, chain: list[Node]) -> ActivityCallable:
+    def _chain_activity(self, graph: str, chain: list[Node]) -> ActivityCallable:
         name = chain_name(chain)
 
         @activity.defn(name=name)
         async def run_chain(wire: dict[str, Any]) -> Any:
             with Pulse() as pulse:
-                call = await self._read(NodeInput.from_wire(wire))
-                outputs, failed = await self._run_chain(chain, call, pulse)
+                given = NodeInput.from_wire(wire)
+                call = await self._read(given)
+                outputs, failed = await self._run_chain(chain, call, pulse, given.store or graph)
                 first = NodeOutput.from_wire(outputs[0])
                 first.later = outputs[1:] or None
                 first.failed = failed
@@ -111,12 +118,13 @@ class NodeActivities:
             state.update(await self._fields.resolve(given.refs))
         return NodeCall(state=state, config=config, answers=given.answers or [])
 
-    async def _execute(self, node: Node, call: NodeCall, pulse: Pulse) -> NodeResult:
+    async def _execute(self, node: Node, call: NodeCall, pulse: Pulse, store_of: str) -> NodeResult:
         with failing_as(node.full_name, node.options.retry):
-            return await execute_node(node, call, writer=thread_safe(pulse.write), executor=self.pool())
+            store = self._graphs.store(store_of) if node.wants_store else None
+            return await execute_node(node, call, writer=thread_safe(pulse.write), store=store, executor=self.pool())
 
     async def _run_chain(
-        self, chain: Sequence[Node], call: NodeCall, pulse: Pulse
+        self, chain: Sequence[Node], call: NodeCall, pulse: Pulse, store_of: str
     ) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
         """Outputs of the nodes that ran, at least one, and how the next one failed, if it did.
 
@@ -135,7 +143,7 @@ class NodeActivities:
                 state=schema.encode(values, node.reads), config=call.config, answers=[] if done else call.answers
             )
             try:
-                result = await self._execute(node, call, pulse)
+                result = await self._execute(node, call, pulse, store_of)
             except ApplicationError as error:
                 if done:
                     return done, _failure_wire(error)

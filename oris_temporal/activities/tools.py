@@ -10,14 +10,15 @@ from temporalio import activity
 
 from oris_temporal.graph.compiled import CompiledGraph
 from oris_temporal.graph.errors import ConfigurationError
-from oris_temporal.graph.state import StateSchema
 from oris_temporal.graph.wire import to_wire
+from oris_temporal.store.base import Store
 from oris_temporal.tools import Runtime, Tool
 from oris_temporal.workflows.protocol import PAYLOAD_LIMIT, ToolInput
 
 from .fields import FieldCache
 from .heartbeat import Pulse
 from .nodes import ActivityCallable, check_result, config_of, failing_as, thread_safe
+from .served import ServedGraphs
 
 
 class ToolActivities:
@@ -25,17 +26,23 @@ class ToolActivities:
 
     Args:
         fields: The worker's copies of large state fields.
+        graphs: The worker's graphs.
         executor: Threads for plain (not async) tools.
         payload_limit: Bytes of JSON a tool may return; ``None`` is no limit, for clusters with external payload storage.
     """
 
     def __init__(
-        self, fields: FieldCache, executor: Callable[[], Executor], *, payload_limit: int | None = PAYLOAD_LIMIT
+        self,
+        fields: FieldCache,
+        graphs: ServedGraphs,
+        executor: Callable[[], Executor],
+        *,
+        payload_limit: int | None = PAYLOAD_LIMIT,
     ) -> None:
         self._fields = fields
+        self._graphs = graphs
         self._executor = executor
         self._limit = payload_limit
-        self._schemas: dict[str, StateSchema] = {}
 
     def of(self, graphs: Sequence[CompiledGraph], *, but: Collection[int] = ()) -> list[ActivityCallable]:
         """Activities of the tools of graphs, each once.
@@ -47,7 +54,6 @@ class ToolActivities:
         Raises:
             ConfigurationError: Two different tools have the same name.
         """
-        self._schemas = {graph.name: graph.schema for graph in graphs}
         made: dict[str, tuple[Tool, str]] = {}
         for graph in graphs:
             for tool in graph.tools.values():
@@ -84,9 +90,11 @@ class ToolActivities:
     async def _runtime(self, tool: Tool, given: ToolInput, write: Callable[[Any], None]) -> Runtime:
         config = config_of(given.config)
         state: Any = None
+        store: Store | None = None
         if given.graph is not None:
-            schema = self._schemas[given.graph]
+            store = self._graphs.store(given.store or given.graph)
+            schema = self._graphs[given.graph].schema
             wires = {**(given.state or {}), **(await self._fields.resolve(given.refs or {}))}
             state = schema.view(schema.decode(wires, tool.activity_type))
         thread_id = config["configurable"].get("thread_id") or activity.info().workflow_id or ""
-        return Runtime(state, config, given.call_id, thread_id, write)
+        return Runtime(state, config, given.call_id, thread_id, write, store)

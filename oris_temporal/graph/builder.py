@@ -8,6 +8,8 @@ import warnings
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
+from oris_temporal.store.base import Store
+
 from .checks import check_graph, find_chains
 from .compiled import ActivityFunction, CompiledGraph
 from .control import END, START
@@ -297,6 +299,7 @@ class StateGraph:
         recursion_limit: int = 1000,
         limits: Limits | Mapping[str, Any] | None = None,
         continues: bool = False,
+        store: Store | Callable[[], Store] | None = None,
         lint: Literal["error", "warn", "off"] = "error",
     ) -> CompiledGraph:
         """Check the graph and make it ready to run.
@@ -309,6 +312,8 @@ class StateGraph:
             limits: What a run may use: tokens, cost, model calls, time. See `Limits`. A run's configuration may say otherwise.
             continues: Whether a thread that runs again goes on from its last state, as a conversation does, in place of a fresh one.
                 A call may say otherwise with ``from_last_state``.
+            store: What its threads share: a `Store`, or a function without arguments that makes one in each process that needs it, such
+                as a worker. Subgraphs without a store of their own use it too.
             lint: What to do about workflow-side code that a replay could not repeat.
 
         Raises:
@@ -318,6 +323,8 @@ class StateGraph:
         _check_name("graph", name)
         if recursion_limit < 1:
             raise GraphCompileError(f"Graph {name}: recursion_limit={recursion_limit} must be at least 1.")
+        if store is not None and not isinstance(store, Store) and not callable(store):
+            raise GraphCompileError(f"Graph {name}: store={store!r} is neither a Store nor a function that makes one.")
         nodes = {node: declared.make(name, node, self.schema) for node, declared in self._nodes.items()}
         graph = CompiledGraph(
             name=name,
@@ -333,6 +340,7 @@ class StateGraph:
             functions=dict(self._functions),
             tools=dict(self._tools),
             graphs=dict(self._graphs),
+            store=store,
         )
         check_graph(graph)
         if lint != "off":

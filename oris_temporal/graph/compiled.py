@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from oris_temporal.store.base import Store
+
 from .edges import ConditionalEdge, Edge
-from .errors import EmptyInputError, InvalidUpdateError
+from .errors import ConfigurationError, EmptyInputError, InvalidUpdateError
 from .limits import Limits
 from .mermaid import draw
 from .messages import Message
@@ -61,6 +63,7 @@ class CompiledGraph:
         functions: Functions for ``ctx.activity``, by name.
         tools: Tools for ``ctx.tool``, by name.
         graphs: Graphs for ``ctx.call_graph``, by name.
+        store: What its threads share: a store, or a function that makes it in the process that needs it.
     """
 
     name: str
@@ -76,6 +79,7 @@ class CompiledGraph:
     functions: Mapping[str, ActivityFunction] = field(default_factory=dict)
     tools: Mapping[str, Tool] = field(default_factory=dict)
     graphs: Mapping[str, CompiledGraph] = field(default_factory=dict)
+    store: Store | Callable[[], Store] | None = None
 
     # --- shape ---------------------------------------------------------------------------------------------------
 
@@ -203,6 +207,20 @@ class CompiledGraph:
                 "Register it with add_tools(...) before compile()."
             )
         return found
+
+    @cached_property
+    def opened_store(self) -> Store | None:
+        """Its store, made if need be.
+
+        Raises:
+            ConfigurationError: What should make it made something else.
+        """
+        if self.store is None or isinstance(self.store, Store):
+            return self.store
+        made = self.store()
+        if not isinstance(made, Store):
+            raise ConfigurationError(f"Graph {self.name}: store={self.store!r} made {made!r}, which is no Store.")
+        return made
 
     def input_wire(self, given: Any) -> dict[str, Any]:
         """The JSON form of a run's input.

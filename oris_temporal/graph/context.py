@@ -17,6 +17,7 @@ from .options import RetryPolicy
 
 if TYPE_CHECKING:
     from oris_temporal.models import ChatModel, ResponseFormat, ToolSpec
+    from oris_temporal.store.base import Store
     from oris_temporal.tools import Tool, ToolOutput
 
     from .compiled import CompiledGraph
@@ -131,6 +132,15 @@ class Context(ABC):
         Raises:
             InvalidUpdateError: The graph has no such tool.
             ToolError: The arguments do not fit, or the tool failed for good.
+        """
+
+    @property
+    @abstractmethod
+    def store(self) -> Store:
+        """The store of the graph, shared by threads. Each operation is a Temporal activity (type ``store``).
+
+        Raises:
+            GraphError: Neither the graph nor one around it was compiled with a store.
         """
 
     @abstractmethod

@@ -12,10 +12,13 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Any
 
+from oris_temporal.store.base import Store
+
 from .answer_types import answer_type, check_answer
 from .config import RunnableConfig
 from .control import MISSING
 from .duration import Duration, to_timedelta
+from .errors import GraphError
 from .interrupts import Ask, asking_through
 from .node import Node, StreamWriter
 from .records import Outcome
@@ -102,7 +105,12 @@ def make_ask(value: Any, timeout: Duration | None, default: Any, escalate_after:
 
 
 async def execute_node(
-    node: Node, call: NodeCall, *, writer: StreamWriter, executor: Executor | None = None
+    node: Node,
+    call: NodeCall,
+    *,
+    writer: StreamWriter,
+    store: Store | None = None,
+    executor: Executor | None = None,
 ) -> NodeResult:
     """Run an activity-side node.
 
@@ -110,10 +118,12 @@ async def execute_node(
         node: The node.
         call: Its input.
         writer: Receives every piece of custom stream data at once.
+        store: For a node that takes one.
         executor: Threads for plain functions; ``None`` is the event loop's own.
 
     Raises:
         Exception: Whatever the node raises.
+        GraphError: It takes a store, and there is none.
         InvalidUpdateError: It returned something that is no update of the state.
     """
     custom: list[Any] = []
@@ -122,7 +132,10 @@ async def execute_node(
         custom.append(to_wire(data, f"custom stream data of {node.full_name}"))
         writer(custom[-1])
 
-    args, kwargs = node.arguments(_state_argument(node, call), {"config": call.config, "writer": write})
+    extras: dict[str, Any] = {"config": call.config, "writer": write, "store": store}
+    if node.wants_store and store is None:
+        raise no_store(node.full_name)
+    args, kwargs = node.arguments(_state_argument(node, call), extras)
     try:
         with asking_through(_ReplayedAnswers(call.answers)):
             if node.is_async:
@@ -132,6 +145,13 @@ async def execute_node(
     except NodeInterrupt as interrupted:
         return NodeResult(ask=interrupted.ask, custom=custom)
     return NodeResult(outcome=node.outcome(returned), custom=custom)
+
+
+def no_store(owner: str) -> GraphError:
+    """The error of code that wants a store where there is none."""
+    return GraphError(
+        f"{owner} wants a store, but neither its graph nor one around it has one. Compile one of them with store=...."
+    )
 
 
 def _state_argument(node: Node, call: NodeCall) -> Any:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, cast
 from oris_temporal.models.caller import ModelCaller
 from oris_temporal.models.request import RESTART, ModelRequest, Piece, chunk_of
 from oris_temporal.models.retries import model_retry
+from oris_temporal.store.base import Store
+from oris_temporal.store.remote import STORE_RETRY, serve
 
 from .clock import current_clock
 from .duration import Duration, to_timedelta_or_none
@@ -52,6 +54,7 @@ class LocalRun(Run):
         self.change = asyncio.Event()
         self.clock = current_clock.get()
         self.models = ModelCaller()
+        self.outer_store: Store | None = None
         self._main: asyncio.Task[None] | None = None
 
     # --- from outside --------------------------------------------------------------------------------------------
@@ -155,7 +158,7 @@ class LocalRun(Run):
                 payload=task.payload,
                 answers=[task.journal[number] for number in sorted(task.journal)],
             )
-            attempt = partial(execute_node, node, call, writer=write)
+            attempt = partial(self._attempt, engine, node, call, write)
             options = node.options
             result: NodeResult = await self._attempts(
                 node.full_name, options.retry, options.timeout, options.total_timeout, attempt
@@ -164,6 +167,10 @@ class LocalRun(Run):
                 return result.outcome
             number = len(task.journal)
             task.journal[number] = await self.ask(engine, task, number, cast("Ask", result.ask))
+
+    async def _attempt(self, engine: Engine, node: Node, call: NodeCall, write: Callable[[Any], None]) -> NodeResult:
+        store = self._store(engine) if node.wants_store else None
+        return await execute_node(node, call, writer=write, store=store)
 
     async def call_chain(self, engine: Engine, task: Task, chain: Sequence[Node]) -> list[Outcome]:
         """See `Run.call_chain`. Fusing saves history, of which there is none here."""
@@ -174,6 +181,8 @@ class LocalRun(Run):
         child = LocalRun(
             node.graph, thread_id=f"{self.thread_id}/{task.id}", config=to_wire(self.config, "run configuration")
         )
+
+        child.outer_store = self._store(engine)
 
         async def answer(item: Interrupt, value: Any) -> None:
             child.resume(value, interrupt_id=item.id)
@@ -260,10 +269,30 @@ class LocalRun(Run):
         """See `Run.call_tool`."""
 
         async def attempt() -> Any:
-            return await self.call_tool_here(engine, task, tool, args, call_id)
+            return await self.call_tool_here(engine, task, number, tool, args, call_id)
 
         output: dict[str, Any] = await self._attempts(tool.activity_type, tool.retry, tool.timeout, None, attempt)
         return output
+
+    def has_store(self, engine: Engine) -> bool:
+        """See `Run.has_store`."""
+        return self.store_graph(engine) is not None or self.outer_store is not None
+
+    async def call_store(self, engine: Engine, task: Task, place: str, request: dict[str, Any], summary: str) -> Any:
+        """See `Run.call_store`."""
+
+        async def attempt() -> Any:
+            return await serve(cast("Store", self._store(engine)), request)
+
+        return await self._attempts("store", STORE_RETRY, None, None, attempt)
+
+    def tool_store(self, engine: Engine, task: Task, number: Position) -> Store | None:
+        """See `Run.tool_store`. Here it is at hand."""
+        return self._store(engine)
+
+    def _store(self, engine: Engine) -> Store | None:
+        graph = self.store_graph(engine)
+        return self.outer_store if graph is None else graph.opened_store
 
     async def _attempts(
         self,

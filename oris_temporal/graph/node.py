@@ -13,6 +13,8 @@ from typing import Any, Literal
 from pydantic import BaseModel
 from typing_extensions import is_typeddict
 
+from oris_temporal.store.base import Store
+
 from .config import RunnableConfig
 from .context import Context
 from .control import END, MISSING, Command, Destination, Send
@@ -27,7 +29,7 @@ Side = Literal["activity", "local", "workflow"]
 StreamWriter = Callable[[Any], None]
 """Type of a ``writer`` parameter: call it with JSON-ready data to send a ``custom`` stream event."""
 
-_INJECTED = {"config": RunnableConfig, "writer": StreamWriter, "ctx": Context}
+_INJECTED = {"config": RunnableConfig, "writer": StreamWriter, "ctx": Context, "store": Store}
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,11 @@ class Node:
         """Positional and keyword arguments of a call."""
         return (state,), {name: extras[name] for name in self.injected}
 
+    @property
+    def wants_store(self) -> bool:
+        """Whether it takes a `Store`."""
+        return "store" in self.injected
+
     def outcome(self, returned: Any) -> Outcome:
         """Read what the node returned.
 
@@ -125,8 +132,8 @@ def make_node(graph: str, name: str, fn: Callable[..., Any], options: NodeOption
     Args:
         graph: Name of the graph, for errors and the activity type.
         name: Node name.
-        fn: Function, async function or callable object. Its first parameter is the state; ``config``, ``writer`` and a
-            `Context` may follow, told by name or annotation.
+        fn: Function, async function or callable object. Its first parameter is the state; ``config``, ``writer``, a `Store` and
+            a `Context` may follow, told by name or annotation.
         options: Options as given to ``add_node``.
         schema: The graph's state schema.
 
@@ -147,6 +154,8 @@ def make_node(graph: str, name: str, fn: Callable[..., Any], options: NodeOption
     options.check_effect(where, side)
     if inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn):
         raise GraphCompileError(f"{where} is a generator; a node returns its update. Use writer(...) to stream.")
+    if "store" in injected.values() and not is_async_callable(fn):
+        raise GraphCompileError(f"{where} takes a store, whose methods must be awaited. Make it async.")
     own_schema = StateSchema(annotation) if _is_other_schema(annotation, schema) else None
     reads = options.reads or (tuple(own_schema.fields) if own_schema else None)
     if unknown := [item for item in reads or () if item not in schema.fields]:
@@ -226,7 +235,7 @@ def _read_signature(fn: Callable[..., Any], where: str) -> tuple[Any, dict[str, 
         ):
             raise GraphCompileError(
                 f"{where}: nothing is known to pass for parameter {parameter.name!r}. After the state a node may take "
-                "config (RunnableConfig), writer (StreamWriter) and ctx (Context)."
+                "config (RunnableConfig), writer (StreamWriter), store (Store) and ctx (Context)."
             )
     return hints.get(parameters[0].name), injected
 
@@ -245,10 +254,10 @@ def _hints(fn: Callable[..., Any]) -> dict[str, Any]:
 
 
 def _kind_of(name: str, hint: Any) -> str | None:
-    if hint is Context or (isinstance(hint, str) and hint.rpartition(".")[2] == "Context"):
-        return "ctx"
-    if hint is RunnableConfig or (isinstance(hint, str) and hint.rpartition(".")[2] == "RunnableConfig"):
-        return "config"
+    for kind in ("ctx", "config", "store"):
+        cls: Any = _INJECTED[kind]
+        if hint is cls or (isinstance(hint, str) and hint.rpartition(".")[2] == cls.__name__):
+            return kind
     return name if name in _INJECTED else None
 
 

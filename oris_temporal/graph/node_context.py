@@ -16,14 +16,25 @@ from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 from oris_temporal.models import ChatModel, ModelRequest, ResponseFormat, ToolSpec, init_chat_model
+from oris_temporal.store.base import Store
+from oris_temporal.store.remote import RemoteStore
 from oris_temporal.tools.output import ToolOutput
 
 from .answer_types import check_answer
 from .context import Context
 from .control import MISSING
 from .duration import Duration, to_timedelta
-from .errors import GraphError, ModelError, NodeError, NodeTimeoutError, SignalTimeoutError, ToolError, error_class
-from .execution import make_ask
+from .errors import (
+    GraphError,
+    ModelError,
+    NodeError,
+    NodeTimeoutError,
+    SignalTimeoutError,
+    StoreError,
+    ToolError,
+    error_class,
+)
+from .execution import make_ask, no_store
 from .messages import Message
 from .options import RetryPolicy
 from .records import Position, Task
@@ -165,6 +176,23 @@ class NodeContext(Context):
             kind = "timeout" if isinstance(error, NodeTimeoutError) else "execution"
             text = f"Tool {found.name} failed: {error.message.partition(' failed: ')[2] or error.message}"
             raise ToolError(text, tool=found.name, kind=kind, cause_type=error.cause_type) from error
+        except StoreError as error:
+            text = f"Tool {found.name} failed: {error.message}"
+            raise ToolError(text, tool=found.name, cause_type="StoreError") from error
+
+    @property
+    def store(self) -> Store:
+        """See `Context.store`."""
+        if not self._run.has_store(self._engine):
+            raise no_store(f"{self.graph}.{self.node}")
+        return RemoteStore(self._ask_store)
+
+    async def _ask_store(self, request: dict[str, Any], summary: str) -> Any:
+        async def call(position: Position) -> Any:
+            async with self._run.operating(self._task):
+                return await self._run.call_store(self._engine, self._task, str(position), request, summary)
+
+        return await self._journaled(call)
 
     async def call_graph(self, graph: CompiledGraph | str, input: Any) -> Any:
         """See `Context.call_graph`."""

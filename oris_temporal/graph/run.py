@@ -7,6 +7,7 @@ is really executed.
 from __future__ import annotations
 
 import asyncio
+import itertools
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
@@ -15,6 +16,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 from oris_temporal.models.usage import Usage
+from oris_temporal.store.base import Store
+from oris_temporal.store.remote import RemoteStore
 from oris_temporal.tools.runtime import Runtime
 
 from .answer_types import answer_schema
@@ -192,6 +195,22 @@ class Run(ABC):
         """Call a tool for a `Context`; returns its output as JSON data."""
 
     @abstractmethod
+    def has_store(self, engine: Engine) -> bool:
+        """Whether there is a store for a (sub)graph."""
+
+    @abstractmethod
+    async def call_store(self, engine: Engine, task: Task, place: str, request: dict[str, Any], summary: str) -> Any:
+        """Carry out what a `RemoteStore` asks; returns the JSON answer.
+
+        Args:
+            engine: Engine of the (sub)graph whose store it is.
+            task: Task that asks.
+            place: Names the operation within the task.
+            request: What is asked.
+            summary: The same for people.
+        """
+
+    @abstractmethod
     async def sleep(self, duration: timedelta, summary: str) -> None:
         """Wait."""
 
@@ -222,6 +241,17 @@ class Run(ABC):
     async def guarded(self, owner: str, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Run user code on the workflow side (a router, a workflow-side node)."""
         return await maybe_await(fn(*args, **kwargs))
+
+    def store_graph(self, engine: Engine) -> CompiledGraph | None:
+        """The graph whose store a (sub)graph of this run uses: itself, or the nearest around it that has one."""
+        namespace = engine.namespace
+        while True:
+            graph = self.engines[namespace].graph
+            if graph.store is not None:
+                return graph
+            if not namespace:
+                return None
+            namespace = namespace.rpartition("|")[0]
 
     # --- running -------------------------------------------------------------------------------------------------
 
@@ -305,7 +335,10 @@ class Run(ABC):
         """Run a workflow-side node."""
         context = NodeContext(self, engine, task, node.name)
         state = node.payload_for(task.payload) if task.sent else node.state_for(engine.values.data)
-        args, kwargs = node.arguments(state, {"config": self.config, "writer": context.write, "ctx": context})
+        extras: dict[str, Any] = {"config": self.config, "writer": context.write, "ctx": context}
+        if node.wants_store:
+            extras["store"] = context.store
+        args, kwargs = node.arguments(state, extras)
         try:
             with asking_through(context):
                 returned = await self.guarded(node.full_name, node.fn, *args, **kwargs)
@@ -327,7 +360,7 @@ class Run(ABC):
         return message
 
     async def call_tool_here(
-        self, engine: Engine, task: Task, tool: Tool, args: dict[str, Any], call_id: str
+        self, engine: Engine, task: Task, number: Position, tool: Tool, args: dict[str, Any], call_id: str
     ) -> dict[str, Any]:
         """Call a tool in this process; returns its output as JSON data."""
 
@@ -340,8 +373,16 @@ class Run(ABC):
             tool_call_id=call_id,
             thread_id=self.thread_id,
             write=write,
+            store=self.tool_store(engine, task, number),
         )
         return (await tool.call(args, runtime)).to_wire()
+
+    def tool_store(self, engine: Engine, task: Task, number: Position) -> Store | None:
+        """The store for a tool that is called in this process, if there is one."""
+        if not self.has_store(engine):
+            return None
+        places = (f"{number}/{operation}" for operation in itertools.count())
+        return RemoteStore(lambda request, summary: self.call_store(engine, task, next(places), request, summary))
 
     # --- interrupts ----------------------------------------------------------------------------------------------
 

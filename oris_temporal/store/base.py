@@ -6,10 +6,11 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
 
+from oris_temporal.graph.clock import current_clock
 from oris_temporal.graph.duration import Duration, to_timedelta
 from oris_temporal.graph.errors import SerializationError, StoreError
 from oris_temporal.graph.wire import to_wire
@@ -160,8 +161,8 @@ class Store(ABC):
 
 
 def utc_now() -> datetime:
-    """The time that stores go by."""
-    return datetime.now(UTC)
+    """The time that stores go by: the real one, or where a test put another clock in its place, that one's."""
+    return current_clock.get().now()
 
 
 Clock = Callable[[], datetime]

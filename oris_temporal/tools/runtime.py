@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from oris_temporal.graph.config import RunnableConfig
+from oris_temporal.store.base import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,7 @@ class Runtime:
         tool_call_id: Id of the model's call; empty if it was not a model that called.
         thread_id: The thread.
         write: Sends JSON-ready data to watchers as a ``custom`` stream event.
+        store: The store that the graph, or one around it, was compiled with; ``None`` if there is none.
     """
 
     state: Any
@@ -26,3 +28,4 @@ class Runtime:
     tool_call_id: str
     thread_id: str
     write: Callable[[Any], None]
+    store: Store | None = None

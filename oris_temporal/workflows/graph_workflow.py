@@ -202,6 +202,7 @@ class GraphWorkflow:
             carried=carried,
             history_limit=options.history_limit,
             child_task=options.child_task,
+            store=options.store,
         )
         memo = {**self._memo(run), "previous": workflow.info().run_id}
         upgrade = workflow.info().is_target_worker_deployment_version_changed()

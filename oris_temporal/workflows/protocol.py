@@ -58,6 +58,9 @@ BREATHE = "oris.breathe"
 IS_SET_UP = "oris.is_set_up"
 """Type of the local activity that tells a run which somebody else's code started whether it may set search attributes."""
 
+STORE = "store"
+"""Activity type of what workflow-side nodes ask of a store."""
+
 PAYLOAD_LIMIT = 2_000_000
 """Bytes of JSON accepted for one payload; Temporal's own limit is 2 MiB (docs: self-hosted defaults, ``limit.blobSize.error``)."""
 
@@ -135,6 +138,7 @@ class RunOptions(Wire):
         carried: What continue-as-new hands over.
         history_limit: Events after which the run continues as new, in place of the server's suggestion.
         child_task: In a subgraph with its own workflow, the parent's task.
+        store: Likewise, the graph around it whose store it uses.
     """
 
     config: dict[str, Any] | None = None
@@ -150,6 +154,7 @@ class RunOptions(Wire):
     carried: dict[str, Any] | None = None
     history_limit: int | None = None
     child_task: str | None = None
+    store: str | None = None
 
 
 @dataclass(slots=True)
@@ -243,6 +248,7 @@ class NodeInput(Wire):
         payload: In a list of one, the payload of a `Send`, which takes the place of the state.
         config: Run configuration, where it says more than the thread id.
         answers: Answers to the interrupts the node raised so far.
+        store: For a node that takes a store, the graph whose store it is, if that is another.
     """
 
     state: dict[str, Any] | None = None
@@ -250,6 +256,7 @@ class NodeInput(Wire):
     payload: list[Any] | None = None
     config: dict[str, Any] | None = None
     answers: list[Any] | None = None
+    store: str | None = None
 
 
 @dataclass(slots=True)
@@ -278,6 +285,7 @@ class ToolInput(Wire):
         state: For a tool that wants a `Runtime`, as in `NodeInput`.
         refs: Likewise.
         config: Likewise.
+        store: Likewise, the graph whose store it gets, if that is another.
     """
 
     args: dict[str, Any]
@@ -286,6 +294,20 @@ class ToolInput(Wire):
     state: dict[str, Any] | None = None
     refs: dict[str, list[Any]] | None = None
     config: dict[str, Any] | None = None
+    store: str | None = None
+
+
+@dataclass(slots=True)
+class StoreInput(Wire):
+    """Argument of the activity ``store``.
+
+    Attributes:
+        graph: The graph whose store it is.
+        request: What is asked of it (`RemoteStore`).
+    """
+
+    graph: str
+    request: dict[str, Any]
 
 
 @dataclass(slots=True)

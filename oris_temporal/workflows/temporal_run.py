@@ -40,6 +40,7 @@ from oris_temporal.graph.state import StateValues, Write
 from oris_temporal.graph.tasks import being_cancelled, must_pass
 from oris_temporal.graph.wire import wire_size
 from oris_temporal.models.retries import model_retry
+from oris_temporal.store.remote import STORE_RETRY
 
 from .activity_calls import ActivityCalls, node_failure
 from .guard import guarded
@@ -52,11 +53,13 @@ from .protocol import (
     LLM,
     PAYLOAD_LIMIT,
     RESUME,
+    STORE,
     ChildWaits,
     ModelInput,
     NodeInput,
     NodeOutput,
     RunOptions,
+    StoreInput,
     ToolInput,
 )
 from .references import StateReferences
@@ -69,6 +72,9 @@ if TYPE_CHECKING:
 
 CALL_HEARTBEAT = timedelta(seconds=30)
 """A worker silent for this long has lost its model and tool calls, and others make them."""
+
+STORE_TIME = timedelta(minutes=1)
+"""Longest time for one attempt at an operation on a store."""
 
 KEPT_KEYS = 100
 """Callers' keys of answers that a run remembers."""
@@ -150,6 +156,7 @@ class TemporalRun(Run):
         self._breathing = False
         self._children: dict[str, ChildRelay] = {}
         self._model_queue = model_queue
+        self._outer_store = options.store
         self.logs = MessageLogs()
         self._tried: dict[str, dict[str, Any]] = {}
 
@@ -420,6 +427,8 @@ class TemporalRun(Run):
             given.payload = [task.payload]
         else:
             given.state, given.refs = self._references.split(engine.values, _reads(chain), engine.namespace)
+        if any(node.wants_store for node in chain):
+            given.store = self._other_store(engine)
         if task.journal:
             given.answers = [task.journal[number] for number in sorted(task.journal)]
         return given.to_wire()
@@ -478,13 +487,14 @@ class TemporalRun(Run):
     ) -> dict[str, Any]:
         """See `Run.call_tool`."""
         if tool.run_as == "workflow":
-            return await self._call_tool_here(engine, task, tool, args, call_id)
+            return await self._call_tool_here(engine, task, number, tool, args, call_id)
         given = ToolInput(args=args, call_id=call_id)
         if tool.runtime is not None:
             given.graph = engine.graph.name
             given.config = None if self._plain_config else cast("dict[str, Any]", self.config)
             fields = list(engine.graph.schema.fields)
             given.state, given.refs = self._references.split(engine.values, fields, engine.namespace)
+            given.store = self._other_store(engine)
         result = await self._calls.execute(
             tool.activity_type,
             [given.to_wire()],
@@ -503,10 +513,12 @@ class TemporalRun(Run):
         return cast("dict[str, Any]", result["output"])
 
     async def _call_tool_here(
-        self, engine: Engine, task: Task, tool: Tool, args: dict[str, Any], call_id: str
+        self, engine: Engine, task: Task, number: Position, tool: Tool, args: dict[str, Any], call_id: str
     ) -> dict[str, Any]:
         try:
-            called = await self.guarded(tool.activity_type, self.call_tool_here, engine, task, tool, args, call_id)
+            called = await self.guarded(
+                tool.activity_type, self.call_tool_here, engine, task, number, tool, args, call_id
+            )
             return cast("dict[str, Any]", called)
         except GraphError:
             raise
@@ -514,6 +526,35 @@ class TemporalRun(Run):
             if must_pass(error):
                 raise
             raise node_error(tool.activity_type, error) from error
+
+    def has_store(self, engine: Engine) -> bool:
+        """See `Run.has_store`."""
+        return self._store_name(engine) is not None
+
+    async def call_store(self, engine: Engine, task: Task, place: str, request: dict[str, Any], summary: str) -> Any:
+        """See `Run.call_store`."""
+        given = StoreInput(graph=cast("str", self._store_name(engine)), request=request)
+        return await self._calls.execute(
+            STORE,
+            [given.to_wire()],
+            what="store operation",
+            owner=f"{engine.graph.name}.{task.node}",
+            retry=STORE_RETRY,
+            heartbeat=CALL_HEARTBEAT,
+            activity_id=bounded(f"{task.id}@{place}"),
+            start_to_close_timeout=STORE_TIME,
+            summary=summary,
+        )
+
+    def _store_name(self, engine: Engine) -> str | None:
+        """Name of the graph whose store a (sub)graph uses."""
+        graph = self.store_graph(engine)
+        return self._outer_store if graph is None else graph.name
+
+    def _other_store(self, engine: Engine) -> str | None:
+        """The same, unless it is the (sub)graph itself."""
+        name = self._store_name(engine)
+        return None if name == engine.graph.name else name
 
     async def ask(self, engine: Engine, task: Task, number: Position, ask: Ask) -> Any:
         """See `Run.ask`."""
@@ -583,6 +624,7 @@ class TemporalRun(Run):
         options = RunOptions(
             config={**cast("dict[str, Any]", self.config), "configurable": _without_thread(self.config)},
             child_task=task.id,
+            store=None if node.graph.store is not None else self._store_name(engine),
         )
         # A thread's earlier run may have a child of the same task that still winds up.
         place = task.id if self.ordinal == 1 else f"run{self.ordinal}/{task.id}"

@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal, TypedDict
 import pytest
 from pydantic import BaseModel
 
-from oris_temporal import END, START, Command, CompiledGraph, Context, RetryPolicy, Send, StateGraph
-from oris_temporal.graph.errors import GraphCompileError, GraphError
+from oris_temporal import END, START, Command, CompiledGraph, Context, RetryPolicy, Send, StateGraph, Store
+from oris_temporal.graph.errors import GraphCompileError, GraphError, NodeError
 
 
 class State(TypedDict):
@@ -202,6 +202,29 @@ class TestSignatures:
 
         graph = StateGraph(State).add_node("pay", pay).add_edge(START, "pay").add_edge("pay", END)
         assert graph.compile(name="shop").nodes["pay"].side == "workflow"
+
+
+class TestStores:
+    def test_a_plain_function_cannot_await_one(self) -> None:
+        def pay(state: State, store: Store) -> dict[str, Any]:
+            return {}
+
+        message = compile_error(StateGraph(State).add_node("pay", pay))
+        assert "shop.pay" in message
+        assert "Make it async" in message
+
+    def test_something_else_is_none(self) -> None:
+        graph = StateGraph(State).add_node("pay", lambda state: {}).add_edge(START, "pay").add_edge("pay", END)
+        with pytest.raises(GraphCompileError, match="neither a Store nor a function that makes one"):
+            graph.compile(name="shop", store="sqlite:///x")  # type: ignore[arg-type]
+
+    async def test_what_makes_one_must_make_one(self) -> None:
+        async def pay(state: State, store: Store) -> dict[str, Any]:
+            return {}
+
+        graph = StateGraph(State).add_node("pay", pay).add_edge(START, "pay").add_edge("pay", END)
+        with pytest.raises(NodeError, match=r"shop.*made \{\}, which is no Store"):
+            await graph.compile(name="shop", store=dict).invoke({})  # type: ignore[arg-type]
 
 
 class TestOptions:

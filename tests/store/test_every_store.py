@@ -10,7 +10,8 @@ import pytest
 from store_support import HandClock
 
 from oris_temporal.graph.errors import SerializationError, StoreError
-from oris_temporal.store import Store, StoreItem
+from oris_temporal.store import InMemoryStore, Store, StoreItem
+from oris_temporal.testing import FakeClock
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
 ADA = ("users", "ada")
@@ -267,6 +268,16 @@ async def test_a_sweep_gives_their_room_back(store: Store, clock: HandClock) -> 
     await store.put(ADA, "new", 1)
     clock.advance(minutes=-2)  # back to when they lived
     assert await keys(store) == ["new"]
+
+
+async def test_a_graph_on_a_fake_clock_takes_its_store_along() -> None:
+    store = InMemoryStore()
+    with FakeClock() as fake:
+        await store.put(ADA, "k", 1, ttl="1d")
+        await fake.advance("23h")
+        assert await store.get(ADA, "k") is not None
+        await fake.advance("1h")
+        assert await store.get(ADA, "k") is None
 
 
 # --- what it refuses -----------------------------------------------------------------------------------------------
