@@ -91,10 +91,13 @@ class ToolActivities:
         config = config_of(given.config)
         state: Any = None
         store: Store | None = None
+        context: Any = None
         if given.graph is not None:
             store = self._graphs.store(given.store or given.graph)
-            schema = self._graphs[given.graph].schema
+            graph = self._graphs[given.graph]
+            context = graph.context_of(config)
+            schema = graph.schema
             wires = {**(given.state or {}), **(await self._fields.resolve(given.refs or {}))}
             state = schema.view(schema.decode(wires, tool.activity_type))
         thread_id = config["configurable"].get("thread_id") or activity.info().workflow_id or ""
-        return Runtime(state, config, given.call_id, thread_id, write, store)
+        return Runtime(state, config, given.call_id, thread_id, write, store, context)

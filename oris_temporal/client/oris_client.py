@@ -13,7 +13,7 @@ from temporalio.common import Priority, SearchAttributePair, TypedSearchAttribut
 from temporalio.envconfig import ClientConfig
 
 from oris_temporal.graph.compiled import CompiledGraph
-from oris_temporal.graph.config import read_config
+from oris_temporal.graph.config import read_config, with_context
 from oris_temporal.graph.control import MISSING, Command
 from oris_temporal.graph.duration import Duration, to_timedelta_or_none
 from oris_temporal.graph.errors import (
@@ -104,6 +104,7 @@ class OrisClient:
         *,
         wait: Duration | None = None,
         config: Mapping[str, Any] | None = None,
+        context: Any = None,
         from_last_state: bool | None = None,
         on_conflict: OnConflict = "fail",
         idempotency_key: str | None = None,
@@ -125,6 +126,7 @@ class OrisClient:
             input: Initial state (a JSON object), or text for a message graph.
             wait: Longest wait; then the result says ``running``. Default: no limit.
             config: Run configuration, see `RunnableConfig`.
+            context: Its ``context``: an object, or an instance of the graph's ``context_schema``.
             from_last_state: Start from the thread's last state instead of a fresh one; `input` may then be left out. Default: as the
                 graph says, which agents do.
             on_conflict: What to do if the thread is actively running: ``fail`` or ``replace``.
@@ -145,7 +147,7 @@ class OrisClient:
                 nothing is started.
             GraphNotFoundError: The workers do not have the graph. The run is kept.
             NotSetUpError: The namespace lacks the search attributes.
-            InvalidUpdateError: The input does not fit the graph (only where the graph itself was given).
+            InvalidUpdateError: The input or the context does not fit the graph (only where the graph itself was given).
             PayloadTooLargeError: The input is larger than Temporal takes.
             ServerUnreachableError: The server does not answer.
         """
@@ -154,6 +156,7 @@ class OrisClient:
             thread_id,
             input,
             config=config,
+            context=context,
             from_last_state=from_last_state,
             on_conflict=on_conflict,
             idempotency_key=idempotency_key,
@@ -375,7 +378,7 @@ class OrisClient:
             source, seed = await self._threads.seed(thread_id, [first], protocol.FIRST_CHECKPOINT)
         else:
             source, seed = await self._threads.seed(thread_id, runs, checkpoint_id)
-        options = RunOptions(seed=seed["seed"], parent=seed["id"])
+        options = RunOptions(config=seed.get("config"), seed=seed["seed"], parent=seed["id"])
         launch = self._make_launch(
             source.graph,
             thread_id,
@@ -425,7 +428,7 @@ class OrisClient:
         number = 1
         while True:
             fork_id = new_thread_id if new_thread_id is not None else f"{thread_id}/fork/{number}"
-            options = RunOptions(seed=seed["seed"], parent=seed["id"], edit=edit)
+            options = RunOptions(config=seed.get("config"), seed=seed["seed"], parent=seed["id"], edit=edit)
             launch = self._make_launch(
                 source.graph,
                 fork_id,
@@ -644,6 +647,7 @@ class OrisClient:
         input: Any,
         *,
         config: Mapping[str, Any] | None = None,
+        context: Any = None,
         from_last_state: bool | None = None,
         on_conflict: OnConflict = "fail",
         idempotency_key: str | None = None,
@@ -662,8 +666,12 @@ class OrisClient:
         summary = input if isinstance(input, str) else None
         if own is not None and not (from_last_state and input is None):
             input = own.input_wire(input)
+        config = with_context(config, context)
+        read = read_config(config) if config else None
+        if own is not None:
+            own.context_of(read or {})
         options = RunOptions(
-            config=cast("dict[str, Any] | None", config and read_config(config)),
+            config=cast("dict[str, Any] | None", read),
             interrupt_before=None if interrupt_before is None else sorted(interrupt_before),
             interrupt_after=None if interrupt_after is None else sorted(interrupt_after),
             history_limit=continue_as_new_after,

@@ -299,6 +299,7 @@ class StateGraph:
         recursion_limit: int = 1000,
         limits: Limits | Mapping[str, Any] | None = None,
         continues: bool = False,
+        context_schema: type | None = None,
         store: Store | Callable[[], Store] | None = None,
         lint: Literal["error", "warn", "off"] = "error",
     ) -> CompiledGraph:
@@ -312,6 +313,8 @@ class StateGraph:
             limits: What a run may use: tokens, cost, model calls, time. See `Limits`. A run's configuration may say otherwise.
             continues: Whether a thread that runs again goes on from its last state, as a conversation does, in place of a fresh one.
                 A call may say otherwise with ``from_last_state``.
+            context_schema: A TypedDict, dataclass or Pydantic model that the ``context`` of every run must fit, and as which
+                ``ctx.context`` and ``runtime.context`` have it. Default: any object, as JSON data.
             store: What its threads share: a `Store`, or a function without arguments that makes one in each process that needs it, such
                 as a worker. Subgraphs without a store of their own use it too.
             lint: What to do about workflow-side code that a replay could not repeat.
@@ -340,9 +343,11 @@ class StateGraph:
             functions=dict(self._functions),
             tools=dict(self._tools),
             graphs=dict(self._graphs),
+            context_schema=context_schema,
             store=store,
         )
         check_graph(graph)
+        _ = graph.context_type  # made now, for its errors
         if lint != "off":
             lint_graph(graph, strict=lint == "error")
         return graph

@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 from oris_temporal.store.base import Store
 
+from .config import with_context
 from .edges import ConditionalEdge, Edge
 from .errors import ConfigurationError, EmptyInputError, InvalidUpdateError
+from .field_type import FieldType
 from .limits import Limits
 from .mermaid import draw
 from .messages import Message
 from .node import Node
 from .requests import check_update
 from .results import InvokeResult, StateSnapshot, StreamChunk
-from .state import StateSchema, Write
+from .state import StateSchema, Write, isolate
 from .subgraph import Subgraph
 
 if TYPE_CHECKING:
@@ -63,6 +65,7 @@ class CompiledGraph:
         functions: Functions for ``ctx.activity``, by name.
         tools: Tools for ``ctx.tool``, by name.
         graphs: Graphs for ``ctx.call_graph``, by name.
+        context_schema: Type of the context that runs are given.
         store: What its threads share: a store, or a function that makes it in the process that needs it.
     """
 
@@ -80,6 +83,7 @@ class CompiledGraph:
     tools: Mapping[str, Tool] = field(default_factory=dict)
     graphs: Mapping[str, CompiledGraph] = field(default_factory=dict)
     store: Store | Callable[[], Store] | None = None
+    context_schema: type | None = None
 
     # --- shape ---------------------------------------------------------------------------------------------------
 
@@ -222,6 +226,30 @@ class CompiledGraph:
             raise ConfigurationError(f"Graph {self.name}: store={self.store!r} made {made!r}, which is no Store.")
         return made
 
+    @cached_property
+    def context_type(self) -> FieldType | None:
+        """Its ``context_schema``, ready to read one.
+
+        Raises:
+            GraphCompileError: It is of no use.
+        """
+        if self.context_schema is None:
+            return None
+        return FieldType(self.context_schema, [], f"Graph {self.name}: context_schema")
+
+    def context_of(self, config: Mapping[str, Any]) -> Any:
+        """The context in a run's configuration: as its schema, or without one as the JSON object that was given, or ``None``.
+
+        Raises:
+            InvalidUpdateError: It does not fit the schema.
+        """
+        given = config.get("context")
+        if self.context_type is None:
+            return isolate(given)
+        return self.context_type.read(
+            {} if given is None else given, f"Graph {self.name}: the context of the run does not fit: context"
+        )
+
     def input_wire(self, given: Any) -> dict[str, Any]:
         """The JSON form of a run's input.
 
@@ -261,6 +289,7 @@ class CompiledGraph:
         input: Any = None,
         config: Mapping[str, Any] | None = None,
         *,
+        context: Any = None,
         interrupt_before: Collection[str] | None = None,
         interrupt_after: Collection[str] | None = None,
     ) -> InvokeResult:
@@ -271,6 +300,7 @@ class CompiledGraph:
                 redirects the thread's waiting run; ``None`` continues it, or starts at ``checkpoint_id`` of `config`.
             config: ``{"configurable": {"thread_id": ...}}`` and more; see `RunnableConfig`. Without a thread id the run is on
                 a thread of its own.
+            context: The ``context`` of `config`, for a run that starts: an object, or an instance of the graph's ``context_schema``.
             interrupt_before: Nodes to stop before, in place of the compiled ones.
             interrupt_after: Nodes to stop after, in place of the compiled ones.
 
@@ -283,13 +313,14 @@ class CompiledGraph:
             ConflictError: The thread's state does not allow the request.
         """
         breakpoints = {"interrupt_before": interrupt_before, "interrupt_after": interrupt_after}
-        return await self._threads.invoke(input, config, breakpoints)
+        return await self._threads.invoke(input, with_context(config, context), breakpoints)
 
     def stream(
         self,
         input: Any = None,
         config: Mapping[str, Any] | None = None,
         *,
+        context: Any = None,
         mode: str | Sequence[str] = "updates",
         subgraphs: bool = False,
         interrupt_before: Collection[str] | None = None,
@@ -300,13 +331,16 @@ class CompiledGraph:
         Args:
             input: As in `invoke`.
             config: As in `invoke`.
+            context: As in `invoke`.
             mode: ``values``, ``updates``, ``messages``, ``custom``, ``debug``, or several of them.
             subgraphs: Whether to include what happens inside subgraphs.
             interrupt_before: As in `invoke`.
             interrupt_after: As in `invoke`.
         """
         breakpoints = {"interrupt_before": interrupt_before, "interrupt_after": interrupt_after}
-        return self._threads.stream(input, config, mode=mode, subgraphs=subgraphs, breakpoints=breakpoints)
+        return self._threads.stream(
+            input, with_context(config, context), mode=mode, subgraphs=subgraphs, breakpoints=breakpoints
+        )
 
     async def signal(self, config: Mapping[str, Any], name: str, value: Any = None) -> None:
         """Send a signal to the thread's run in this process; see `Context.wait_signal`.

@@ -16,6 +16,8 @@ class RunnableConfig(TypedDict, total=False):
     Attributes:
         configurable: ``thread_id``, ``checkpoint_id``, ``checkpoint_ns``, ``user_id`` and any keys of your own.
         recursion_limit: Most supersteps the run may take.
+        context: Facts about this run for its nodes and tools, such as who asks: a JSON object, which fits the ``context_schema`` of the
+            graph if it has one.
         limits: What the run may use (`Limits`): ``max_tokens``, ``max_cost``, ``max_turns``, ``max_time``.
         tags: Labels of your own.
         metadata: Data of your own.
@@ -23,16 +25,22 @@ class RunnableConfig(TypedDict, total=False):
 
     configurable: dict[str, Any]
     recursion_limit: int
+    context: Any
     limits: dict[str, Any]
     tags: list[str]
     metadata: dict[str, Any]
+
+
+def with_context(config: Mapping[str, Any] | None, context: Any) -> Mapping[str, Any] | None:
+    """A configuration with another context, unless that is ``None``."""
+    return config if context is None else {**(config or {}), "context": context}
 
 
 def read_config(config: Mapping[str, Any] | None) -> RunnableConfig:
     """Check a configuration and copy it as JSON data.
 
     Raises:
-        InvalidUpdateError: A key is unknown, ``configurable`` is not an object, or a limit is none.
+        InvalidUpdateError: A key is unknown, ``configurable`` or ``context`` is not an object, or a limit is none.
         SerializationError: A value has no JSON form.
     """
     read = to_wire(dict(config or {}), "run configuration")
@@ -42,6 +50,8 @@ def read_config(config: Mapping[str, Any] | None) -> RunnableConfig:
         )
     if not isinstance(read.setdefault("configurable", {}), dict):
         raise InvalidUpdateError("Run configuration: 'configurable' must be an object.")
+    if not isinstance(read.get("context", {}), dict):
+        raise InvalidUpdateError("Run configuration: 'context' must be an object.")
     limit = read.get("recursion_limit", 1)
     if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
         raise InvalidUpdateError(f"Run configuration: recursion_limit={limit!r} must be a whole number, at least 1.")

@@ -136,6 +136,15 @@ class Context(ABC):
 
     @property
     @abstractmethod
+    def context(self) -> Any:
+        """The context of the run, as the graph's ``context_schema``; without one the JSON object that was given, or ``None``.
+
+        Raises:
+            InvalidUpdateError: In a subgraph: it does not fit its schema.
+        """
+
+    @property
+    @abstractmethod
     def store(self) -> Store:
         """The store of the graph, shared by threads. Each operation is a Temporal activity (type ``store``).
 

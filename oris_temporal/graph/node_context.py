@@ -181,6 +181,11 @@ class NodeContext(Context):
             raise ToolError(text, tool=found.name, cause_type="StoreError") from error
 
     @property
+    def context(self) -> Any:
+        """See `Context.context`."""
+        return self._engine.graph.context_of(self.config)
+
+    @property
     def store(self) -> Store:
         """See `Context.store`."""
         if not self._run.has_store(self._engine):

@@ -129,6 +129,7 @@ class Run(ABC):
         self.parent_checkpoint: str | None = None
         self.usage: dict[str, Usage] = {}
         self.began: datetime | None = None
+        graph.context_of(self.config)  # for its errors
         given = self.config.get("limits")
         limits = graph.limits if given is None else Limits.read(given, "Run configuration")
         self.limits = None if limits == Limits() else limits
@@ -374,6 +375,7 @@ class Run(ABC):
             thread_id=self.thread_id,
             write=write,
             store=self.tool_store(engine, task, number),
+            context=engine.graph.context_of(self.config),
         )
         return (await tool.call(args, runtime)).to_wire()
 

@@ -151,6 +151,7 @@ class ThreadStore:
         given_id = config["configurable"].get("thread_id")
         thread_id = uuid4().hex if given_id is None else check_thread_id(str(given_id))
         wire = self.graph.input_wire(given)
+        self.graph.context_of(config)
         before = self._threads.get(thread_id, [])
         if before and self._is_live(before[-1]) and not before[-1].settled:
             raise RunConflictError(

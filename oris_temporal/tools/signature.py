@@ -50,7 +50,7 @@ def arguments_model(
     runtime: str | None = None
     for parameter in inspect.signature(fn).parameters.values():
         hint = hints.get(parameter.name, inspect.Parameter.empty)
-        if hint is Runtime:
+        if Runtime in (hint, typing.get_origin(hint)):
             runtime = parameter.name
             continue
         if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):

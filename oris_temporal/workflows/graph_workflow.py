@@ -519,7 +519,8 @@ class GraphWorkflow:
                 check_edit(self.graph, found.values, edit["update"], as_node=edit["as_node"], goto=())
             except OrisError as error:
                 return _refusal(error)
-        return ordered({"id": found.id, "seed": run.seed_of(found), "interrupts": run.desk.count})
+        seed = {"id": found.id, "seed": run.seed_of(found), "interrupts": run.desk.count, "config": run.given_config}
+        return ordered(seed)
 
     @workflow.query(name=protocol.QUERY_INPUT, description="Whether an input fits the graph: null, or a refusal.")
     def _query_input(self, input: Any = None) -> dict[str, Any] | None:

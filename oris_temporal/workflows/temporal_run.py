@@ -165,6 +165,12 @@ class TemporalRun(Run):
         """See `Run.repeats`."""
         return workflow.unsafe.is_replaying_history_events()
 
+    @property
+    def given_config(self) -> dict[str, Any] | None:
+        """The run's configuration, without the thread, for a run that starts from one of its checkpoints."""
+        config = {**cast("dict[str, Any]", self.config), "configurable": _without_thread(self.config)}
+        return None if config == {"configurable": {}} else config
+
     # --- time ----------------------------------------------------------------------------------------------------
 
     def now(self) -> datetime:

@@ -86,12 +86,14 @@ class Options:
         recursion_limit: Most supersteps, or ``None`` for the graph's own limit.
         interrupt_before: Static breakpoints, or ``None`` for the graph's own.
         interrupt_after: Likewise.
+        context: Its context.
     """
 
     configurable: dict[str, Any] = field(default_factory=dict)
     recursion_limit: int | None = None
     interrupt_before: Sequence[str] | None = None
     interrupt_after: Sequence[str] | None = None
+    context: Any = None
 
 
 DEFAULTS = Options()
@@ -234,6 +236,7 @@ class InProcessHost:
             result = await graph.invoke(
                 given,
                 config,
+                context=options.context,
                 interrupt_before=options.interrupt_before,
                 interrupt_after=options.interrupt_after,
             )

@@ -69,6 +69,7 @@ class TemporalHost:
             thread_id,
             input,
             config=config,
+            context=options.context,
             interrupt_before=options.interrupt_before,
             interrupt_after=options.interrupt_after,
             continue_as_new_after=self._continue_as_new_after,
