@@ -226,7 +226,7 @@ def _read_signature(fn: Callable[..., Any], where: str) -> tuple[Any, dict[str, 
         raise GraphCompileError(f"{where} must take the state as its first parameter.")
     injected: dict[str, str] = {}
     for parameter in parameters[1:]:
-        kind = _kind_of(parameter.name, hints.get(parameter.name))
+        kind = _kind_of(parameter, hints.get(parameter.name))
         if kind is not None and parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
             injected[parameter.name] = kind
         elif parameter.default is parameter.empty and parameter.kind not in (
@@ -253,12 +253,14 @@ def _hints(fn: Callable[..., Any]) -> dict[str, Any]:
         return dict(getattr(target, "__annotations__", {}))
 
 
-def _kind_of(name: str, hint: Any) -> str | None:
+def _kind_of(parameter: inspect.Parameter, hint: Any) -> str | None:
     for kind in ("ctx", "config", "store"):
         cls: Any = _INJECTED[kind]
         if hint is cls or (isinstance(hint, str) and hint.rpartition(".")[2] == cls.__name__):
             return kind
-    return name if name in _INJECTED else None
+    if parameter.name == "store" and parameter.default not in (parameter.empty, None):
+        return None  # it has one of its own, such as functools.partial gives it
+    return parameter.name if parameter.name in _INJECTED else None
 
 
 def _rename_parameters(fn: Callable[..., Any], injected: Mapping[str, str]) -> Callable[..., Any]:

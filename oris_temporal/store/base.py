@@ -21,6 +21,11 @@ Namespace = tuple[str, ...]
 NAME_BYTES = 1_000
 """Bytes of UTF-8 that a namespace, with its escapes, and a key may each have: what indexes of PostgreSQL take."""
 
+MOST = 2**31 - 1
+"""Largest ``limit`` and ``offset``."""
+
+LONGEST_LIFE = timedelta(days=365_000)
+
 
 @dataclass(frozen=True, slots=True)
 class StoreItem:
@@ -120,8 +125,8 @@ class Store(ABC):
 
         Args:
             prefix: The namespace; empty is the whole store.
-            query: Words that must all be part of the text in the value, whatever their case and order. It is text search: no word
-                stands for another of like meaning.
+            query: Words that must all be part of the texts and numbers in the value, whatever their case and order. It is text search:
+                no word stands for another of like meaning.
             filter: What top-level fields of the value must be: ``{"city": "Bern"}``, or with operators
                 ``{"age": {"$gte": 18, "$lt": 65}}``. There are ``$eq``, ``$ne``, ``$gt``, ``$gte``, ``$lt``, ``$lte`` and ``$in``;
                 the ordering ones hold between two numbers or two texts, and a field that is not there only ever fits ``$ne``.
@@ -207,10 +212,15 @@ def check_ttl(given: Duration | None) -> timedelta | None:
     Raises:
         StoreError: It is none.
     """
+    if given is None:
+        return None
     try:
-        return None if given is None else to_timedelta(given)
+        lives = to_timedelta(given)
     except ValueError as error:
         raise _invalid(f"ttl: {str(error).rstrip('.')}") from None
+    if lives > LONGEST_LIFE:
+        raise _invalid(f"ttl={given!r} is longer than {LONGEST_LIFE.days:,} days. Leave it out for what is to stay")
+    return lives
 
 
 def value_json(value: Any, namespace: Namespace, key: str) -> str:
@@ -233,9 +243,9 @@ def check_page(limit: Any, offset: Any) -> None:
         StoreError: It is none.
     """
     if not _is_count(limit) or limit < 1:
-        raise _invalid(f"limit={limit!r} must be a whole number, at least 1")
+        raise _invalid(f"limit={limit!r} must be a whole number from 1 to {MOST:,}")
     if not _is_count(offset):
-        raise _invalid(f"offset={offset!r} must be a whole number, at least 0")
+        raise _invalid(f"offset={offset!r} must be a whole number from 0 to {MOST:,}")
 
 
 def check_depth(max_depth: Any) -> None:
@@ -260,7 +270,7 @@ def check_query(query: Any) -> str | None:
 
 
 def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST
 
 
 def _check_name(what: str, name: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import operator
 from collections.abc import Callable
@@ -212,6 +213,14 @@ class TestStores:
         message = compile_error(StateGraph(State).add_node("pay", pay))
         assert "shop.pay" in message
         assert "Make it async" in message
+
+    async def test_a_parameter_called_store_with_a_value_of_its_own_keeps_it(self) -> None:
+        def pay(state: State, store: str) -> dict[str, Any]:
+            return {"log": [store]}
+
+        node = functools.partial(pay, store="corner shop")
+        graph = StateGraph(State).add_node("pay", node).add_edge(START, "pay").add_edge("pay", END)
+        assert (await graph.compile(name="shop").invoke({})).values["log"] == ["corner shop"]
 
     def test_something_else_is_none(self) -> None:
         graph = StateGraph(State).add_node("pay", lambda state: {}).add_edge(START, "pay").add_edge("pay", END)

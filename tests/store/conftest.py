@@ -12,6 +12,9 @@ from postgres_server import PostgresServer
 from store_support import HandClock, Open
 
 from oris_temporal.store import InMemoryStore, PostgresStore, SQLiteStore, Store
+from oris_temporal.testing import oris_client
+
+__all__ = ["oris_client"]
 
 
 @pytest.fixture(scope="session")

@@ -327,6 +327,8 @@ async def test_a_value_without_a_json_form(store: Store, value: Any) -> None:
     [
         {"limit": 0},
         {"limit": True},
+        {"limit": 2**70},
+        {"offset": 2**70},
         {"offset": -1},
         {"query": 7},
         {"filter": "x"},
@@ -340,7 +342,7 @@ async def test_a_search_that_cannot_be(store: Store, options: dict[str, Any]) ->
     assert refused.value.kind == "invalid_input"
 
 
-@pytest.mark.parametrize("ttl", [0, "soon", timedelta(0)])
+@pytest.mark.parametrize("ttl", [0, "soon", timedelta(0), timedelta.max])
 async def test_a_time_to_live_that_cannot_be(store: Store, ttl: Any) -> None:
     with pytest.raises(StoreError, match="ttl"):
         await store.put(ADA, "k", 1, ttl=ttl)
