@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
 from temporalio.plugin import SimplePlugin
-from temporalio.worker import ReplayerConfig, WorkerConfig
+from temporalio.worker import ReplayerConfig, Worker, WorkerConfig
 
 from oris_temporal.activities.control import CONTROL_ACTIVITIES
 from oris_temporal.activities.fields import FieldCache
@@ -18,6 +18,7 @@ from oris_temporal.activities.stores import StoreActivities
 from oris_temporal.activities.tools import ToolActivities
 from oris_temporal.graph.compiled import CompiledGraph
 from oris_temporal.graph.errors import ConfigurationError
+from oris_temporal.tools.tool import open_sources
 from oris_temporal.workflows.graph_workflow import GraphWorkflow, workflow_type
 from oris_temporal.workflows.protocol import PAYLOAD_LIMIT
 
@@ -83,6 +84,11 @@ class OrisPlugin(SimplePlugin):
         config["max_heartbeat_throttle_interval"] = HEARTBEAT_THROTTLE
         config["default_heartbeat_throttle_interval"] = HEARTBEAT_THROTTLE
         return config
+
+    async def run_worker(self, worker: Worker, next: Callable[[Worker], Awaitable[None]]) -> None:
+        """Run with what the tools need, such as connections to MCP servers."""
+        async with open_sources(tool for graph in self.graphs for tool in graph.tools.values()):
+            await super().run_worker(worker, next)
 
     def configure_replayer(self, config: ReplayerConfig) -> ReplayerConfig:
         """Add the graphs' workflows."""

@@ -81,6 +81,22 @@ async def test_the_graph_with_a_store_remembers_across_threads(tmp_path: Path, m
     assert greetings == ["Visit 1 of ada", "Visit 1 of bob", "Visit 2 of ada"]
 
 
+async def test_the_tools_of_an_mcp_server_are_those_of_a_graph(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "library_server.py").write_text(
+        "from mcp.server.mcpserver import MCPServer\n"
+        "server = MCPServer('library')\n"
+        "for name in ('find', 'delete_all'):\n"
+        "    server.tool(name=name)(lambda: 'done')\n"
+        "server.run()\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {"__name__": "readme"}
+    await run(PYTHON[0], names)
+    await run(next(code for code in PYTHON if "ToolNode" in code), names)
+    await run(next(code for code in PYTHON if "McpServer" in code), names)
+    assert [tool.name for tool in names["tools"]] == ["library_find"]
+
+
 def test_every_command_of_the_table_exists_and_every_command_is_in_it() -> None:
     section = README.partition("## Command line")[2].partition("\n## ")[0]
     named = set(re.findall(r"`([a-z]+)`", "\n".join(re.findall(r"^\| (`.*?) \|", section, re.MULTILINE))))

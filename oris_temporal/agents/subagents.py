@@ -13,6 +13,7 @@ from oris_temporal.graph.context import Context
 from oris_temporal.graph.errors import GraphCompileError
 from oris_temporal.graph.messages import Message
 from oris_temporal.tools import Tool, ToolOutput
+from oris_temporal.tools.arguments import ModelArguments
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +85,12 @@ def task_tool(agents: Mapping[str, tuple[CompiledGraph, str]], *, name: str = "t
 
 def _tool(name: str, description: str, arguments: type[BaseModel], agents: Mapping[str, CompiledGraph]) -> Tool:
     return AgentTool(
-        name=name, description=description, fn=_by_context, arguments=arguments, run_as="workflow", agents=agents
+        name=name,
+        description=description,
+        fn=_by_context,
+        arguments=ModelArguments(arguments),
+        run_as="workflow",
+        agents=agents,
     )
 
 

@@ -158,6 +158,10 @@ class CompiledGraph:
                 found[id(graph)] = graph
         return list(found.values())
 
+    def all_tools(self) -> list[Tool]:
+        """The tools of this graph and of its subgraphs."""
+        return [tool for graph in (self, *self.subgraphs()) for tool in graph.tools.values()]
+
     @cached_property
     def mermaid(self) -> str:
         """The graph as a Mermaid flowchart."""

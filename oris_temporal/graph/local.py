@@ -13,6 +13,7 @@ from oris_temporal.models.request import RESTART, ModelRequest, Piece, chunk_of
 from oris_temporal.models.retries import model_retry
 from oris_temporal.store.base import Store
 from oris_temporal.store.remote import STORE_RETRY, serve
+from oris_temporal.tools.tool import open_sources
 
 from .clock import current_clock
 from .duration import Duration, to_timedelta_or_none
@@ -68,7 +69,8 @@ class LocalRun(Run):
 
     async def _execute(self, input_wire: dict[str, Any] | None, seed: EngineState | None, edit: Edit | None) -> None:
         try:
-            await self.execute(input_wire, seed, edit)
+            async with open_sources(self.graph.all_tools()):
+                await self.execute(input_wire, seed, edit)
         finally:
             await self.models.close()
 

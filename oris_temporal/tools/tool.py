@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from concurrent.futures import Executor
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, overload
-
-from pydantic import BaseModel, ValidationError
 
 from oris_temporal.graph.duration import Duration, to_timedelta
 from oris_temporal.graph.errors import GraphCompileError, ToolError
@@ -19,9 +18,10 @@ from oris_temporal.graph.node import is_async_callable
 from oris_temporal.graph.options import RetryPolicy
 from oris_temporal.models import ToolSpec
 
+from .arguments import Arguments, ArgumentsError, ModelArguments
 from .output import ToolOutput
 from .runtime import Runtime
-from .signature import arguments_model, json_schema, read_docstring
+from .signature import arguments_model, read_docstring
 
 RunToolAs = Literal["activity", "local", "workflow"]
 
@@ -36,30 +36,32 @@ class Tool:
         name: Its name; the Temporal activity type is ``tool.<name>``.
         description: What models are told about it.
         fn: The function.
-        arguments: Pydantic model of its arguments.
+        arguments: What it takes.
         runtime: The parameter that takes a `Runtime`, or ``None``.
         run_as: Where it runs: ``activity``, ``local`` (a local activity, for short work) or ``workflow`` (deterministic code).
         timeout: Longest time for one attempt.
         retry: Retry policy.
         task_queue: Task queue of its workers; ``None`` is the run's own.
         strict: Whether providers are to make sure that arguments fit.
+        source: Held open, as a context manager, while the tool may be called; ``None`` if it needs nothing.
     """
 
     name: str
     description: str
     fn: Callable[..., Any]
-    arguments: type[BaseModel]
+    arguments: Arguments
     runtime: str | None = None
     run_as: RunToolAs = "activity"
     timeout: Duration = "2m"
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     task_queue: str | None = None
     strict: bool = False
+    source: AbstractAsyncContextManager[Any] | None = None
 
     @cached_property
     def spec(self) -> ToolSpec:
         """The tool as models see it."""
-        return ToolSpec(self.name, self.description, json_schema(self.arguments), self.strict)
+        return ToolSpec(self.name, self.description, self.arguments.schema, self.strict)
 
     @cached_property
     def activity_type(self) -> str:
@@ -73,12 +75,10 @@ class Tool:
             ToolError: They do not fit (kind ``invalid_input``); the message is for the model.
         """
         try:
-            return self.arguments.model_validate(args).model_dump(mode="json")
-        except ValidationError as error:
-            problems = error.errors(include_url=False, include_context=False)
-            text = "; ".join(f"{'.'.join(map(str, item['loc'])) or 'arguments'}: {item['msg']}" for item in problems)
+            return self.arguments.check(args)
+        except ArgumentsError as error:
             raise ToolError(
-                f"The arguments of tool {self.name} do not fit: {text}.", tool=self.name, kind="invalid_input"
+                f"The arguments of tool {self.name} do not fit: {error}.", tool=self.name, kind="invalid_input"
             ) from None
 
     async def call(self, args: Mapping[str, Any], runtime: Runtime, executor: Executor | None = None) -> ToolOutput:
@@ -93,8 +93,7 @@ class Tool:
             Exception: Whatever the function raises.
             SerializationError: What it returned has no JSON form.
         """
-        read = self.arguments.model_validate(args)
-        given = {name: getattr(read, name) for name in type(read).model_fields}
+        given = self.arguments.read(args)
         if self.runtime is not None:
             given[self.runtime] = runtime
         if is_async_callable(self.fn):
@@ -187,7 +186,7 @@ def tool(
             name=called,
             description=description or summary,
             fn=function,
-            arguments=arguments,
+            arguments=ModelArguments(arguments),
             runtime=runtime,
             run_as=run_as,
             timeout=limit,
@@ -197,3 +196,12 @@ def tool(
         )
 
     return make if fn is None else make(fn)
+
+
+@asynccontextmanager
+async def open_sources(tools: Iterable[Tool]) -> AsyncIterator[None]:
+    """Hold the sources of tools open, each once, for as long as the tools may be called."""
+    async with AsyncExitStack() as stack:
+        for source in dict.fromkeys(tool.source for tool in tools if tool.source is not None):
+            await stack.enter_async_context(source)
+        yield

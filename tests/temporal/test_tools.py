@@ -3,38 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import operator
-from typing import Annotated, Any
+from typing import Any
 
 import pytest
-from scripted_provider import ScriptedProvider
 from temporal_support import Serve, event_names, events
 from temporalio.api.enums.v1 import EventType
+from tool_agents import State, agent, asking, last
 
 from oris_temporal import (
     END,
     START,
     Command,
-    CompiledGraph,
     Context,
     Message,
-    MessagesState,
     OrisClient,
     RetryPolicy,
     StateGraph,
     ToolCall,
     Worker,
 )
-from oris_temporal.agents import ToolNode, llm_node
 from oris_temporal.graph.errors import ConfigurationError, ToolError
-from oris_temporal.models import ModelReply, ModelRequest
-from oris_temporal.models.providers import Emit
-from oris_temporal.tools import Runtime, Tool, tool
-
-
-class State(MessagesState):
-    notes: Annotated[list[str], operator.add]
-
+from oris_temporal.tools import Runtime, tool
 
 ran: list[str] = []
 
@@ -70,33 +59,6 @@ def upper(text: str) -> str:
 async def broken(text: str) -> str:
     """Always fails."""
     raise ToolError(f"{text} is not to be had", kind="not_found")
-
-
-def agent(*tools: Tool, name: str = "agent") -> CompiledGraph:
-    def wants_tools(state: State) -> str:
-        return "tools" if state["messages"][-1].tool_calls else END
-
-    graph = StateGraph(State)
-    graph.add_node("model", llm_node("scripted:one", tools=[item.spec for item in tools]))
-    graph.add_node("tools", ToolNode(tools)).add_edge(START, "model").add_edge("tools", "model")
-    return graph.add_conditional_edges("model", wants_tools, ["tools", END]).compile(name=name)
-
-
-def asking(*calls: ToolCall | dict[str, Any]) -> ScriptedProvider:
-    """A model that makes these calls, and then says what it was told."""
-
-    async def script(request: ModelRequest, emit: Emit, call: int) -> ModelReply:
-        told = [message.content for message in request.messages if message.message_type == "tool"]
-        if told:
-            return ModelReply(" | ".join(told), model="scripted-1")
-        wires = [item.to_wire() if isinstance(item, ToolCall) else item for item in calls]
-        return ModelReply("", wires, stop_reason="tool_calls", model="scripted-1")
-
-    return ScriptedProvider(script)
-
-
-def last(values: dict[str, Any]) -> str:
-    return str(values["messages"][-1]["content"])
 
 
 CALLS = [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated, Any, Literal
@@ -10,9 +12,10 @@ import pytest
 from pydantic import BaseModel, Field
 
 from oris_temporal import Command, Message
-from oris_temporal.graph.errors import GraphCompileError, SerializationError, ToolError
+from oris_temporal.graph.errors import ConfigurationError, GraphCompileError, SerializationError, ToolError
 from oris_temporal.graph.messages import Image
 from oris_temporal.tools import Runtime, Tool, ToolOutput, tool
+from oris_temporal.tools.arguments import SchemaArguments
 
 RUNTIME = Runtime(state={"n": 1}, config={"configurable": {}}, tool_call_id="c-1", thread_id="t", write=print)
 
@@ -195,3 +198,33 @@ def odd(query: print) -> None:  # type: ignore[valid-type]
 def test_what_cannot_be_a_tool_says_why(fn: Any, said: str) -> None:
     with pytest.raises(GraphCompileError, match=said):
         tool(fn)
+
+
+def test_a_given_json_schema_is_told_as_it_is_and_checked() -> None:
+    arguments = SchemaArguments(
+        {"type": "object", "properties": {"n": {"type": "integer", "maximum": 3}}, "required": ["n"], "title": "Kept"}
+    )
+    counted = Tool("count", "Count.", lambda **args: args, arguments)
+    assert counted.spec.parameters["title"] == "Kept"
+    assert counted.check({"n": 3}) == {"n": 3}
+    with pytest.raises(
+        ToolError, match=r"The arguments of tool count do not fit: n: 4 is greater than the maximum of 3\."
+    ):
+        counted.check({"n": 4})
+    with pytest.raises(ToolError, match="arguments: 'four' is not of type 'object'"):
+        counted.check("four")
+
+
+def test_a_schema_elsewhere_is_not_downloaded() -> None:
+    arguments = SchemaArguments({"type": "object", "properties": {"n": {"$ref": "http://127.0.0.1:1/schema"}}})
+    assert arguments.check({"n": 4}) == {"n": 4}
+
+
+def test_what_is_no_schema_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="it is no JSON schema"):
+        SchemaArguments({"type": "thing"})
+
+
+def test_what_only_some_tools_need_is_not_imported_by_all() -> None:
+    code = "import sys, oris_temporal; print(sorted({'mcp', 'jsonschema', 'httpx2', 'markdownify'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
