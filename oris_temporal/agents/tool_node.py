@@ -11,7 +11,7 @@ from oris_temporal.graph.context import Context
 from oris_temporal.graph.control import Command, Send
 from oris_temporal.graph.errors import InvalidUpdateError, ToolError
 from oris_temporal.graph.messages import Message, ToolCall
-from oris_temporal.tools import Tool, ToolOutput
+from oris_temporal.tools import Tool, ToolOutput, ToolResultEviction
 
 
 class ToolNode:
@@ -22,15 +22,21 @@ class ToolNode:
     Args:
         tools: The tools it may call. They are registered with the graph it is added to.
         messages: State field that has the conversation.
+        evict: Keeps large results out of it; its tool to read them joins the others. One eviction serves any number of nodes.
+
+    Attributes:
+        tools: The tools it may call, for the model to be told of.
 
     Example:
         >>> graph.add_node("tools", ToolNode([search, weather]))
     """
 
-    def __init__(self, tools: Sequence[Tool], *, messages: str = "messages") -> None:
-        self.tools = tuple(tools)
+    def __init__(
+        self, tools: Sequence[Tool], *, messages: str = "messages", evict: ToolResultEviction | None = None
+    ) -> None:
+        self.tools = tuple(tools) if evict is None else evict.on(tools)
         self._messages = messages
-        self._known = {tool.name: tool for tool in tools}
+        self._known = {tool.name: tool for tool in self.tools}
 
     async def __call__(self, state: Any, ctx: Context) -> list[Any]:
         """Run as a node."""

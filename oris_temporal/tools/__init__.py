@@ -2,7 +2,17 @@
 
 from .mcp import McpServer
 from .output import ToolOutput
+from .results import DirectoryResultStore, ResultStore, ToolResultEviction
 from .runtime import Runtime
 from .tool import Tool, tool
 
-__all__ = ["McpServer", "Runtime", "Tool", "ToolOutput", "tool"]
+__all__ = [
+    "DirectoryResultStore",
+    "McpServer",
+    "ResultStore",
+    "Runtime",
+    "Tool",
+    "ToolOutput",
+    "ToolResultEviction",
+    "tool",
+]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import Executor
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -25,6 +25,8 @@ from .signature import arguments_model, read_docstring
 
 RunToolAs = Literal["activity", "local", "workflow"]
 
+Evict = Callable[[ToolOutput, str, Runtime], Awaitable[ToolOutput]]
+
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -44,6 +46,7 @@ class Tool:
         task_queue: Task queue of its workers; ``None`` is the run's own.
         strict: Whether providers are to make sure that arguments fit.
         source: Held open, as a context manager, while the tool may be called; ``None`` if it needs nothing.
+        evict: Takes large results out of the conversation, see `ToolResultEviction`; ``None`` leaves them in.
     """
 
     name: str
@@ -57,6 +60,7 @@ class Tool:
     task_queue: str | None = None
     strict: bool = False
     source: AbstractAsyncContextManager[Any] | None = None
+    evict: Evict | None = None
 
     @cached_property
     def spec(self) -> ToolSpec:
@@ -102,7 +106,8 @@ class Tool:
             returned = self.fn(**given)
         else:
             returned = await in_thread(executor, lambda: self.fn(**given))
-        return ToolOutput.of(returned, self.name)
+        output = ToolOutput.of(returned, self.name)
+        return output if self.evict is None else await self.evict(output, self.name, runtime)
 
     async def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function itself, as if it were no tool."""
