@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -18,6 +18,7 @@ from oris_temporal.activities.stores import StoreActivities
 from oris_temporal.activities.tools import ToolActivities
 from oris_temporal.graph.compiled import CompiledGraph
 from oris_temporal.graph.errors import ConfigurationError
+from oris_temporal.models.queues import ModelQueues
 from oris_temporal.tools.tool import open_sources
 from oris_temporal.workflows.graph_workflow import GraphWorkflow, workflow_type
 from oris_temporal.workflows.protocol import PAYLOAD_LIMIT
@@ -39,11 +40,12 @@ class OrisPlugin(SimplePlugin):
     Args:
         graphs: Compiled graphs. Their subgraphs come along.
         threads: Most plain (not async) node functions that run at the same time on a worker.
-        model_task_queue: Task queue of the workers that call models, to give those their own concurrency and rate limits; by default
-            every worker calls its own. A worker on that queue needs this plugin too.
+        model_task_queue: Task queue of the workers that call models, or one by provider, ``{"openai": "models-openai"}``, to give those
+            their own concurrency and rate limits; by default every worker calls its own. Workers on such a queue need this plugin too,
+            with graphs or without any, and Temporal's ``max_task_queue_activities_per_second`` limits the calls of all of them together.
 
     Raises:
-        ConfigurationError: Two different graphs have the same name.
+        ConfigurationError: Two different graphs have the same name, or a provider is not known.
 
     Example:
         >>> client = await Client.connect("localhost:7233", plugins=[OrisPlugin(graphs=[review])])
@@ -51,12 +53,16 @@ class OrisPlugin(SimplePlugin):
     """
 
     def __init__(
-        self, graphs: Sequence[CompiledGraph], *, threads: int = 100, model_task_queue: str | None = None
+        self,
+        graphs: Sequence[CompiledGraph],
+        *,
+        threads: int = 100,
+        model_task_queue: str | Mapping[str, str] | None = None,
     ) -> None:
         super().__init__("oris_temporal.OrisPlugin")
         self.graphs = _with_subgraphs(graphs)
         self._threads = threads
-        self._model_queue = model_task_queue
+        self._model_queues = ModelQueues(model_task_queue)
 
     def configure_worker(self, config: WorkerConfig) -> WorkerConfig:
         """Add the graphs' workflows and activities, and settings under which they run well."""
@@ -99,7 +105,7 @@ class OrisPlugin(SimplePlugin):
         return config
 
     def _workflows(self, graphs: Sequence[CompiledGraph], limit: int | None) -> list[type]:
-        return [workflow_type(graph, payload_limit=limit, model_queue=self._model_queue) for graph in graphs]
+        return [workflow_type(graph, payload_limit=limit, model_queues=self._model_queues) for graph in graphs]
 
     def _not_yet(self, served: Sequence[CompiledGraph]) -> list[CompiledGraph]:
         """The graphs that no other plugin, such as one that the client brought along, has registered already."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import temporalio.client
@@ -31,10 +31,11 @@ class Worker(temporalio.worker.Worker):
             on the build they began on, and move to the current one where they continue as new.
         model_task_queue: See `OrisPlugin`.
         plugins: Plugins of your own.
-        options: Any option of `temporalio.worker.Worker`.
+        options: Any option of `temporalio.worker.Worker`, such as ``max_concurrent_activities``.
 
     Raises:
-        ConfigurationError: Two different graphs have the same name, or a workflow or activity of yours has the name of one of ours.
+        ConfigurationError: Two different graphs have the same name, a workflow or activity of yours has the name of one of ours, or a
+            provider is not known.
     """
 
     def __init__(
@@ -44,7 +45,7 @@ class Worker(temporalio.worker.Worker):
         *,
         task_queue: str | None = None,
         deployment: str | None = None,
-        model_task_queue: str | None = None,
+        model_task_queue: str | Mapping[str, str] | None = None,
         plugins: Sequence[temporalio.worker.Plugin] = (),
         **options: Any,
     ) -> None:

@@ -30,6 +30,7 @@ from oris_temporal.graph.snapshot import engine_state_from_wire
 from oris_temporal.graph.streaming import debug_info
 from oris_temporal.graph.tasks import being_cancelled, must_pass
 from oris_temporal.graph.wire import to_wire, wire_size
+from oris_temporal.models.queues import ModelQueues
 
 from . import protocol
 from .details import current_details
@@ -59,7 +60,7 @@ class GraphWorkflow:
 
     graph: ClassVar[CompiledGraph]
     payload_limit: ClassVar[int | None] = PAYLOAD_LIMIT
-    model_queue: ClassVar[str | None] = None
+    model_queues: ClassVar[ModelQueues | None] = None
 
     def __init__(self) -> None:
         self._run: TemporalRun | None = None
@@ -78,7 +79,7 @@ class GraphWorkflow:
             with self._graph_errors():
                 read = self._options = RunOptions.from_wire(options)
                 run = self._run = TemporalRun(
-                    self.graph, read, payload_limit=self.payload_limit, model_queue=self.model_queue
+                    self.graph, read, payload_limit=self.payload_limit, model_queues=self.model_queues
                 )
             for name, value in self._early_signals:
                 run.receive_signal(name, value)
@@ -636,14 +637,14 @@ def _page(wires: Iterator[dict[str, Any]], total: int) -> dict[str, Any]:
 
 
 def workflow_type(
-    graph: CompiledGraph, *, payload_limit: int | None = PAYLOAD_LIMIT, model_queue: str | None = None
+    graph: CompiledGraph, *, payload_limit: int | None = PAYLOAD_LIMIT, model_queues: ModelQueues | None = None
 ) -> type:
     """The workflow class of a graph, for a worker or replayer.
 
     Args:
         graph: The graph.
         payload_limit: Bytes of JSON accepted as the final state; ``None`` is no limit, for clusters with external storage.
-        model_queue: Task queue of model calls; ``None`` is the run's own.
+        model_queues: Task queues of model calls.
     """
 
     async def run(self: GraphWorkflow, input: Any = None, options: Any = None) -> Any:
@@ -657,7 +658,7 @@ def workflow_type(
         "run": workflow.run(run),
         "graph": graph,
         "payload_limit": payload_limit,
-        "model_queue": model_queue,
+        "model_queues": model_queues,
     }
     made = type(class_name, (GraphWorkflow,), members)
     return workflow.defn(name=graph.name, sandboxed=False, failure_exception_types=[GraphError])(made)

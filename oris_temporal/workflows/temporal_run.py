@@ -39,6 +39,7 @@ from oris_temporal.graph.run import Run, node_error
 from oris_temporal.graph.state import StateValues, Write
 from oris_temporal.graph.tasks import being_cancelled, must_pass
 from oris_temporal.graph.wire import wire_size
+from oris_temporal.models.queues import ModelQueues
 from oris_temporal.models.retries import model_retry
 from oris_temporal.store.remote import STORE_RETRY
 
@@ -115,7 +116,7 @@ class TemporalRun(Run):
         graph: The graph.
         options: The workflow's options.
         payload_limit: Bytes of JSON accepted for one payload; ``None`` is no limit, for clusters with external storage.
-        model_queue: Task queue of model calls; ``None`` is the run's own.
+        model_queues: Task queues of model calls.
     """
 
     def __init__(
@@ -124,7 +125,7 @@ class TemporalRun(Run):
         options: RunOptions,
         *,
         payload_limit: int | None = PAYLOAD_LIMIT,
-        model_queue: str | None = None,
+        model_queues: ModelQueues | None = None,
     ) -> None:
         info = workflow.info()
         super().__init__(
@@ -155,7 +156,7 @@ class TemporalRun(Run):
         self._spent = self._spent_at = 0
         self._breathing = False
         self._children: dict[str, ChildRelay] = {}
-        self._model_queue = model_queue
+        self._model_queues = model_queues or ModelQueues()
         self._outer_store = options.store
         self.logs = MessageLogs()
         self._tried: dict[str, dict[str, Any]] = {}
@@ -480,7 +481,7 @@ class TemporalRun(Run):
             owner=f"{self.graph.name}.{task.node}",
             failing=request.model.name,
             retry=model_retry(options.max_retries),
-            task_queue=task_queue or self._model_queue,
+            task_queue=task_queue or self._model_queues.of(request.model.provider),
             heartbeat=CALL_HEARTBEAT,
             activity_id=bounded(f"{task.id}@{number}"),
             start_to_close_timeout=to_timedelta(options.timeout or "10m"),
