@@ -75,17 +75,14 @@ class TestPII:
     @pytest.mark.parametrize(
         ("strategy", "clean"),
         [
-            ("redact", "[REDACTED_EMAIL] [REDACTED_CREDIT_CARD] [REDACTED_IP]"),
-            ("mask", "a***@example.com ****-****-****-1111 10.*.*.*"),
-            ("hash", "<email:55e79200c1635b> "),
+            ("redact", re.escape("[REDACTED_EMAIL] [REDACTED_CREDIT_CARD] [REDACTED_IP]")),
+            ("mask", re.escape("a***@example.com ****-****-****-1111 10.*.*.*")),
+            ("hash", r"<email:[0-9a-f]{12}> <credit_card:[0-9a-f]{12}> <ip:[0-9a-f]{12}>"),
         ],
     )
     def test_strategies(self, strategy: Any, clean: str) -> None:
         found = PIIMiddleware(strategy=strategy).clean("ann@example.com 4111111111111111 10.0.0.1")
-        if strategy == "hash":
-            assert re.fullmatch(r"<email:[0-9a-f]{12}> <credit_card:[0-9a-f]{12}> <ip:[0-9a-f]{12}>", found)
-        else:
-            assert found == clean
+        assert re.fullmatch(clean, found)
 
     @pytest.mark.parametrize("strategy", ["redact", "mask", "hash"])
     def test_what_was_replaced_is_not_replaced_again(self, strategy: Any) -> None:

@@ -330,3 +330,41 @@ class TestNodes:
 
         assert again.values == {"log": ["second", "a"]}
         assert len(await host.history(graph, thread)) == 4
+
+
+class TestBranches:
+    async def test_branches_of_a_node_ask_at_once_and_go_on_by_themselves(self, host: OrisHost, thread: str) -> None:
+        async def twice(ctx: Context, name: str) -> str:
+            first = await ctx.interrupt(f"{name} 1")
+            return f"{name}: {first}, {await ctx.interrupt(f'{name} 2')}"
+
+        async def both(state: Log, ctx: Context) -> dict[str, Any]:
+            return {"log": await asyncio.gather(*(twice(ctx.branch(name), name) for name in ("a", "b")))}
+
+        graph = StateGraph(Log).add_node("both", both).add_edge(START, "both").add_edge("both", END)
+        compiled = graph.compile(name="branches")
+        record = await host.start(compiled, {"log": []}, thread)
+        assert [item.value for item in record.asks] == ["a 1", "b 1"]
+        record = await host.answer(compiled, thread, {record.asks[1].id: "x"})
+        assert sorted(item.value for item in record.asks) == ["a 1", "b 2"]
+        record = await host.answer(compiled, thread, {item.id: item.value for item in record.asks})
+        record = await host.answer(compiled, thread, {record.asks[0].id: "y"})
+        assert record.values["log"] == ["a: a 1, y", "b: x, b 2"]
+
+    async def test_what_a_node_logs_is_logged_once(
+        self, host: OrisHost, thread: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async def logs(state: Log, ctx: Context) -> dict[str, Any]:
+            ctx.log("before")
+            await ctx.interrupt("ok?")
+            ctx.log("after")
+            return {"log": []}
+
+        caplog.set_level("INFO", "oris_temporal.nodes")
+        graph = (
+            StateGraph(Log).add_node("logs", logs).add_edge(START, "logs").add_edge("logs", END).compile(name="logs")
+        )
+        await host.start(graph, {"log": []}, thread)
+        await host.resume(graph, thread, True)
+        found = [record for record in caplog.records if record.name == "oris_temporal.nodes"]
+        assert [(record.getMessage(), record.node) for record in found] == [("before", "logs"), ("after", "logs")]  # type: ignore[attr-defined]

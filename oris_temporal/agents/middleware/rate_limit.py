@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Literal, NotRequired, TypedDict
@@ -76,7 +77,7 @@ class RateLimitMiddleware(Middleware):
         wait = self._enter(request, request.ctx.now(), "tools", f"tool {name}")
         if wait and self._fails:
             raise ToolError(
-                f"Tool {name} was called too often. Try again in {wait.total_seconds():.0f} s.",
+                f"Tool {name} was called too often. Try again in {math.ceil(wait.total_seconds())} s.",
                 tool=name,
                 kind="rate_limit",
                 retryable=True,
