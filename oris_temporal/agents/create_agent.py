@@ -12,6 +12,7 @@ from oris_temporal.graph.errors import GraphCompileError
 from oris_temporal.graph.limits import Limits
 from oris_temporal.graph.state import StateSchema
 from oris_temporal.models import ChatModel, init_chat_model
+from oris_temporal.store.base import Store
 from oris_temporal.tools import Tool, tool
 
 from .middleware.base import HOOKS, Middleware
@@ -35,6 +36,8 @@ def create_agent(
     response_format: Any = None,
     interrupt_on: InterruptOn | None = None,
     limits: Limits | Mapping[str, Any] | None = None,
+    context_schema: type | None = None,
+    store: Store | Callable[[], Store] | None = None,
     **options: Any,
 ) -> CompiledGraph:
     """Make an agent: the model is called with the conversation, the tools it asks for are called, and so on until it answers.
@@ -54,6 +57,8 @@ def create_agent(
             `ProviderStrategy` or `ToolStrategy`. The state's ``structured_response`` is its instance.
         interrupt_on: Tools that a person looks at before they are called: short for `HumanInTheLoopMiddleware`.
         limits: What a run may use; at the limit it fails with `BudgetExceededError`. Default: 50 model calls.
+        context_schema: Type of the context that its tools have as ``runtime.context``; see `StateGraph.compile`.
+        store: What its threads share, and its tools have as ``runtime.store``; see `StateGraph.compile`.
         options: Of the model, such as ``temperature``; see `ModelOptions`.
 
     Raises:
@@ -101,7 +106,7 @@ def create_agent(
     if ends:
         graph.add_node("finish", Finish(parts)).add_edge("finish", END)
     budget = {"max_turns": MAX_TURNS} if limits is None else limits
-    return graph.compile(name=name, limits=budget, continues=True)
+    return graph.compile(name=name, limits=budget, continues=True, context_schema=context_schema, store=store)
 
 
 def _unless_ended(state: Mapping[str, Any]) -> str:

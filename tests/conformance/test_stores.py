@@ -9,8 +9,9 @@ from uuid import uuid4
 
 import pytest
 from cases import edges
-from hosts import OrisHost
+from hosts import Options, OrisHost
 from states import Log
+from typing_extensions import TypedDict
 
 from oris_temporal import (
     END,
@@ -22,6 +23,7 @@ from oris_temporal import (
     StateGraph,
     Store,
     Tool,
+    create_agent,
     tool,
 )
 from oris_temporal.graph.errors import SerializationError, StoreError, ToolError
@@ -33,6 +35,10 @@ def thread(host: OrisHost) -> str:
 
 
 ADA = ("users", "ada")
+
+
+class Who(TypedDict):
+    name: str
 
 
 async def remember(state: Log, store: Store) -> dict[str, Any]:
@@ -204,6 +210,22 @@ async def test_a_store_is_made_where_it_is_needed_and_once(host: OrisHost, threa
     await host.start(compiled, {"log": []}, f"{thread}-other")
     assert done.values["answer"]["city"] == "Bern"
     assert len(made) == 1
+
+
+async def test_the_tools_of_an_agent_have_its_store_and_the_context(host: OrisHost, thread: str) -> None:
+    @tool
+    async def remember_me(runtime: Runtime[Any]) -> str:
+        """Remember who asks."""
+        assert runtime.store is not None
+        await runtime.store.put(("users",), runtime.context["name"], {})
+        return f"{len(await runtime.store.search())} known"
+
+    agent = create_agent("fake:tools", [remember_me], name="store_agent", context_schema=Who, store=InMemoryStore())
+    done = await host.start(agent, "hello", thread, Options(context={"name": "ada"}))
+    done = await host.start(agent, "hello", f"{thread}-other", Options(context={"name": "bob"}))
+    assert [message["content"] for message in done.values["messages"] if message["message_type"] == "tool"] == [
+        "2 known"
+    ]
 
 
 class TestSubgraphs:
