@@ -1,0 +1,164 @@
+"""What a run writes down: events and checkpoints."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, cast
+
+from .config import RunnableConfig
+from .engine import Engine
+from .host import Host
+from .interrupts import InterruptDesk
+from .records import Checkpoint, CheckpointSource, EngineState, Event, EventKind, GraphCall, Task
+from .results import StateSnapshot
+from .run_log import RunLog
+from .snapshot import engine_state_to_wire
+
+if TYPE_CHECKING:
+    from .compiled import CompiledGraph
+
+
+class RecordingRun(Host):
+    """A run that keeps events and checkpoints.
+
+    Args:
+        graph: The graph.
+        thread_id: The thread.
+        ordinal: Number of this run within the thread, from 1.
+        config: The run's configuration.
+        interrupts_before: Interrupts the thread asked in earlier runs.
+        keep: Checkpoints and events kept for queries; older ones are dropped.
+    """
+
+    def __init__(
+        self,
+        graph: CompiledGraph,
+        *,
+        thread_id: str,
+        ordinal: int,
+        config: RunnableConfig | None,
+        interrupts_before: int,
+        keep: int,
+    ) -> None:
+        self.graph = graph
+        self.thread_id = thread_id
+        self.ordinal = ordinal
+        self.config: RunnableConfig = config or {"configurable": {}}
+        self.config["configurable"]["thread_id"] = thread_id
+        self.engines: dict[str, Engine] = {}
+        self.desk = InterruptDesk(thread_id, interrupts_before)
+        self.log = RunLog(thread_id, keep)
+        self.progressed = False
+        self.parent_checkpoint: str | None = None
+        self.began: datetime | None = None
+
+    def record(
+        self,
+        kind: EventKind,
+        engine: Engine | None,
+        *,
+        task: Task | None = None,
+        node: str | None = None,
+        data: Any = None,
+    ) -> None:
+        """Append an event."""
+        event = Event(
+            seq=self.log.sequence + 1,
+            at=self.now(),
+            kind=kind,
+            namespace=engine.namespace if engine else "",
+            node=task.node if task else node,
+            task_id=task.id if task else None,
+            step=engine.state.step if engine else None,
+            data=data,
+        )
+        self.log.append(event)
+        self.changed()
+
+    def checkpoint(self, engine: Engine, source: CheckpointSource, writes: list[tuple[str, dict[str, Any]]]) -> None:
+        """Record the state of an engine as a checkpoint."""
+        self.progressed = True
+        parent = engine.state.checkpoint_id or self.parent_checkpoint
+        engine.state.checkpoint_id = f"{self.ordinal:04d}-{engine.state.step:06d}"
+        next_nodes = [task.node for task in engine.state.tasks]
+        made = Checkpoint(
+            id=engine.state.checkpoint_id,
+            namespace=engine.namespace,
+            parent_id=parent,
+            source=source,
+            step=engine.state.step,
+            schema=engine.graph.schema,
+            values=engine.values.data,
+            next=next_nodes,
+            writes=writes,
+            created_at=self.now(),
+            root=freeze(self.engines[""].state if self.engines else engine.state),
+        )
+        self.log.add(made)
+        self.record("checkpoint", engine, data={"id": engine.state.checkpoint_id, "source": source, "next": next_nodes})
+
+    def snapshot(self, checkpoint: Checkpoint, *, pending: bool) -> StateSnapshot:
+        """A checkpoint as callers see it.
+
+        Args:
+            checkpoint: The checkpoint.
+            pending: Whether the run still waits there, so that its pending interrupts belong to it.
+        """
+        place = {"thread_id": self.thread_id, "checkpoint_ns": checkpoint.namespace}
+        return StateSnapshot(
+            values=checkpoint.encoded(),
+            next=list(checkpoint.next),
+            config={**place, "checkpoint_id": checkpoint.id},
+            metadata={
+                "step": checkpoint.step,
+                "source": checkpoint.source,
+                "run": self.ordinal,
+                "writes": [list(write) for write in checkpoint.writes],
+            },
+            created_at=checkpoint.created_at,
+            parent_config=None if checkpoint.parent_id is None else {**place, "checkpoint_id": checkpoint.parent_id},
+            interrupts=self.desk.pending if pending else [],
+        )
+
+    def seed_of(self, checkpoint: Checkpoint) -> dict[str, Any]:
+        """JSON state from which a run can start at a checkpoint.
+
+        For the latest checkpoint that is the present state, so finished tasks of an unfinished superstep keep their writes.
+        """
+        live = self.engines.get("")
+        latest = (
+            live is not None
+            and checkpoint.root.step == live.state.step
+            and checkpoint is self.log.latest(checkpoint.namespace)
+        )
+        return engine_state_to_wire(self.graph, cast("Engine", live).state if latest else checkpoint.root)
+
+
+def freeze(state: EngineState) -> EngineState:
+    """A copy of an engine's state that later steps do not change. Values and updates are shared: nobody changes them."""
+    return EngineState(
+        values=state.values,
+        tasks=[_freeze_task(task) for task in state.tasks],
+        step=state.step,
+        supersteps=state.supersteps,
+        joins={key: list(seen) for key, seen in state.joins.items()},
+        pause=state.pause,
+        then=state.then,
+        halted=state.halted,
+        checkpoint_id=state.checkpoint_id,
+        writes=list(state.writes),
+    )
+
+
+def _freeze_task(task: Task) -> Task:
+    return Task(
+        id=task.id,
+        node=task.node,
+        index=task.index,
+        sent=task.sent,
+        payload=task.payload,
+        journal=dict(task.journal),
+        outcome=task.outcome,
+        child=None if task.child is None else freeze(task.child),
+        calls={number: GraphCall(call.graph, freeze(call.state)) for number, call in task.calls.items()},
+    )
