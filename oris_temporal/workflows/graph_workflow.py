@@ -14,7 +14,6 @@ from temporalio.common import RetryPolicy as TemporalRetryPolicy
 from temporalio.exceptions import ActivityError
 
 from oris_temporal.graph.compiled import CompiledGraph
-from oris_temporal.graph.engine import check_edit
 from oris_temporal.graph.errors import (
     GraphError,
     NotInterruptedError,
@@ -24,10 +23,9 @@ from oris_temporal.graph.errors import (
     bounded_text,
     error_line,
 )
-from oris_temporal.graph.records import Checkpoint, EngineState
+from oris_temporal.graph.records import EngineState
 from oris_temporal.graph.run import Edit
 from oris_temporal.graph.snapshot import engine_state_from_wire
-from oris_temporal.graph.streaming import debug_info
 from oris_temporal.graph.tasks import being_cancelled, must_pass
 from oris_temporal.graph.wire import to_wire, wire_size
 from oris_temporal.models.queues import ModelQueues
@@ -35,41 +33,34 @@ from oris_temporal.models.queues import ModelQueues
 from . import protocol
 from .details import current_details
 from .failures import failure, tellable
-from .message_log import FORMS, LOGS
 from .payloads import ordered
 from .protocol import (
     CARRIED_LIMIT,
-    INLINE_FINAL_LIMIT,
-    INLINE_RESULT_LIMIT,
     PAYLOAD_LIMIT,
     ChildWaits,
     ResumeOptions,
     RunOptions,
-    RunReport,
 )
+from .queries import SHOWN_VALUE_BYTES, QueriedWorkflow
 from .search_attributes import GRAPH, INTERRUPTS, STATUS, UPDATED_AT
 from .temporal_run import TemporalRun, tell_parent
 
-_PAGE_BYTES = 1_000_000
-_MEMO_VALUE_BYTES = 2_000
 _SEARCH_ATTRIBUTE_BYTES = 1_800  # the server ends a run that upserts more than 2 kB in one attribute
 
 
-class GraphWorkflow:
+class GraphWorkflow(QueriedWorkflow):
     """Runs `graph`. `workflow_type` makes the class that a worker registers."""
 
-    graph: ClassVar[CompiledGraph]
     payload_limit: ClassVar[int | None] = PAYLOAD_LIMIT
     model_queues: ClassVar[ModelQueues | None] = None
 
     def __init__(self) -> None:
-        self._run: TemporalRun | None = None
+        super().__init__()
         self._main: asyncio.Task[None] | None = None
         self._shown: Any = None
         self._told: Any = None
         self._early_signals: list[tuple[str, Any]] = []
         self._options = RunOptions()
-        self._broken: GraphError | None = None
 
     # --- running -------------------------------------------------------------------------------------------------
 
@@ -264,7 +255,7 @@ class GraphWorkflow:
         return self.graph.continues and not told and self._options.child_task is None
 
     def _memo(self, run: TemporalRun) -> dict[str, Any]:
-        pending = self._pending(run, _MEMO_VALUE_BYTES)
+        pending = self._pending(run, SHOWN_VALUE_BYTES)
         for wire in pending:
             wire.pop("answer_schema", None)
         known: dict[str, Any] = workflow.memo_value(protocol.MEMO, {})
@@ -273,42 +264,9 @@ class GraphWorkflow:
             memo["continues"] = True
         return {**memo, **{name: known[name] for name in ("previous", "key", "keys", "on_timeout") if name in known}}
 
-    @staticmethod
-    def _pending(run: TemporalRun, limit: int) -> list[dict[str, Any]]:
-        """What the run waits for; values of more bytes than the limit are cut."""
-        return [_cut(item.to_wire(), limit) for item in run.desk.pending]
-
     def _show_details(self) -> None:
         if self._run is not None:
             workflow.set_current_details(current_details(self._run))
-
-    def _report(self, *, whole: bool = False) -> dict[str, Any]:
-        run = self._run
-        if run is None:
-            return RunReport("failed" if self._broken else "running", error=_error_wire(self._broken)).to_wire()
-        if run.continuing:
-            return RunReport("running", continued=True).to_wire()
-        error = _error_wire(run.error)
-        if "" not in run.engines:
-            return RunReport(run.status, error=error).to_wire()
-        waiting = run.settled and run.status in ("running", "interrupted")
-        values = run.root.values
-        size = sum(values.encoded(name).size for name in values.data)
-        # A final state is the workflow's result as well: say it twice only where that is cheaper than asking for it.
-        inline = size <= (INLINE_FINAL_LIMIT if run.status == "completed" else INLINE_RESULT_LIMIT)
-        apart = whole and size > _PAGE_BYTES
-        interrupts = self._pending(run, _PAGE_BYTES // max(1, len(run.desk.pending)))
-        return RunReport(
-            status="interrupted" if waiting else ("running" if run.status == "interrupted" else run.status),
-            checkpoint_id=run.root.state.checkpoint_id,
-            values=values.wire() if (whole and not apart) or inline else None,
-            fields=list(values.data) if apart else None,
-            next=run.next_nodes() if whole else run.next_nodes() or None,
-            interrupts=interrupts if whole else interrupts or None,
-            error=error,
-            usage={model: used.to_wire() for model, used in run.usage.items()} or None,
-            keys=(run.keys or None) if whole else None,
-        ).to_wire()
 
     # --- signals and updates -------------------------------------------------------------------------------------
 
@@ -477,139 +435,11 @@ class GraphWorkflow:
             raise NotInterruptedError("The run is not waiting for an answer.")
         return run
 
-    # --- queries -------------------------------------------------------------------------------------------------
-
-    @workflow.query(name=protocol.QUERY_STATE, description="Status, state, next nodes and pending interrupts.")
-    def _query_state(self) -> Any:
-        return ordered(self._report(whole=True))
-
-    @workflow.query(
-        name=protocol.QUERY_HISTORY,
-        description="Checkpoints of a namespace, oldest first, with values or without; a page of at most 1 MB from a start.",
-    )
-    def _query_history(self, namespace: str = "", values: bool = False, start: int = 0) -> Any:
-        run = self._run
-        found = [item for item in run.log.checkpoints if item.namespace == namespace] if run else []
-        page = (self._snapshot(cast("TemporalRun", run), item, values=values) for item in found[start:])
-        return ordered(_page(page, len(found) - start))
-
-    @workflow.query(
-        name=protocol.QUERY_CHECKPOINT, description="One checkpoint, by id and namespace; null if there is none."
-    )
-    def _query_checkpoint(self, checkpoint_id: str | None = None, namespace: str = "") -> Any:
-        run = self._run
-        found = None if run is None else run.log.find(checkpoint_id, namespace)
-        return None if run is None or found is None else ordered(self._snapshot(run, found, values=True))
-
-    @workflow.query(
-        name=protocol.QUERY_SEED,
-        description="What a replay or fork from a checkpoint starts with; null if there is none, a refusal if an edit does not fit.",
-    )
-    def _query_seed(
-        self, checkpoint_id: str | None = None, namespace: str = "", edit: dict[str, Any] | None = None
-    ) -> Any:
-        run = self._run
-        if run is None or not run.log.checkpoints:
-            return None
-        first = checkpoint_id == protocol.FIRST_CHECKPOINT
-        found = run.log.first() if first else run.log.find(checkpoint_id, namespace)
-        if found is None:
-            return None
-        if edit is not None:
-            try:
-                check_edit(self.graph, found.values, edit["update"], as_node=edit["as_node"], goto=())
-            except OrisError as error:
-                return _refusal(error)
-        seed = {"id": found.id, "seed": run.seed_of(found), "interrupts": run.desk.count, "config": run.given_config}
-        return ordered(seed)
-
-    @workflow.query(name=protocol.QUERY_INPUT, description="Whether an input fits the graph: null, or a refusal.")
-    def _query_input(self, input: Any = None) -> dict[str, Any] | None:
-        try:
-            self.graph.input_wire(input)
-        except OrisError as error:
-            return _refusal(error)
-        return None
-
-    @workflow.query(
-        name=protocol.QUERY_INTERRUPTS,
-        description="Pending interrupts, in order, or all the run has asked; a page of at most 1 MB from a start.",
-    )
-    def _query_interrupts(self, all: bool = False, start: int = 0) -> Any:
-        desk = self._run.desk if self._run else None
-        items = [] if desk is None else list(desk.asked.values()) if all else desk.pending
-        return ordered(_page((item.to_wire() for item in items[start:]), len(items) - start))
-
-    @workflow.query(name=protocol.QUERY_TIMELINE, description="What happened, oldest first; a page of at most 1 MB.")
-    def _query_timeline(self, after: int = 0) -> Any:
-        hidden = ("custom", "message", "updates")
-        seen = [event for event in (self._run.log.events if self._run else ()) if event.seq > after]
-        events = [event for event in seen if event.kind not in hidden]
-        return ordered(_page(({"seq": event.seq, **debug_info(event)} for event in events), len(events)))
-
-    @workflow.query(name=protocol.QUERY_GRAPH, description="The graph: Mermaid, state schema and digest.")
-    def _query_graph(self) -> dict[str, Any]:
-        graph = self.graph
-        return {
-            "name": graph.name,
-            "digest": graph.digest,
-            "mermaid": graph.to_mermaid(),
-            "schema": graph.schema.json_schema(),
-        }
-
-    @workflow.query(
-        name=protocol.QUERY_EVENTS, description="Events after a number, for streams; a page of at most 1 MB."
-    )
-    def _query_events(self, after: int = 0) -> Any:
-        run = self._run
-        if run is None:
-            return {"run": 0, "settled": False, "items": [], "more": False}
-        fresh = [event for event in run.log.events if event.seq > after]
-        wires = ({**to_wire(event, "event"), "values": run.log.values_at(event)} for event in fresh)
-        return ordered({"run": run.ordinal, "settled": run.settled, **_page(wires, len(fresh))})
-
-    @workflow.query(
-        name=protocol.QUERY_FIELD, description="What an activity got by reference: a state field, a conversation."
-    )
-    def _query_field(self, namespace: str, name: str, start: int = 0) -> Any:
-        run = cast("TemporalRun", self._run)
-        if namespace in (LOGS, FORMS):
-            wire: Any = run.logs.items(namespace, name)
-        else:
-            wire = run.engines[namespace].values.encoded(name).wire
-        if not isinstance(wire, list):
-            return ordered({"value": wire})
-        end, size = start, 0
-        while end < len(wire) and (end == start or size < _PAGE_BYTES):
-            size += wire_size(wire[end])
-            end += 1
-        return ordered({"items": wire[start:end]})
-
-    @staticmethod
-    def _snapshot(run: TemporalRun, checkpoint: Checkpoint, *, values: bool) -> dict[str, Any]:
-        snapshot = run.snapshot(checkpoint, pending=checkpoint is run.log.latest(checkpoint.namespace))
-        wire: dict[str, Any] = to_wire(snapshot, "checkpoint")
-        if not values:
-            del wire["values"], wire["metadata"]["writes"]
-        elif (
-            wire_size(wire) > PAYLOAD_LIMIT
-        ):  # too large for one answer: the writes are in the stream, the questions have a query
-            wire["metadata"]["writes"] = []
-            wire["interrupts"] = [_cut(item, _MEMO_VALUE_BYTES) for item in wire["interrupts"]]
-        return wire
-
 
 def _update_id() -> str:
     """Id of the update that is being handled."""
     info = workflow.current_update_info()
     return "" if info is None else info.id
-
-
-def _cut(wire: dict[str, Any], limit: int) -> dict[str, Any]:
-    """An interrupt whose value has at most so many bytes."""
-    if wire_size(wire["value"]) > limit:
-        wire["value"] = {"truncated": str(wire["value"])[: limit // 4]}
-    return wire
 
 
 def _listed(ids: Sequence[str]) -> list[str]:
@@ -622,18 +452,6 @@ def _listed(ids: Sequence[str]) -> list[str]:
             break
         kept.append(id)
     return kept
-
-
-def _page(wires: Iterator[dict[str, Any]], total: int) -> dict[str, Any]:
-    """As many of the items as fit into a query's answer, at least one, and whether there are more."""
-    page: list[dict[str, Any]] = []
-    size = 0
-    for wire in wires:
-        page.append(wire)
-        size += wire_size(wire)
-        if size > _PAGE_BYTES:
-            break
-    return {"items": page, "more": len(page) < total}
 
 
 def workflow_type(
@@ -662,12 +480,3 @@ def workflow_type(
     }
     made = type(class_name, (GraphWorkflow,), members)
     return workflow.defn(name=graph.name, sandboxed=False, failure_exception_types=[GraphError])(made)
-
-
-def _refusal(error: OrisError) -> dict[str, Any]:
-    """An error as the answer of a query."""
-    return {"refusal": {"type": type(error).__name__, "message": error.message, "details": error.details}}
-
-
-def _error_wire(error: GraphError | None) -> dict[str, Any] | None:
-    return None if error is None else {"code": error.code, "message": error.message, "details": error.details}

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 from temporalio import workflow
@@ -20,36 +19,31 @@ from temporalio.exceptions import (
 )
 
 from oris_temporal.graph.duration import to_timedelta, to_timedelta_or_none
-from oris_temporal.graph.engine import Engine, maybe_await
+from oris_temporal.graph.engine import Engine
 from oris_temporal.graph.errors import (
     GraphError,
-    HistoryTooLongError,
     NodeError,
     SerializationError,
-    StateTooLargeError,
     error_line,
 )
 from oris_temporal.graph.ids import bounded
 from oris_temporal.graph.interrupts import Ask, Interrupt
 from oris_temporal.graph.node import Node
 from oris_temporal.graph.options import RetryPolicy
-from oris_temporal.graph.records import EngineState, Outcome, Position, RunStatus, Task
+from oris_temporal.graph.records import Outcome, Position, RunStatus, Task
 from oris_temporal.graph.relay import ChildRelay
-from oris_temporal.graph.run import Run, node_error
-from oris_temporal.graph.state import StateValues, Write
+from oris_temporal.graph.run import node_error
+from oris_temporal.graph.state import StateValues
 from oris_temporal.graph.tasks import being_cancelled, must_pass
-from oris_temporal.graph.wire import wire_size
 from oris_temporal.models.queues import ModelQueues
 from oris_temporal.models.retries import model_retry
 from oris_temporal.store.remote import STORE_RETRY
 
-from .activity_calls import ActivityCalls, node_failure
-from .guard import guarded
+from .activity_calls import node_failure
 from .message_log import MessageLogs
+from .pacing import PacedRun
 from .payloads import ordered
 from .protocol import (
-    BREATHE,
-    CARRIED_LIMIT,
     CHILD_WAITS,
     LLM,
     PAYLOAD_LIMIT,
@@ -77,39 +71,8 @@ CALL_HEARTBEAT = timedelta(seconds=30)
 STORE_TIME = timedelta(minutes=1)
 """Longest time for one attempt at an operation on a store."""
 
-KEPT_KEYS = 100
-"""Callers' keys of answers that a run remembers."""
 
-LONG_HISTORY_EVENTS = 20_000
-"""Events after which branches wait for each other to continue as new together."""
-
-LONG_HISTORY_BYTES = 20_000_000
-"""Likewise, bytes."""
-
-HISTORY_EVENTS = 47_000
-"""Events after which a run fails; the server ends it at 51,200 (docs: ``limit.historyCount.error``)."""
-
-HISTORY_BYTES = 47_000_000
-"""Likewise, bytes; the server ends it at 50 MB (``limit.historySize.error``)."""
-
-BREATH_WORK = 2_000_000
-"""Bytes of state shown to workflow-side code in one activation. The SDK gives up a workflow that holds its thread for 2 s; to show a
-MB takes 1 to 350 ms, by what it is made of. A count, unlike a clock, is the same on every replay."""
-
-STEP_WORK = 1_000
-"""What a superstep counts beside that."""
-
-MEASURE_AGAIN = 100_000
-"""Bytes written at least until the state is measured again."""
-
-LOOK_AGAIN_EVENTS = 500
-"""Events until a run whose state was too large to carry over measures it again."""
-
-CONTINUE_AFTER_UPDATES = 1_500
-"""Updates accepted before a run continues as new; the server refuses them beyond 2,000."""
-
-
-class TemporalRun(Run):
+class TemporalRun(PacedRun):
     """A run inside a workflow.
 
     Args:
@@ -127,234 +90,21 @@ class TemporalRun(Run):
         payload_limit: int | None = PAYLOAD_LIMIT,
         model_queues: ModelQueues | None = None,
     ) -> None:
-        info = workflow.info()
-        super().__init__(
-            graph,
-            thread_id=options.thread_id or info.workflow_id,
-            ordinal=options.run,
-            config=cast("Any", options.config),
-            interrupts_before=options.interrupts,
-            interrupt_before=options.interrupt_before,
-            interrupt_after=options.interrupt_after,
-        )
+        super().__init__(graph, options, payload_limit=payload_limit)
         self.parent_checkpoint = options.parent
         self.keeps_writes = options.child_task is not None
-        self.cancelling = False
-        self.continuing = False
-        self.parked = False
-        self.updates = 0
-        self.keys: list[str] = []
-        self._plain_config = not options.config and self.thread_id == info.workflow_id
-        self._history_limit = options.history_limit
-        self._now: tuple[float, datetime] | None = None
-        self._calls = ActivityCalls(payload_limit, lambda: self.cancelling, self._check_history)
-        self._resting: Counter[str] = Counter()
-        self._too_large_at = self._fitted_at = 0
+        self.logs = MessageLogs()
+        self._plain_config = not options.config and self.thread_id == workflow.info().workflow_id
         self._references = StateReferences()
-        self._payload_limit = payload_limit
-        self._size = self._written = 0
-        self._spent = self._spent_at = 0
-        self._breathing = False
-        self._children: dict[str, ChildRelay] = {}
         self._model_queues = model_queues or ModelQueues()
         self._outer_store = options.store
-        self.logs = MessageLogs()
         self._tried: dict[str, dict[str, Any]] = {}
-
-    @property
-    def repeats(self) -> bool:
-        """See `Run.repeats`."""
-        return workflow.unsafe.is_replaying_history_events()
 
     @property
     def given_config(self) -> dict[str, Any] | None:
         """The run's configuration, without the thread, for a run that starts from one of its checkpoints."""
         config = {**cast("dict[str, Any]", self.config), "configurable": _without_thread(self.config)}
         return None if config == {"configurable": {}} else config
-
-    # --- time ----------------------------------------------------------------------------------------------------
-
-    def now(self) -> datetime:
-        """See `Run.now`."""
-        here = workflow.time()  # the same for all of a workflow task
-        if self._now is None or self._now[0] != here:
-            self._now = here, datetime.fromtimestamp(here, UTC)
-        return self._now[1]
-
-    async def sleep(self, duration: timedelta, summary: str) -> None:
-        """See `Run.sleep`."""
-        if duration > timedelta(0):  # it may have passed while the run continued as new
-            await workflow.sleep(duration, summary=summary)
-
-    async def wait_until(self, condition: Callable[[], bool], timeout: timedelta | None, summary: str) -> bool:
-        """See `Run.wait_until`."""
-        if condition():
-            return True
-        if timeout is not None and timeout <= timedelta(0):
-            return False
-        try:
-            await workflow.wait_condition(condition, timeout=timeout, timeout_summary=summary if timeout else None)
-        except TimeoutError:
-            return False
-        return True
-
-    def changed(self) -> None:
-        """See `Run.changed`. Temporal looks at wait conditions by itself."""
-
-    # --- steps ---------------------------------------------------------------------------------------------------
-
-    def task_scope(self, engine: Engine, task: Task) -> AbstractContextManager[None]:
-        """See `Run.task_scope`. Everything a task schedules is in its event group, so the Web UI shows it together."""
-        return workflow.create_event_group(task.id).scope()
-
-    async def guarded(self, owner: str, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """See `Run.guarded`. Effects raise `DeterminismError`."""
-        with guarded(owner):
-            return await maybe_await(fn(*args, **kwargs))
-
-    async def at_boundary(self, engine: Engine) -> None:
-        """See `Run.at_boundary`."""
-        if self.cancelling:
-            raise asyncio.CancelledError
-        await self.apply_edits()
-        await self._rest(engine.namespace)
-        await self._spend(STEP_WORK + self._size + self._written)
-
-    async def call_inline(self, engine: Engine, task: Task, node: Node) -> Outcome:
-        """See `Run.call_inline`."""
-        await self._spend(0 if task.sent else self._size + self._written)
-        return await super().call_inline(engine, task, node)
-
-    async def _spend(self, work: int) -> None:
-        """Account for work in this activation; where it was much, go on in another one."""
-        while self._breathing:
-            await workflow.wait_condition(lambda: not self._breathing)
-        length = workflow.info().get_current_history_length()
-        if length != self._spent_at:
-            self._spent_at, self._spent = length, 0
-        if self._spent and self._spent + work > BREATH_WORK:
-            await self._breathe()
-        self._spent += work
-
-    async def _breathe(self) -> None:
-        self._breathing = True
-        try:
-            await self._calls.execute(
-                BREATHE,
-                [],
-                what="nothing",
-                owner=self.graph.name,
-                local=True,
-                retry=RetryPolicy(),
-                start_to_close_timeout=timedelta(seconds=10),
-            )
-        finally:
-            self._breathing = False
-            self._spent = 0
-
-    async def before_operation(self, task: Task) -> None:
-        """See `Run.before_operation`."""
-        await self._rest(task.id)
-
-    async def _rest(self, place: str) -> None:
-        """Continue as new from here if it is time. Where the history is long, wait for other branches to get so far.
-
-        Args:
-            place: Task or namespace that can go on from here in another history.
-        """
-        self._check_history()
-        if not self.should_continue_as_new():
-            return
-        self._resting[place] += 1
-        try:
-            while self.should_continue_as_new():
-                if self.is_at_rest(self._resting):
-                    self.continuing = self.parked = True
-                    await workflow.wait_condition(lambda: not self.parked)  # it is not, if something went on meanwhile
-                elif self._must_wait_for_others():
-                    await workflow.wait_condition(
-                        lambda: self.is_at_rest(self._resting) or not self.should_continue_as_new()
-                    )
-                else:
-                    return
-        finally:
-            self._resting[place] -= 1
-            self._resting += Counter()  # leaves out what is zero
-
-    def can_go_on_elsewhere(self) -> bool:
-        """Whether nothing is under way that a new history would not know of."""
-        return self.settled or (self.parked and self.is_at_rest(self._resting))
-
-    def should_continue_as_new(self) -> bool:
-        """Whether the history has grown enough, or a new deployment version is there to move to."""
-        info = workflow.info()
-        if self._children or not self.progressed:
-            return False  # without progress it would continue as new for ever
-        if self._history_limit is not None:
-            wanted = info.get_current_history_length() >= self._history_limit
-        else:
-            wanted = (
-                info.is_continue_as_new_suggested()
-                or self.updates >= CONTINUE_AFTER_UPDATES
-                or info.is_target_worker_deployment_version_changed()
-            )
-        return wanted and self._can_carry()
-
-    def _can_carry(self) -> bool:
-        """Whether what the run carries over fits into a payload. If not, it may later."""
-        length = workflow.info().get_current_history_length()
-        if self._payload_limit is None or length == self._fitted_at:
-            return True
-        if self._too_large_at and length < self._too_large_at + LOOK_AGAIN_EVENTS:
-            return False
-        fits = wire_size(self.carry()) <= CARRIED_LIMIT
-        self._fitted_at, self._too_large_at = (length, 0) if fits else (0, length)
-        return fits
-
-    def _must_wait_for_others(self) -> bool:
-        """Whether the history is so long that a branch waits until the others can continue as new as well."""
-        info = workflow.info()
-        long = LONG_HISTORY_EVENTS if self._history_limit is None else 2 * self._history_limit
-        return info.get_current_history_length() >= long or info.get_current_history_size() >= LONG_HISTORY_BYTES
-
-    def _check_history(self) -> None:
-        """Fail before the server ends the run.
-
-        Raises:
-            HistoryTooLongError: The history is nearly as long as the server accepts.
-        """
-        info = workflow.info()
-        events, size = info.get_current_history_length(), info.get_current_history_size()
-        if events < HISTORY_EVENTS and size < HISTORY_BYTES:
-            return
-        why = (
-            f"child workflows are running ({', '.join(self._children)})"
-            if self._children
-            else "what it would carry over is too large for a payload"
-            if self._too_large_at
-            else "a superstep has too many tasks, or branches of it never come to a point where it could"
-        )
-        raise HistoryTooLongError(
-            f"Graph {self.graph.name}: the history of thread {self.thread_id!r} has {events:,} events and {size:,} bytes, close to what "
-            f"Temporal accepts, and the run could not continue as new: {why}. Let long loops run in graphs or child workflows of their "
-            "own, and fan out in portions. Replay the thread from its latest checkpoint to go on in a new history.",
-            events=events,
-            bytes=size,
-        )
-
-    @property
-    def takes_edits(self) -> bool:
-        """See `Run.takes_edits`."""
-        return super().takes_edits or self.parked
-
-    def carry(self) -> dict[str, Any]:
-        """See `Run.carry`."""
-        return {**super().carry(), "keys": self.keys[-KEPT_KEYS:]}
-
-    def restore(self, carried: Mapping[str, Any]) -> EngineState:
-        """See `Run.restore`."""
-        self.keys = list(carried.get("keys", ()))
-        return super().restore(carried)
 
     # --- activities ----------------------------------------------------------------------------------------------
 
@@ -584,36 +334,6 @@ class TemporalRun(Run):
             if self.keeps_writes
             else values
         )
-
-    def check_state(self, writes: Sequence[Write]) -> None:
-        """See `Run.check_state`. Measures only where what was written since may have made a difference."""
-        self._written += sum(wire_size(write.update) for write in writes)
-        may_be_too_large = self._payload_limit is not None and self._size + self._written > self._payload_limit
-        if may_be_too_large or self._written > max(self._size, MEASURE_AGAIN):
-            self._measure(", ".join(dict.fromkeys(write.owner for write in writes)))
-
-    def _measure(self, owner: str) -> None:
-        """Measure the state, with that of the subgraphs that run.
-
-        Raises:
-            StateTooLargeError: It is larger than Temporal takes.
-        """
-        sizes = {
-            f"{engine.graph.name}.{name}": engine.values.encoded(name).size
-            for engine in self.engines.values()
-            for name in engine.values.data
-        }
-        self._size, self._written = sum(sizes.values()), 0
-        if self._payload_limit is not None and self._size > self._payload_limit:
-            largest = sorted(sizes, key=lambda name: -sizes[name])[:3]
-            raise StateTooLargeError(
-                f"{owner}: with this the state has {self._size:,} bytes of JSON; Temporal takes at most {self._payload_limit:,} "
-                f"in one payload. Largest: {', '.join(f'{name} ({sizes[name]:,})' for name in largest)}. Keep large data elsewhere and "
-                "references in the state, let a reducer drop what is no longer needed, or configure external storage on the client's "
-                "data converter.",
-                size=self._size,
-                largest={name: sizes[name] for name in largest},
-            )
 
     def _record_custom(self, engine: Engine, task: Task, output: NodeOutput) -> None:
         for piece in output.custom or ():

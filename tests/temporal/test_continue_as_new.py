@@ -14,7 +14,7 @@ from oris_temporal import END, START, CompiledGraph, Context, OrisClient, Send, 
 from oris_temporal.devserver import DevServer
 from oris_temporal.graph.errors import InterruptConflictError
 from oris_temporal.testing import ReplayingWorker
-from oris_temporal.workflows import temporal_run
+from oris_temporal.workflows import pacing
 
 
 async def segments(client: OrisClient, thread: str) -> list[str]:
@@ -430,7 +430,7 @@ async def test_branches_of_a_node_get_their_own_results_in_the_new_history(
 async def test_a_run_that_cannot_continue_as_new_fails_before_the_server_ends_it(
     monkeypatch: pytest.MonkeyPatch, client: OrisClient, serve: Serve, thread: str, reason: str
 ) -> None:
-    monkeypatch.setattr(temporal_run, "HISTORY_EVENTS", 40)
+    monkeypatch.setattr(pacing, "HISTORY_EVENTS", 40)
     if reason == "child workflows":
 
         async def waits(state: Logged, ctx: Context) -> dict:
@@ -524,7 +524,7 @@ async def test_many_edits_do_not_reach_the_servers_limit_of_updates(
     client: OrisClient, thread: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The server refuses more than 2,000 updates of one history."""
-    monkeypatch.setattr("oris_temporal.workflows.temporal_run.CONTINUE_AFTER_UPDATES", 10)
+    monkeypatch.setattr("oris_temporal.workflows.pacing.CONTINUE_AFTER_UPDATES", 10)
     async with ReplayingWorker(client, [asking("left")]) as worker:
         await client.run("asking", thread, {"answers": []})
         for number in range(35):
