@@ -23,6 +23,12 @@ completed:
   ai: The person said: yes
 trace: StepCompleted, InterruptReached, ResumeReceived, StepCompleted
 """,
+    "shared_memory.py": """\
+Who is Ada?
+Ada likes chess
+Ada likes chess
+all that is known: [{'what': 'chess'}]
+""",
 }
 
 
