@@ -18,7 +18,7 @@ from .answer_types import answer_type, check_answer
 from .config import RunnableConfig
 from .control import MISSING
 from .duration import Duration, to_timedelta
-from .errors import GraphError
+from .errors import GraphError, StoreError
 from .interrupts import Ask, asking_through
 from .node import Node, StreamWriter
 from .records import Outcome
@@ -144,7 +144,14 @@ async def execute_node(
                 returned = await in_thread(executor, lambda: node.fn(*args, **kwargs))
     except NodeInterrupt as interrupted:
         return NodeResult(ask=interrupted.ask, custom=custom)
+    except StoreError as error:
+        raise located(error, node.full_name) from error
     return NodeResult(outcome=node.outcome(returned), custom=custom)
+
+
+def located(error: StoreError, owner: str) -> StoreError:
+    """The same error, naming the node that let it pass."""
+    return StoreError(f"{owner}: {error.message}", **error.details)
 
 
 def no_store(owner: str) -> GraphError:

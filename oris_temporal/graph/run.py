@@ -18,7 +18,8 @@ from .asking import AskingRun, CarriedAsk
 from .config import RunnableConfig
 from .control import MISSING, Command
 from .engine import Engine
-from .errors import GraphError, NodeError, NotInterruptedError, error_line
+from .errors import GraphError, NodeError, NotInterruptedError, StoreError, error_line
+from .execution import located
 from .interrupts import Ask, Interrupt, asking_through
 from .limits import Limits
 from .node import Node
@@ -191,6 +192,8 @@ class Run(AskingRun):
             raise
         except BaseException as error:
             await context.close()
+            if isinstance(error, StoreError):
+                raise located(error, node.full_name) from error
             if isinstance(error, GraphError) or must_pass(error):
                 raise
             raise node_error(node.full_name, error) from error

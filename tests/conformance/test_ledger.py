@@ -1,6 +1,6 @@
 """The ledger of Oris defects (graph model, part 8): each acceptance check as a test of its own, on every host of ours.
 
-B18, B36, B42 and B43 concern Temporal, the kernel's policies and the HTTP API, and are tested with those.
+B44 is tested with stores; B18, B36, B42 and B43 concern Temporal, the kernel's policies and the HTTP API, and are tested with those.
 """
 
 from __future__ import annotations

@@ -299,14 +299,16 @@ class TestErrors:
         assert (done.status, done.error) == ("failed", "node")
         assert done.message == f"Node {where} failed: KeyError: 'MY_DSN'"
 
-    async def test_of_an_activity_side_node_end_the_run(self, host: OrisHost, thread: str) -> None:
+    @pytest.mark.parametrize("side", ["activity", "workflow"])
+    async def test_end_the_run_and_name_the_node(self, host: OrisHost, thread: str, side: Any) -> None:
         async def node(state: Log, store: Store) -> dict[str, Any]:
-            await store.put("users", "k", 1)  # type: ignore[arg-type]
+            await store.put("users", "k", 1)
             return {}
 
-        done = await host.start(one_node("store_bad", node, InMemoryStore()), {"log": []}, thread)
+        graph = one_node("store_bad", node, InMemoryStore(), run_as=side)
+        done = await host.start(graph, {"log": []}, thread)
         assert (done.status, done.error) == ("failed", "store")
-        assert "'users' is not a list of names" in done.message
+        assert done.message == "store_bad.node: The namespace 'users' is not a list of names. Write ('users',)."
 
     async def test_can_be_caught_by_a_workflow_side_node(self, host: OrisHost, thread: str) -> None:
         async def node(state: Log, ctx: Context) -> dict[str, Any]:
