@@ -81,6 +81,14 @@ async def test_the_graph_with_a_store_remembers_across_threads(tmp_path: Path, m
     assert greetings == ["Visit 1 of ada", "Visit 1 of bob", "Visit 2 of ada"]
 
 
+async def test_the_built_in_tools_are_made_as_shown_and_all_in_the_table() -> None:
+    names: dict[str, Any] = {"__name__": "readme"}
+    await run(next(code for code in PYTHON if "tools.builtin" in code), names)
+    section = README.partition("### Built-in tools")[2].partition("\n### ")[0]
+    rows = re.findall(r"^\| `\w+` \| (.*?) \|", section, re.MULTILINE)
+    assert [tool.name for tool in names["tools"]] == re.findall(r"`(\w+)`", " ".join(rows))
+
+
 async def test_the_tools_of_an_mcp_server_are_those_of_a_graph(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "library_server.py").write_text(
         "from mcp.server.mcpserver import MCPServer\n"
