@@ -275,6 +275,7 @@ class _Link:
             connection = self._current = _Connection(self._opener)
         try:
             client = await connection.client()
+            connection.found.status = None  # what opening it met with is over
             return await connection.during(request(client))
         except (Exception, BaseExceptionGroup) as error:
             raise self._failure(connection, _leaf(error)) from None
@@ -287,10 +288,15 @@ class _Link:
 
     def _failure(self, connection: _Connection, error: BaseException) -> BaseException:
         from mcp import MCPError
-        from mcp.types import CONNECTION_CLOSED, INTERNAL_ERROR
+        from mcp.types import CONNECTION_CLOSED, INTERNAL_ERROR, METHOD_NOT_FOUND
 
-        if isinstance(error, MCPError) and error.code != CONNECTION_CLOSED and error.message != "Session terminated":
-            return self._refused(connection, error, connection.found.status if error.code == INTERNAL_ERROR else None)
+        status = connection.found.status
+        if isinstance(error, MCPError) and error.code != CONNECTION_CLOSED:
+            forgotten = (
+                status == 404 and error.code != METHOD_NOT_FOUND
+            )  # the session of before the server was started anew
+            if not forgotten:
+                return self._refused(connection, error, status if error.code == INTERNAL_ERROR else None)
         if self._current is connection:  # the next call opens another one
             self._current = None
         connection.closing.set()

@@ -87,7 +87,7 @@ async def wait() -> str:
 
 
 class Guarded:
-    """Lets in only who knows the token, if there is one."""
+    """Lets in only who knows the token, if there is one; with ``OLD`` it is a server of the time when sessions began with a handshake."""
 
     def __init__(self, app: Any) -> None:
         self._app = app
@@ -96,10 +96,25 @@ class Guarded:
         token = os.environ.get("TOKEN")
         given = dict(scope.get("headers") or ()).get(b"authorization", b"").decode()
         if scope["type"] == "http" and token and given != f"Bearer {token}":
-            await send({"type": "http.response.start", "status": 401, "headers": []})
-            await send({"type": "http.response.body", "body": b"who are you?"})
+            await refuse(send, 401)
+        elif scope["type"] == "http" and os.environ.get("OLD"):
+            first = await receive()
+            waiting = [first]
+
+            async def again() -> Any:
+                return waiting.pop() if waiting else await receive()
+
+            if b"server/discover" in first.get("body", b""):
+                await refuse(send, 404)
+            else:
+                await self._app(scope, again, send)
         else:
             await self._app(scope, receive, send)
+
+
+async def refuse(send: Any, status: int) -> None:
+    await send({"type": "http.response.start", "status": status, "headers": []})
+    await send({"type": "http.response.body", "body": b"no"})
 
 
 if __name__ == "__main__":

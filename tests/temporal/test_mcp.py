@@ -149,6 +149,18 @@ async def test_an_http_server_killed_during_a_call_and_back_again(tmp_path: Path
         assert (await tools["add"].call({"a": 1, "b": 2}, RUNTIME)).content == "3"
 
 
+async def test_a_session_that_the_server_forgot_is_begun_anew(tmp_path: Path) -> None:
+    async with http_server(tmp_path, OLD="1") as process, McpServer.http(process.url) as server:
+        tools = by_name(await server.tools())
+        assert (await tools["add"].call({"a": 1, "b": 2}, RUNTIME)).content == "3"
+        await process.kill()
+        await process.start()
+        with pytest.raises(ToolError, match="cannot be reached") as raised:
+            await tools["add"].call({"a": 1, "b": 2}, RUNTIME)
+        assert raised.value.is_retryable
+        assert (await tools["add"].call({"a": 1, "b": 2}, RUNTIME)).content == "3"
+
+
 async def test_tools_are_chosen_and_named(tmp_path: Path) -> None:
     async with stdio(tmp_path) as server:
         chosen = await server.tools(prefix="demo_", include=["add", "w*"], exclude=["wait"])
