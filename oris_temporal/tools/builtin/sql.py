@@ -76,7 +76,7 @@ def sql_tools(
 
     Args:
         database: Path of a SQLite file (also ``sqlite:///path``), ``postgresql://user@host/database``, or ``env:NAME`` of the worker's
-            variable that has one of them, as it must be where there is a password. PostgreSQL needs package ``psycopg``.
+            variable that has one of them, as it must be where there is a password. PostgreSQL needs the extra ``postgres``.
         read_only: Whether to refuse statements that write. Otherwise a statement is run once and not tried again.
         max_rows: Rows that are returned.
         timeout: Longest time for a statement.
@@ -282,7 +282,7 @@ class _Postgres:
             import psycopg
         except ImportError as error:
             raise ConfigurationError(
-                f"PostgreSQL needs package {error.name!r}: pip install psycopg[binary]."
+                f"PostgreSQL needs package {error.name!r}: pip install 'oris-temporal[postgres]'."
             ) from error
         try:
             connection = await psycopg.AsyncConnection.connect(self._dsn, connect_timeout=10)
