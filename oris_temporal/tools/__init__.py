@@ -2,7 +2,7 @@
 
 from .mcp import McpServer
 from .output import ToolOutput
-from .results import DirectoryResultStore, ResultStore, ToolResultEviction
+from .results import DirectoryResultStore, ResultStore, StoreResultStore, ToolResultEviction
 from .runtime import Runtime
 from .tool import Tool, tool
 
@@ -11,6 +11,7 @@ __all__ = [
     "McpServer",
     "ResultStore",
     "Runtime",
+    "StoreResultStore",
     "Tool",
     "ToolOutput",
     "ToolResultEviction",

@@ -11,8 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
+from oris_temporal.graph.duration import Duration
 from oris_temporal.graph.errors import ConfigurationError, ToolError
 from oris_temporal.graph.execution import in_thread
+from oris_temporal.store.base import Store
 
 from .output import ToolOutput
 from .runtime import Runtime
@@ -73,6 +75,32 @@ class DirectoryResultStore:
             return file.read_bytes().decode(errors="surrogatepass")
         except FileNotFoundError:
             return None
+
+
+class StoreResultStore:
+    """Keeps texts in a `Store`, for workers that share a database and no directory.
+
+    Args:
+        store: The store.
+        namespace: Where in it.
+        ttl: How long to keep them; ``None`` is until they are deleted.
+    """
+
+    def __init__(
+        self, store: Store, *, namespace: Sequence[str] = ("tool_results",), ttl: Duration | None = None
+    ) -> None:
+        self._store = store
+        self._namespace = tuple(namespace)
+        self._ttl = ttl
+
+    async def put(self, key: str, text: str) -> None:
+        """See `ResultStore.put`."""
+        await self._store.put(self._namespace, key, text, ttl=self._ttl)
+
+    async def get(self, key: str) -> str | None:
+        """See `ResultStore.get`."""
+        item = await self._store.get(self._namespace, key)
+        return None if item is None else str(item.value)
 
 
 class ToolResultEviction:

@@ -14,7 +14,16 @@ from pathlib import Path
 import pytest
 
 from oris_temporal.graph.errors import ConfigurationError, ToolError
-from oris_temporal.tools import DirectoryResultStore, Runtime, Tool, ToolOutput, ToolResultEviction, tool
+from oris_temporal.store import SQLiteStore
+from oris_temporal.tools import (
+    DirectoryResultStore,
+    Runtime,
+    StoreResultStore,
+    Tool,
+    ToolOutput,
+    ToolResultEviction,
+    tool,
+)
 
 RUNTIME = Runtime(state=None, config={"configurable": {}}, tool_call_id="c-1", thread_id="t", write=print)
 TEXT = "".join(f"line {number}\n" for number in range(20_000))
@@ -143,6 +152,18 @@ def test_a_writer_that_is_killed_leaves_no_half_result(tmp_path: Path) -> None:
     assert asyncio.run(store.get("k")) is None
     asyncio.run(store.put("k", "y"))
     assert asyncio.run(store.get("k")) == "y"
+
+
+async def test_a_store_may_keep_them(tmp_path: Path) -> None:
+    async with SQLiteStore(tmp_path / "store.db") as store:
+        told = await run(ToolResultEviction(StoreResultStore(store, ttl="1d")).on([dump])[0], text=TEXT)
+        [item] = await store.search(("tool_results",))
+        assert item.expires_at is not None
+    async with SQLiteStore(tmp_path / "store.db") as store:  # as another worker has it
+        evict = ToolResultEviction(StoreResultStore(store))
+        assert (await run(evict.reader, result=key(told), find="line 19999")).startswith("line 19999\n")
+        with pytest.raises(ToolError, match="There is no result"):
+            await run(evict.reader, result="0" * 32)
 
 
 async def test_errors_and_updates_go_along(tmp_path: Path) -> None:
