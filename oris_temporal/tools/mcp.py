@@ -24,7 +24,7 @@ from oris_temporal.graph.options import RetryPolicy
 
 from .arguments import SchemaArguments
 from .output import ToolOutput
-from .secrets import check_no_secrets, with_secrets
+from .secrets import check_no_secrets, kept_out_of_logs, with_secrets, without_secrets
 from .tool import Tool
 
 if TYPE_CHECKING:
@@ -362,9 +362,7 @@ class _Connection:
 
     def without_secrets(self, text: str) -> str:
         """A text of the server or its transport, which may repeat what it was sent."""
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return text
+        return without_secrets(text, self._secrets)
 
     async def _hold(self, opener: Opener) -> None:
         try:
@@ -416,13 +414,13 @@ async def _open_http(
             found.status = response.status_code
 
     limits = httpx2.Timeout(OPEN_SECONDS, read=None)  # calls have a limit of their own
-    async with (
-        httpx2.AsyncClient(
-            headers=with_secrets(where, headers, secrets), timeout=limits, event_hooks={"response": [look]}
-        ) as http,
-        mcp.Client(streamable_http_client(address, http_client=http)) as client,
-    ):
-        yield client
+    given = with_secrets(where, headers, secrets)
+    with kept_out_of_logs(secrets, "httpx2", "mcp.client.streamable_http"):
+        async with (
+            httpx2.AsyncClient(headers=given, timeout=limits, event_hooks={"response": [look]}) as http,
+            mcp.Client(streamable_http_client(address, http_client=http)) as client,
+        ):
+            yield client
 
 
 def _package() -> Any:

@@ -2,14 +2,45 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from oris_temporal.graph.errors import ConfigurationError, ToolError
 
 _REFERENCE = re.compile(r"\benv:([A-Za-z_][A-Za-z0-9_]*)")
 _SECRET = re.compile(r"auth|cookie|credential|key|passw|secret|token", re.IGNORECASE)
+
+
+def without_secrets(text: str, used: Sequence[str]) -> str:
+    """A text in which the secrets are blotted out."""
+    for secret in used:
+        text = text.replace(secret, "***")
+    return text
+
+
+@contextmanager
+def kept_out_of_logs(used: Sequence[str], *loggers: str) -> Iterator[None]:
+    """Blot secrets out of what libraries log, such as the addresses of requests.
+
+    Args:
+        used: The secrets; some may join later.
+        loggers: Names of the libraries' loggers.
+    """
+
+    def blot(record: logging.LogRecord) -> bool:
+        record.msg, record.args = without_secrets(record.getMessage(), used), ()
+        return True
+
+    for name in loggers:
+        logging.getLogger(name).addFilter(blot)
+    try:
+        yield
+    finally:
+        for name in loggers:
+            logging.getLogger(name).removeFilter(blot)
 
 
 def check_no_secrets(where: str, settings: Mapping[str, str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -183,6 +184,22 @@ async def test_secrets_are_read_where_the_server_is_reached(tmp_path: Path, monk
         assert (await call(server, "add", a=1, b=2)).content == "3"
     server = stdio(tmp_path, env={"GREETING": "hello env:MY_TOKEN"})
     assert json.loads((await call(server, "who_am-i")).content)["greeting"] == "hello hunter2"
+
+
+async def test_no_secret_is_logged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with http_server(tmp_path, TOKEN="hunter2") as process:
+        monkeypatch.setenv("MY_URL", f"{process.url}?key=hunter3")
+        monkeypatch.setenv("MY_TOKEN", "hunter2")
+        server = McpServer.http("env:MY_URL", headers={"Authorization": "Bearer env:MY_TOKEN"})
+        assert (await call(server, "add", a=1, b=2)).content == "3"
+    with pytest.raises(ToolError) as raised:
+        await call(server, "add", a=1, b=2)
+    said = f"{caplog.text} {raised.value}"
+    assert "/mcp" in said or "***" in said
+    assert "hunter" not in said
 
 
 async def test_a_server_that_refuses_who_calls(tmp_path: Path) -> None:
