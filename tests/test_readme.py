@@ -66,10 +66,19 @@ async def test_the_agent_runs() -> None:
     assert result.values["messages"][0]["content"] == "What is the weather? Write to [REDACTED_EMAIL]."
 
 
+async def test_the_router_routes() -> None:
+    names: dict[str, Any] = {"__name__": "readme"}
+    await run(next(code for code in PYTHON if "@tool" in code).partition("def wants_tools")[0], names)
+    await run(next(code for code in PYTHON if "create_agent" in code), names)
+    await run(next(code for code in PYTHON if "create_router" in code), names)
+    result = await names["help_desk"].invoke("What is the weather?")
+    assert [item["agent"] for item in result.values["answers"]] == ["researcher"]
+
+
 def test_every_middleware_is_in_its_table() -> None:
     section = README.partition("### Agents")[2].partition("\n## ")[0]
     shipped = {name for name in agents.__all__ if name.endswith("Middleware") and name != "Middleware"}
-    assert set(re.findall(r"^\| `(\w+)`", section, re.MULTILINE)) == shipped
+    assert set(re.findall(r"^\| `(\w+Middleware)`", section, re.MULTILINE)) == shipped
 
 
 async def test_the_graph_with_a_store_remembers_across_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
