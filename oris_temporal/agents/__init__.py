@@ -24,6 +24,7 @@ from .middleware import (
     SummarizationMiddleware,
     TodoListMiddleware,
     ToolRequest,
+    ToolResultEvictionMiddleware,
     activity_hook,
 )
 from .router import create_router
@@ -57,6 +58,7 @@ __all__ = [
     "TodoListMiddleware",
     "ToolNode",
     "ToolRequest",
+    "ToolResultEvictionMiddleware",
     "ToolStrategy",
     "activity_hook",
     "agent_tool",

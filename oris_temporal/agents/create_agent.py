@@ -80,6 +80,8 @@ def create_agent(
     output = None if response_format is None else StructuredOutput(response_format, chosen.provider)
     callable_tools = [item if isinstance(item, Tool) else tool(item) for item in tools]
     callable_tools += [item for given in hooks for item in given.tools]
+    for given in hooks:
+        callable_tools = list(given.change_tools(callable_tools))
     added = [item.state_schema for item in hooks if item.state_schema is not None]
     state = agent_state(name, added, None if output is None else output.type)
     graph = StateGraph(state)

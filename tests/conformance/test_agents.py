@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, TypedDict
 from uuid import uuid4
 
@@ -12,19 +13,21 @@ from effects import ran
 from hosts import OrisHost
 from pydantic import BaseModel
 
-from oris_temporal import END, START, Command, Message, StateGraph
+from oris_temporal import END, START, Command, Message, StateGraph, tool
 from oris_temporal.agents import (
     HumanInTheLoopMiddleware,
     Middleware,
     ModelCall,
     ProviderStrategy,
     ToolRequest,
+    ToolResultEvictionMiddleware,
     ToolStrategy,
     activity_hook,
     create_agent,
 )
 from oris_temporal.graph.errors import GraphCompileError, OrisError
 from oris_temporal.models.fake import fake_model
+from oris_temporal.tools import ToolResultEviction
 
 
 @pytest.fixture
@@ -384,3 +387,21 @@ class TestMiddleware:
 
         with pytest.raises(GraphCompileError, match="trail"):
             create_agent(fake_model("x"), middleware=[Noting("a"), Contradicting()])
+
+
+class TestLargeResults:
+    async def test_leave_the_conversation_and_can_be_read_on(self, host: OrisHost, thread: str, tmp_path: Path) -> None:
+        @tool
+        async def dump() -> str:
+            """Print everything."""
+            return "".join(f"line {number}\n" for number in range(100_000))
+
+        model = fake_model(call(1, "dump"), "That was long.")
+        eviction = ToolResultEvictionMiddleware(ToolResultEviction(str(tmp_path)))
+        agent = create_agent(model, [dump], middleware=[eviction])
+        record = await host.start(agent, {"messages": ["go"]}, thread)
+        told = record.values["messages"][2]["content"]
+        assert "line 0\nline 1\n" in told
+        assert len(told) < 3_000
+        assert "read_result" in told
+        assert record.values["messages"][-1]["content"] == "That was long."

@@ -19,6 +19,7 @@ from .safety import SafetyGuardrailMiddleware
 from .skills import SkillsMiddleware
 from .summarization import SummarizationMiddleware
 from .todo_list import TodoListMiddleware
+from .tool_result_eviction import ToolResultEvictionMiddleware
 
 __all__ = [
     "BudgetMiddleware",
@@ -41,5 +42,6 @@ __all__ = [
     "SummarizationMiddleware",
     "TodoListMiddleware",
     "ToolRequest",
+    "ToolResultEvictionMiddleware",
     "activity_hook",
 ]

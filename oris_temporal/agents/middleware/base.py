@@ -106,6 +106,10 @@ class Middleware:
         """What it is called in errors and activity types."""
         return type(self).__name__
 
+    def change_tools(self, tools: Sequence[Tool]) -> Sequence[Tool]:
+        """Called once, when the agent is made: its tools, those of the middleware included, as it is to have them."""
+        return tools
+
     async def before_agent(self, state: State, ctx: Context) -> Any:
         """Called once, when a run begins."""
 

@@ -1,0 +1,29 @@
+"""Large results of tools leave the conversation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from oris_temporal.tools import Tool, ToolResultEviction
+
+from .base import Middleware
+
+
+class ToolResultEvictionMiddleware(Middleware):
+    """Keeps large results out of the conversation: the model gets their beginning, and a tool to read on.
+
+    Args:
+        eviction: Where they are kept, and from what size on. Agents of one worker that share a tool share the eviction as well.
+
+    Example:
+        >>> create_agent(
+        ...     "openai:gpt-4o", [search], middleware=[ToolResultEvictionMiddleware(ToolResultEviction("/shared/results"))]
+        ... )
+    """
+
+    def __init__(self, eviction: ToolResultEviction) -> None:
+        self._eviction = eviction
+
+    def change_tools(self, tools: Sequence[Tool]) -> Sequence[Tool]:
+        """See `Middleware.change_tools`."""
+        return self._eviction.on(tools)
