@@ -57,13 +57,15 @@ class ToolActivities:
         made: dict[str, tuple[Tool, str]] = {}
         for graph in graphs:
             for tool in graph.tools.values():
+                if tool.run_as == "workflow":
+                    continue
                 known, first = made.setdefault(tool.name, (tool, graph.name))
                 if known is not tool:
                     raise ConfigurationError(
                         f"Graphs {first} and {graph.name} have different tools called {tool.name!r}; activity types must be unique "
                         "on a worker. Pass name=... to one of them."
                     )
-        return [self._activity(tool) for tool, _ in made.values() if tool.run_as != "workflow" and id(tool) not in but]
+        return [self._activity(tool) for tool, _ in made.values() if id(tool) not in but]
 
     def _activity(self, tool: Tool) -> ActivityCallable:
         @activity.defn(name=tool.activity_type)

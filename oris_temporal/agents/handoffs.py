@@ -51,7 +51,7 @@ class HandoffMiddleware(Middleware):
 
 def _transfer(name: str, description: str) -> Tool:
     def transfer() -> Command:
-        return Command(update={"active_agent": name, "jump_to": "end"})
+        return Command(update={"active_agent": name}, goto="end")
 
     return tool(
         name=f"transfer_to_{name}", description=f"Pass the conversation to {name}. {description}", run_as="workflow"

@@ -232,7 +232,9 @@ class CallTools(_Step):
 
         free = [answer(index) for index, gate in enumerate(gates) if gate is None]
         await asyncio.gather(*(review(gate) for gate in self._gates if gate in gates), *free)
-        return [*draft.updates(), *(answers[index] for index in range(len(asked)))]
+        for index in range(len(asked)):
+            draft.apply(answers[index], "tools")
+        return draft.updates()
 
     def _hooks(self) -> Sequence[str]:
         return ("wrap_tool_call",)

@@ -114,6 +114,27 @@ class TestHandoffs:
         third = await host.start(graph, {"messages": ["And my parcel?"]}, thread)
         assert (says(third.values)[-1], third.values["active_agent"]) == ("Back at the desk.", "desk")
 
+    async def test_of_two_in_one_turn_the_last_gets_it(self, host: OrisHost, thread: str) -> None:
+        calls = [ToolCall("h1", "transfer_to_a", {}), ToolCall("h2", "transfer_to_b", {})]
+        desk = fake_model(Message.ai("", calls), name="desk")
+        middleware = [HandoffMiddleware({"a": "First.", "b": "Second."})]
+        graph = create_handoffs(
+            {
+                "desk": create_agent(desk, name="desk", middleware=middleware),
+                **{
+                    name: create_agent(
+                        fake_model(f"{name} here.", name=name),
+                        name=name,
+                        middleware=[HandoffMiddleware({"desk": "Back."})],
+                    )
+                    for name in ("a", "b")
+                },
+            },
+            default="desk",
+        )
+        record = await host.start(graph, {"messages": ["Hi"]}, thread)
+        assert (says(record.values)[-1], record.values["active_agent"]) == ("b here.", "b")
+
     def test_passing_to_nobody_is_refused(self) -> None:
         lost = create_agent(fake_model("x"), name="a", middleware=[HandoffMiddleware({"nobody": "?"})])
         with pytest.raises(GraphCompileError, match="nobody"):
