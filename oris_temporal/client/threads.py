@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any, cast
@@ -11,7 +12,7 @@ from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryReverseRequest
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
 from oris_temporal.graph.errors import (
     CheckpointNotFoundError,
@@ -115,9 +116,7 @@ class Threads:
             NoWorkerError: No worker can tell.
         """
         async with typed_errors(f"read thread {thread_id!r}", thread_id):
-            asking = asyncio.ensure_future(
-                self.handle(thread_id, found.run_id).query(name, args=args, rpc_timeout=patience)
-            )
+            asking = asyncio.ensure_future(self._ask(thread_id, found, name, args, patience))
             try:
                 await asyncio.wait({asking}, timeout=_LITTLE_PATIENCE.total_seconds())
                 if not asking.done() and not await has_pollers(self.temporal, found.info.task_queue, _WORKFLOWS):
@@ -133,6 +132,16 @@ class Threads:
                 ) from error
             finally:
                 asking.cancel()
+
+    async def _ask(self, thread_id: str, found: Found, name: str, args: Sequence[Any], patience: timedelta) -> Any:
+        """Ask, and once more in the second half of the time: a worker that evicts the run just then loses the question."""
+        handle = self.handle(thread_id, found.run_id)
+        try:
+            return await handle.query(name, args=args, rpc_timeout=patience / 2)
+        except RPCError as error:
+            if error.status not in (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED):
+                raise
+        return await handle.query(name, args=args, rpc_timeout=patience / 2)
 
     async def history(self, thread_id: str, found: Found, namespace: str, values: bool) -> list[dict[str, Any]]:
         """All checkpoints of a run, oldest first."""

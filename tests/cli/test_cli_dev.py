@@ -50,7 +50,7 @@ def test_dev_serves_reloads_and_leaves_nothing(launch: Start, tmp_path: Path, th
 
     eventually(is_reloaded)
 
-    assert len(dev.family) >= 4  # itself, server, worker, facade
+    eventually(lambda: len(dev.family) >= 4)  # itself, server, worker, facade
     answer = dev.stop()
     assert answer.code == 0
     assert dev.family == []
