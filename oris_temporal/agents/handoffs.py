@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NotRequired, TypedDict
+from typing import Any, NotRequired
+
+from typing_extensions import TypedDict
 
 from oris_temporal.graph.builder import StateGraph
 from oris_temporal.graph.compiled import CompiledGraph
@@ -25,14 +27,8 @@ class ActiveAgent(TypedDict):
     active_agent: NotRequired[str]
 
 
-class HandoffState(MessagesState):
-    """State of `create_handoffs`.
-
-    Attributes:
-        active_agent: Who has the conversation; the next turn begins with it.
-    """
-
-    active_agent: NotRequired[str]
+class HandoffState(MessagesState, ActiveAgent):
+    """State of `create_handoffs`: the conversation, and who has it."""
 
 
 class HandoffMiddleware(Middleware):
