@@ -378,7 +378,7 @@ class Runs:
 
 def _update_id() -> str:
     """An id for an update. It need be unique in its run only, and history repeats it four times, so it is short."""
-    return secrets.token_urlsafe(9)
+    return secrets.token_urlsafe(6)
 
 
 def _view(graph: CompiledGraph | None, values: Wire) -> Any:

@@ -10,8 +10,7 @@ an effect is asked of the `Run` it belongs to, so the same engine works in a Tem
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Collection, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from .control import END, START, Send
@@ -107,9 +106,13 @@ class Engine:
         if not await self._run_tasks():
             return
         writes = _writes_of(done)
-        with self._all_or_nothing(done):
+        values, joins = self.values.data, self._copied_joins()
+        try:
             self._merge([Write(f"{self.graph.name}.{node}", update) for node, update in writes])
             self._schedule(await self._next(done) if self.state.then is None else self.state.then)
+        except GraphError as error:
+            self._undo(done, values, joins, error)
+            raise
         self.state.then = None
         for node, update in writes:
             self.run.record("updates", self, node=node, data=update)
@@ -118,22 +121,16 @@ class Engine:
         self._checkpoint("loop", writes)
         self._stop_after(done)
 
-    @contextmanager
-    def _all_or_nothing(self, done: Sequence[Task]) -> Iterator[None]:
-        """Leave the state as it was before the superstep if its end fails, so that a retry starts from something whole.
+    def _undo(self, done: Sequence[Task], values: Values, joins: dict[str, list[str]], error: GraphError) -> None:
+        """Leave the state as it was before a superstep whose end fails, so that a retry starts from something whole.
 
         Finished tasks keep their outcomes when only a router failed; they lose them when what they returned is the trouble.
         """
-        values, joins = self.values.data, self._copied_joins()
-        try:
-            yield
-        except GraphError as error:
-            self.values.data = self.state.values = values
-            self.state.joins = joins
-            if not isinstance(error, ConditionError):
-                for task in done:
-                    task.outcome = None
-            raise
+        self.values.data = self.state.values = values
+        self.state.joins = joins
+        if not isinstance(error, ConditionError):
+            for task in done:
+                task.outcome = None
 
     async def _run_tasks(self) -> bool:
         """Run all tasks of the present superstep at once. False if `_redirect` put others in their place."""
@@ -224,7 +221,7 @@ class Engine:
     def _chain(self, task: Task, node: Node) -> list[Node]:
         """The nodes that one activity can run from here on: a fused chain, when this is the only task of its step."""
         followers = self.graph.chains.get(node.name, ())
-        if len(self.state.tasks) > 1 or task.sent or self.run.has_breakpoints:
+        if not followers or len(self.state.tasks) > 1 or task.sent or self.run.has_breakpoints:
             return [node]
         if task.journal or self.run.carried_ask(task) is not None:  # it has asked: only it goes on
             return [node]
@@ -471,15 +468,16 @@ class Engine:
 
     def _stop_before(self) -> bool:
         """Note the breakpoint before the present superstep, if there is one that was not passed yet."""
-        if self.state.halted or any(task.outcome or task.journal for task in self.state.tasks):
+        stops = self.run.breakpoints(self.graph, "before")
+        if not stops or self.state.halted or any(task.outcome or task.journal for task in self.state.tasks):
             return False
-        return self._stop("before", self.state.tasks)
+        return self._stop("before", stops, self.state.tasks)
 
     def _stop_after(self, done: Sequence[Task]) -> None:
-        self._stop("after", done)
+        if stops := self.run.breakpoints(self.graph, "after"):
+            self._stop("after", stops, done)
 
-    def _stop(self, kind: BreakpointKind, tasks: Sequence[Task]) -> bool:
-        stops = self.run.breakpoints(self.graph, kind)
+    def _stop(self, kind: BreakpointKind, stops: Collection[str], tasks: Sequence[Task]) -> bool:
         hit = next((task.node for task in tasks if task.node in stops), None)
         self.state.pause = None if hit is None else (kind, hit)
         return hit is not None

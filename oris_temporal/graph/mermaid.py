@@ -20,14 +20,21 @@ _SOLID = "-->"
 # else has a meaning to Mermaid, or to the Markdown and HTML that it makes of labels.
 _SPECIAL = re.compile(r"(?![^\W_]|[ =,()?]|(?<=[^\W_])[._-](?=[^\W_])).", re.DOTALL)
 
+# Names that are ids and labels as they are. Those that begin like a keyword, or like an id of ours, are not.
+_PLAIN = re.compile(r"(?!n_)[A-Za-z][A-Za-z0-9]*(?:_[A-Za-z0-9]+)*")
+_KEYWORDS = (
+    *("acctitle", "accdescr", "call", "class", "click", "default", "direction", "end", "flowchart", "graph", "href"),
+    *("interpolate", "linkstyle", "style", "subgraph"),
+)
+
 
 def draw(graph: CompiledGraph) -> str:
     """Draw a graph: solid arrows for edges, dotted ones for what a router may choose.
 
-    Activity nodes are rectangular, workflow-side nodes rounded, subgraphs double-edged. A node has its shape where it is
-    mentioned first, and edges that follow each other are one line.
+    Workflow-side nodes are boxes, activity nodes rounded, subgraphs double-edged. A node has its shape where it is mentioned
+    first, and edges that follow each other are one line: people read this as it is written as well.
     """
-    shapes = {START: '(["start"])', END: '(["end"])', **{node.name: _shape(node) for node in graph.nodes.values()}}
+    shapes = {START: "([START])", END: "([END])", **{node.name: _shape(node) for node in graph.nodes.values()}}
     lines: list[str] = []
     last = ""
     for source, arrow, target in _arrows(graph):
@@ -45,10 +52,13 @@ def _mention(name: str, shapes: dict[str, str]) -> str:
 
 
 def _shape(node: Node | Subgraph) -> str:
-    label = _label(node.name)
+    plain = _is_plain(node.name)
+    label = node.name if plain else _label(node.name)
     if isinstance(node, Subgraph):
         return f"[[{label}]]"
-    return f"({label})" if node.side == "workflow" else f"[{label}]"
+    if node.side == "workflow":
+        return "" if plain else f"[{label}]"
+    return f"({label})"
 
 
 def _arrows(graph: CompiledGraph) -> Iterator[tuple[str, str, str]]:
@@ -70,8 +80,14 @@ def _id(name: str) -> str:
     """An id for a node: letters, digits and underscores only, and never the same for two names."""
     if name in (START, END):
         return "start_" if name == START else "end_"  # "end" alone is a keyword
+    if _is_plain(name):
+        return name
     escaped = re.sub(r"[^A-Za-z0-9]", lambda odd: "__" if odd[0] == "_" else f"_{ord(odd[0]):x}_", name)
     return f"n_{escaped}"
+
+
+def _is_plain(name: str) -> bool:
+    return _PLAIN.fullmatch(name) is not None and not name.lower().startswith(_KEYWORDS)
 
 
 def _label(text: str) -> str:

@@ -181,9 +181,9 @@ class StateSchema:
             return {}
         if isinstance(update, BaseModel):
             update = {name: getattr(update, name) for name in update.model_fields_set}
-        elif dataclasses.is_dataclass(update) and not isinstance(update, type):
+        elif type(update) is not dict and dataclasses.is_dataclass(update) and not isinstance(update, type):
             update = {item.name: getattr(update, item.name) for item in dataclasses.fields(update)}
-        if not isinstance(update, Mapping):
+        if not isinstance(update, dict | Mapping):
             raise InvalidUpdateError(
                 f"{owner} returned {type(update).__name__}; a node returns a dict with the fields to update, None, or a Command."
             )

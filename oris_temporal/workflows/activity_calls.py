@@ -19,6 +19,7 @@ from oris_temporal.graph.tasks import being_cancelled
 from oris_temporal.graph.wire import wire_size
 
 from .payloads import ordered
+from .present import Present
 
 TASK_BYTES = 3_000_000
 """Bytes of activity input scheduled in one workflow task, below Temporal's 4 MB for one transaction."""
@@ -34,14 +35,20 @@ class ActivityCalls:
         payload_limit: Bytes of JSON accepted for one payload; ``None`` is no limit, for clusters with external storage.
         is_cancelling: Whether the run is being cancelled.
         check_history: Raises if the history has no room for another one.
+        present: The present workflow task.
     """
 
     def __init__(
-        self, payload_limit: int | None, is_cancelling: Callable[[], bool], check_history: Callable[[], None]
+        self,
+        payload_limit: int | None,
+        is_cancelling: Callable[[], bool],
+        check_history: Callable[[], None],
+        present: Present,
     ) -> None:
         self._limit = payload_limit
         self._is_cancelling = is_cancelling
         self._check_history = check_history
+        self._present = present
         self._open = 0
         self._scheduled_bytes = 0
         self._scheduled_at = 0
@@ -119,7 +126,7 @@ class ActivityCalls:
     async def _room_for(self, size: int) -> None:
         """Keep the commands of one workflow task, and the open activities, within the server's limits."""
         while True:
-            here = workflow.info().get_current_history_length()
+            here = self._present.look()
             if here != self._scheduled_at:
                 self._scheduled_at, self._scheduled_bytes = here, 0
             fits = not self._scheduled_bytes or self._scheduled_bytes + size <= TASK_BYTES

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from oris_temporal.graph.compiled import CompiledGraph
     from oris_temporal.graph.run import Run
 
-_SUMMARY_BYTES = 120  # a line of the Web UI; the whole input is in the first event
+_SUMMARY_BYTES = 80  # a line of the Web UI; the whole input is in the first event
 _DETAILS_BYTES = 19_000  # and details of up to 20,000
 _VALUE_CHARACTERS = 300
 

@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 from temporalio import workflow
@@ -23,6 +23,7 @@ from oris_temporal.graph.wire import wire_size
 
 from .activity_calls import ActivityCalls
 from .guard import guarded
+from .present import Present
 from .protocol import BREATHE, CARRIED_LIMIT, RunOptions
 
 if TYPE_CHECKING:
@@ -85,8 +86,8 @@ class PacedRun(Run):
         self.updates = 0
         self.keys: list[str] = []
         self._history_limit = options.history_limit
-        self._now: tuple[float, datetime] | None = None
-        self._calls = ActivityCalls(payload_limit, lambda: self.cancelling, self._check_history)
+        self._present = Present()
+        self._calls = ActivityCalls(payload_limit, lambda: self.cancelling, self._check_history, self._present)
         self._resting: Counter[str] = Counter()
         self._too_large_at = self._fitted_at = 0
         self._payload_limit = payload_limit
@@ -104,10 +105,7 @@ class PacedRun(Run):
 
     def now(self) -> datetime:
         """See `Run.now`."""
-        here = workflow.time()  # the same for all of a workflow task
-        if self._now is None or self._now[0] != here:
-            self._now = here, datetime.fromtimestamp(here, UTC)
-        return self._now[1]
+        return self._present.now
 
     async def sleep(self, duration: timedelta, summary: str) -> None:
         """See `Run.sleep`."""
@@ -157,9 +155,9 @@ class PacedRun(Run):
         """Account for work in this activation; where it was much, go on in another one."""
         while self._breathing:
             await workflow.wait_condition(lambda: not self._breathing)
-        length = workflow.info().get_current_history_length()
-        if length != self._spent_at:
-            self._spent_at, self._spent = length, 0
+        events = self._present.look()
+        if events != self._spent_at:
+            self._spent_at, self._spent = events, 0
         if self._spent and self._spent + work > BREATH_WORK:
             await self._breathe()
         self._spent += work
@@ -215,35 +213,34 @@ class PacedRun(Run):
 
     def should_continue_as_new(self) -> bool:
         """Whether the history has grown enough, or a new deployment version is there to move to."""
-        info = workflow.info()
         if self._children or not self.progressed:
             return False  # without progress it would continue as new for ever
+        events = self._present.look()
         if self._history_limit is not None:
-            wanted = info.get_current_history_length() >= self._history_limit
+            wanted = events >= self._history_limit
         else:
             wanted = (
-                info.is_continue_as_new_suggested()
+                self._present.is_continue_as_new_suggested
                 or self.updates >= CONTINUE_AFTER_UPDATES
-                or info.is_target_worker_deployment_version_changed()
+                or self._present.is_deployment_changed
             )
         return wanted and self._can_carry()
 
     def _can_carry(self) -> bool:
         """Whether what the run carries over fits into a payload. If not, it may later."""
-        length = workflow.info().get_current_history_length()
-        if self._payload_limit is None or length == self._fitted_at:
+        events = self._present.look()
+        if self._payload_limit is None or events == self._fitted_at:
             return True
-        if self._too_large_at and length < self._too_large_at + LOOK_AGAIN_EVENTS:
+        if self._too_large_at and events < self._too_large_at + LOOK_AGAIN_EVENTS:
             return False
         fits = wire_size(self.carry()) <= CARRIED_LIMIT
-        self._fitted_at, self._too_large_at = (length, 0) if fits else (0, length)
+        self._fitted_at, self._too_large_at = (events, 0) if fits else (0, events)
         return fits
 
     def _must_wait_for_others(self) -> bool:
         """Whether the history is so long that a branch waits until the others can continue as new as well."""
-        info = workflow.info()
         long = LONG_HISTORY_EVENTS if self._history_limit is None else 2 * self._history_limit
-        return info.get_current_history_length() >= long or info.get_current_history_size() >= LONG_HISTORY_BYTES
+        return self._present.look() >= long or self._present.bytes >= LONG_HISTORY_BYTES
 
     def _check_history(self) -> None:
         """Fail before the server ends the run.
@@ -251,8 +248,7 @@ class PacedRun(Run):
         Raises:
             HistoryTooLongError: The history is nearly as long as the server accepts.
         """
-        info = workflow.info()
-        events, size = info.get_current_history_length(), info.get_current_history_size()
+        events, size = self._present.look(), self._present.bytes
         if events < HISTORY_EVENTS and size < HISTORY_BYTES:
             return
         why = (

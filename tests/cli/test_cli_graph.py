@@ -12,7 +12,7 @@ def test_it_prints_mermaid(launch: Start) -> None:
     answer = launch("graph", "--graphs", "cli_graphs:make_review", env=clean_environment()).ends()
     assert answer.code == 0
     assert answer.out.startswith("flowchart TD\n")
-    assert 'n_approve("approve")' in answer.out
+    assert "research(research) --> approve" in answer.out
 
 
 def test_it_prints_the_shape_as_json(cli: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch) -> None:

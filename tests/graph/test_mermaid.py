@@ -15,7 +15,7 @@ from oris_temporal.graph.compiled import CompiledGraph
 from oris_temporal.graph.context import Context
 from oris_temporal.graph.control import END, START
 
-NODE = re.compile(r"([A-Za-z0-9_]+)(?:\(\[|\[\[|\[|\()\"([^\"\n]+)\"(?:\]\)|\]\]|\]|\))")
+NODE = re.compile(r"([A-Za-z0-9_]+)(?:\(\[|\[\[|\[|\()\"?([^\"\n\])]+)\"?(?:\]\)|\]\]|\]|\))")
 ARROW = re.compile(r"([A-Za-z0-9_]+) (?:-->|-\.->|-\. \"([^\"\n]+)\" \.->) ([A-Za-z0-9_]+)")
 
 
@@ -40,12 +40,12 @@ def test_drawing() -> None:
     assert graph.compile(name="shapes").to_mermaid() == "\n    ".join(
         [
             "flowchart TD",
-            'start_(["start"]) --> n_fetch__all["fetch_all"]',
-            'start_ --> n_wait("wait")',
-            'n_fetch__all --> n_sub_2d_graph[["sub-graph"]]',
-            "n_wait --> n_sub_2d_graph",
-            'n_sub_2d_graph -. "True" .-> end_(["end"])',
-            'n_sub_2d_graph -. "False" .-> n_wait',
+            "start_([START]) --> fetch_all(fetch_all)",
+            "start_ --> wait",
+            'fetch_all --> n_sub_2d_graph[["sub-graph"]]',
+            "wait --> n_sub_2d_graph",
+            'n_sub_2d_graph -. "True" .-> end_([END])',
+            'n_sub_2d_graph -. "False" .-> wait',
         ]
     )
 
@@ -54,10 +54,10 @@ def test_edges_that_follow_each_other_are_one_line() -> None:
     graph = StateGraph(State).add_node("a", work).add_node("b", work).add_node("c", wait)
     graph.add_edge(START, "a").add_edge("a", "b").add_edge(START, "c").add_edge(["b", "c"], END)
     assert graph.compile(name="lines").to_mermaid().splitlines()[1:] == [
-        '    start_(["start"]) --> n_a["a"] --> n_b["b"]',
-        '    start_ --> n_c("c")',
-        '    n_b --> end_(["end"])',
-        "    n_c --> end_",
+        "    start_([START]) --> a(a) --> b(b)",
+        "    start_ --> c",
+        "    b --> end_([END])",
+        "    c --> end_",
     ]
 
 
@@ -66,10 +66,10 @@ def test_a_router_without_mapping_may_lead_to_what_it_lists_or_anywhere() -> Non
     graph.add_conditional_edges("a", lambda state: "b", ["b"]).add_conditional_edges("b", lambda state: END)
     arrows = graph.compile(name="routers").to_mermaid().splitlines()[-4:]
     assert [arrow.strip() for arrow in arrows] == [
-        'n_a -.-> n_b["b"]',
-        "n_b -.-> n_a",
-        "n_b -.-> n_b",
-        'n_b -.-> end_(["end"])',
+        "a -.-> b(b)",
+        "b -.-> a",
+        "b -.-> b",
+        "b -.-> end_([END])",
     ]
 
 
@@ -80,12 +80,20 @@ NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_.é-]{0,6}", fullmatch=True).filter(
 def test_ids_differ_whenever_names_do(names: list[str]) -> None:
     ids, labels = zip(*_nodes(_chain(names, {})), strict=True)
     assert len(set(ids)) == len(names) + 2
-    assert labels == ("start", *names, "end")  # each node has its label once
+    assert labels == ("START", *names, "END")  # each node has its label once
     assert "end" not in ids  # a keyword
 
 
+def test_a_name_that_begins_like_a_keyword_of_mermaid_is_quoted() -> None:
+    drawn = _chain(["End", "endpoint", "class_a", "style", "sender"], {}).to_mermaid()
+    assert drawn.splitlines()[1].strip() == (
+        'start_([START]) --> n_End("End") --> n_endpoint("endpoint") --> n_class__a("class_a") --> n_style("style") '
+        "--> sender(sender)"
+    )
+
+
 def test_names_that_differ_only_in_punctuation() -> None:
-    names = ["a-b", "a.b", "a_b", "a__b", "a_2d_b", "end", "end_", "start_", "n_a"]
+    names = ["a-b", "a.b", "a_b", "a__b", "a_2d_b", "end", "end_", "n_end", "start_", "n_a", "n_a_2d_b"]
     assert len(set(dict(_nodes(_chain(names, {}))))) == len(names) + 2
 
 
