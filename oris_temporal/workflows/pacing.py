@@ -44,7 +44,7 @@ HISTORY_EVENTS = 47_000
 HISTORY_BYTES = 47_000_000
 """Likewise, bytes; the server ends it at 50 MB (``limit.historySize.error``)."""
 
-BREATH_WORK = 1_000_000
+BREATH_WORK = 500_000
 """Bytes of state shown to workflow-side code in one activation. The SDK gives up a workflow that holds its thread for 2 s; to show a
 MB takes 1 to 350 ms, by what it is made of. A count, unlike a clock, is the same on every replay."""
 

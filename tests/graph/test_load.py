@@ -119,8 +119,8 @@ class TestFiles:
 
     def test_it_can_be_drawn(self, registry: NodePluginRegistry) -> None:
         drawn = load_graph(DATA / "review.yaml", registry=registry, functions=self.functions()).to_mermaid()
-        assert 'n_note -. "rounds #62;= 3" .-> n_publish' in drawn
-        assert 'n_note -. "else" .-> n_write' in drawn
+        assert 'note -. "rounds #62;= 3" .-> publish' in drawn
+        assert 'note -. "else" .-> write' in drawn
 
     async def test_json_files_and_names_given_from_outside(self, tmp_path: Path) -> None:
         (tmp_path / "graph.json").write_text(json.dumps(linear()))
