@@ -15,15 +15,13 @@ from oris_temporal.models import ChatModel, init_chat_model
 from oris_temporal.store.base import Store
 from oris_temporal.tools import Tool, tool
 
+from .limits import run_limits
 from .middleware.base import HOOKS, Middleware
 from .middleware.human_in_the_loop import HumanInTheLoopMiddleware, InterruptOn
 from .state import agent_state
 from .steps import AgentParts, Begin, CallModel, CallTools, Finish
 from .structured import StructuredOutput
 from .tool_node import last_calls
-
-MAX_TURNS = 50
-"""Model calls of a run if no limits are given."""
 
 
 def create_agent(
@@ -107,8 +105,9 @@ def create_agent(
     graph.add_conditional_edges("model", _after_model if callable_tools else _after_model_alone, targets)
     if ends:
         graph.add_node("finish", Finish(parts)).add_edge("finish", END)
-    budget = {"max_turns": MAX_TURNS} if limits is None else limits
-    return graph.compile(name=name, limits=budget, continues=True, context_schema=context_schema, store=store)
+    return graph.compile(
+        name=name, limits=run_limits(limits), continues=True, context_schema=context_schema, store=store
+    )
 
 
 def _unless_ended(state: Mapping[str, Any]) -> str:

@@ -11,9 +11,12 @@ from oris_temporal.graph.builder import StateGraph
 from oris_temporal.graph.compiled import CompiledGraph
 from oris_temporal.graph.control import END, START, Command
 from oris_temporal.graph.errors import GraphCompileError
+from oris_temporal.graph.limits import Limits
 from oris_temporal.graph.messages import MessagesState
+from oris_temporal.store.base import Store
 from oris_temporal.tools import Tool, tool
 
+from .limits import run_limits
 from .middleware.base import Middleware
 
 
@@ -54,13 +57,24 @@ def _transfer(name: str, description: str) -> Tool:
     )(transfer)
 
 
-def create_handoffs(agents: Mapping[str, CompiledGraph], *, default: str, name: str = "handoffs") -> CompiledGraph:
+def create_handoffs(
+    agents: Mapping[str, CompiledGraph],
+    *,
+    default: str,
+    name: str = "handoffs",
+    limits: Limits | Mapping[str, Any] | None = None,
+    context_schema: type | None = None,
+    store: Store | Callable[[], Store] | None = None,
+) -> CompiledGraph:
     """Make a graph of agents that pass the conversation to each other. Who has it, has it in the next turn as well.
 
     Args:
         agents: The agents by name, each made with a `HandoffMiddleware` that names others of them.
         default: Who has the conversation first.
         name: Name of the graph.
+        limits: What a run, its agents included, may use; at the limit it fails with `BudgetExceededError`. Default: 50 model calls.
+        context_schema: Type of the context of its runs; see `StateGraph.compile`.
+        store: What its threads, and its agents without a store of their own, share; see `StateGraph.compile`.
 
     Raises:
         GraphCompileError: `default`, or an agent that one passes to, is not among them.
@@ -85,7 +99,9 @@ def create_handoffs(agents: Mapping[str, CompiledGraph], *, default: str, name: 
                 )
         graph.add_node(agent_name, agent)
         graph.add_conditional_edges(agent_name, _passed_on(agent_name, active), [*names, END])
-    return graph.compile(name=name, continues=True)
+    return graph.compile(
+        name=name, limits=run_limits(limits), continues=True, context_schema=context_schema, store=store
+    )
 
 
 def _passed_on(name: str, active: Callable[[Any], str]) -> Callable[[Any], str]:

@@ -13,8 +13,12 @@ from oris_temporal.graph.compiled import CompiledGraph
 from oris_temporal.graph.context import Context
 from oris_temporal.graph.control import END, START, Command, Send
 from oris_temporal.graph.errors import GraphCompileError, StructuredOutputError
+from oris_temporal.graph.limits import Limits
 from oris_temporal.graph.messages import Message, MessagesState
 from oris_temporal.models import ChatModel, ResponseFormat, init_chat_model
+from oris_temporal.store.base import Store
+
+from .limits import run_limits
 
 
 class RouterState(MessagesState):
@@ -49,6 +53,9 @@ def create_router(
     parallel: bool = False,
     synthesizer: str | ChatModel | None = None,
     name: str = "router",
+    limits: Limits | Mapping[str, Any] | None = None,
+    context_schema: type | None = None,
+    store: Store | Callable[[], Store] | None = None,
 ) -> CompiledGraph:
     """Make a graph that sends each question to the agent, or agents, that can answer it.
 
@@ -63,6 +70,9 @@ def create_router(
         parallel: Whether several may be chosen. They answer side by side.
         synthesizer: Model that makes one answer of several. Default: `model`; without any, the answers are put one below the other.
         name: Name of the graph.
+        limits: What a run, its agents included, may use; at the limit it fails with `BudgetExceededError`. Default: 50 model calls.
+        context_schema: Type of the context of its runs; see `StateGraph.compile`.
+        store: What its threads, and its agents without a store of their own, share; see `StateGraph.compile`.
 
     Raises:
         GraphCompileError: There is nothing to choose by, or a name is none of the agents.
@@ -116,7 +126,7 @@ def create_router(
     for agent, (compiled, _) in agents.items():
         graph.add_subgraph(agent, compiled, output=_answer(agent))
         graph.add_edge(agent, "join")
-    return graph.compile(name=name)
+    return graph.compile(name=name, limits=run_limits(limits), context_schema=context_schema, store=store)
 
 
 def _answer(agent: str) -> Callable[[Any], dict[str, Any]]:

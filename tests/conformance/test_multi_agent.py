@@ -7,12 +7,24 @@ from uuid import uuid4
 
 import pytest
 from effects import note, ran
-from hosts import OrisHost
+from hosts import Options, OrisHost
+from pydantic import BaseModel
 from states import Log
 
-from oris_temporal import END, START, CompiledGraph, Message, Runtime, StateGraph, ToolCall, create_agent, tool
+from oris_temporal import (
+    END,
+    START,
+    CompiledGraph,
+    InMemoryStore,
+    Message,
+    Runtime,
+    StateGraph,
+    ToolCall,
+    create_agent,
+    tool,
+)
 from oris_temporal.agents import HandoffMiddleware, agent_tool, create_handoffs, create_router, task_tool
-from oris_temporal.graph.errors import GraphCompileError
+from oris_temporal.graph.errors import GraphCompileError, OrisError
 from oris_temporal.models.fake import fake_model
 
 
@@ -139,6 +151,66 @@ class TestHandoffs:
         lost = create_agent(fake_model("x"), name="a", middleware=[HandoffMiddleware({"nobody": "?"})])
         with pytest.raises(GraphCompileError, match="nobody"):
             create_handoffs({"a": lost, "b": lost}, default="a")
+
+
+class User(BaseModel):
+    name: str
+
+
+@tool
+async def visit(runtime: Runtime[User]) -> str:
+    """Count the visits of whoever asks."""
+    assert runtime.store is not None
+    place = ("users", runtime.context["name"])
+    known = await runtime.store.get(place, "visits")
+    count = known.value + 1 if known else 1
+    await runtime.store.put(place, "visits", count)
+    return f"{runtime.context['name']} {count}"
+
+
+class TestOptions:
+    """What graphs of several agents take as single agents do."""
+
+    def agents(self) -> dict[str, CompiledGraph]:
+        desk = fake_model(ToolCall("d1", "transfer_to_counter", {}), name="desk")
+        counter = fake_model(ToolCall("v1", "visit", {}), "Counted.", ToolCall("v2", "visit", {}), name="counter")
+        return {
+            "desk": create_agent(desk, name="desk", middleware=[HandoffMiddleware({"counter": "Counts."})]),
+            "counter": create_agent(
+                counter, [visit], name="counter", middleware=[HandoffMiddleware({"desk": "The rest."})]
+            ),
+        }
+
+    def graph(self, kind: str, **options: Any) -> CompiledGraph:
+        agents = self.agents()
+        if kind == "handoffs":
+            return create_handoffs(agents, default="desk", **options)
+        return create_router(
+            {"counter": (agents["counter"], "Counts."), "other": (answering("other", "Yes?"), "The rest.")},
+            keywords={"counter": ["count"]},
+            **options,
+        )
+
+    @pytest.mark.parametrize("kind", ["handoffs", "router"])
+    async def test_store_and_context_reach_the_tools_of_their_agents(
+        self, host: OrisHost, thread: str, kind: str
+    ) -> None:
+        store = InMemoryStore()
+        graph = self.graph(kind, store=store, context_schema=User)
+        record = await host.start(graph, {"messages": ["count"]}, thread, Options(context={"name": "ada"}))
+        assert record.status == "completed", record.message
+        found = await store.get(("users", "ada"), "visits")
+        assert found is not None
+        assert found.value == 1
+        with pytest.raises(OrisError, match="context"):
+            await graph.invoke("count", context={"name": 7})
+
+    @pytest.mark.parametrize("kind", ["handoffs", "router"])
+    async def test_limits_count_what_their_agents_use(self, host: OrisHost, thread: str, kind: str) -> None:
+        graph = self.graph(kind, store=InMemoryStore(), limits={"max_turns": 1})
+        record = await host.start(graph, {"messages": ["count"]}, thread, Options(context={"name": "ada"}))
+        assert (record.status, record.error) == ("failed", "budget_exceeded")
+        assert "max_turns is 1" in record.message
 
 
 class TestRouter:
