@@ -148,8 +148,15 @@ class OrisHost(Host, Protocol):
     async def history(self, graph: CompiledGraph, thread_id: str) -> list[StateSnapshot]:
         """Checkpoints of a thread, newest first."""
 
-    async def stream(self, graph: CompiledGraph, input: Any, thread_id: str, mode: str) -> list[Any]:
-        """Start a run and return the data it streams until it ends or waits."""
+    async def stream(
+        self,
+        graph: CompiledGraph,
+        input: Any,
+        thread_id: str,
+        mode: str | Sequence[str],
+        options: Options = DEFAULTS,
+    ) -> list[Any]:
+        """Start a run, or with a `Command` answer one that was streamed, and return the data it streams until it ends or waits."""
 
 
 def breakpoints_aside(interrupts: Sequence[Interrupt]) -> tuple[Asked, ...]:
@@ -224,9 +231,16 @@ class InProcessHost:
     async def history(self, graph: CompiledGraph, thread_id: str) -> list[StateSnapshot]:
         return await graph.get_state_history({"configurable": {"thread_id": thread_id}})
 
-    async def stream(self, graph: CompiledGraph, input: Any, thread_id: str, mode: str) -> list[Any]:
-        config = {"configurable": {"thread_id": thread_id}}
-        return [chunk.data async for chunk in graph.stream(input, config, mode=mode)]
+    async def stream(
+        self,
+        graph: CompiledGraph,
+        input: Any,
+        thread_id: str,
+        mode: str | Sequence[str],
+        options: Options = DEFAULTS,
+    ) -> list[Any]:
+        config = {"configurable": {**options.configurable, "thread_id": thread_id}}
+        return [chunk.data async for chunk in graph.stream(input, config, context=options.context, mode=mode)]
 
     async def _call(self, graph: CompiledGraph, given: Any, thread_id: str, options: Options = DEFAULTS) -> Record:
         config: dict[str, Any] = {"configurable": {**options.configurable, "thread_id": thread_id}}

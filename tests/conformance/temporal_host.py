@@ -6,7 +6,7 @@ replayed once more: what a run did must not depend on what the worker still had 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, Self
@@ -46,6 +46,7 @@ class TemporalHost:
         self._temporal = temporal
         self._continue_as_new_after = continue_as_new_after
         self._clients: dict[int, OrisClient] = {}
+        self._seen: dict[str, str] = {}
         self._workers: list[ReplayingWorker] = []
         self._stack = AsyncExitStack()
 
@@ -118,10 +119,23 @@ class TemporalHost:
     async def history(self, graph: CompiledGraph, thread_id: str) -> list[StateSnapshot]:
         return await (await self._client(graph)).history(thread_id, order="newest")
 
-    async def stream(self, graph: CompiledGraph, input: Any, thread_id: str, mode: str) -> list[Any]:
+    async def stream(
+        self,
+        graph: CompiledGraph,
+        input: Any,
+        thread_id: str,
+        mode: str | Sequence[str],
+        options: Options = DEFAULTS,
+    ) -> list[Any]:
         client = await self._client(graph)
-        await client.start(graph, thread_id, input)
-        return [chunk.data async for chunk in client.stream(thread_id, mode=mode)]
+        if isinstance(input, Command):
+            await client.resume(thread_id, input.resume)
+        else:
+            config: dict[str, Any] = {"configurable": dict(options.configurable)}
+            await client.start(graph, thread_id, input, config=config, context=options.context)
+        chunks = [chunk async for chunk in client.stream(thread_id, mode=mode, cursor=self._seen.get(thread_id))]
+        self._seen[thread_id] = chunks[-1].cursor
+        return [chunk.data for chunk in chunks]
 
     async def _record(self, graph: CompiledGraph, result: RunResult) -> Record:
         steps, boundaries = finished_steps(await self.history(graph, result.thread_id))

@@ -1,12 +1,15 @@
 """The ledger of Oris defects (graph model, part 8): each acceptance check as a test of its own, on every host of ours.
 
-B44 is tested with stores; B18, B36, B42 and B43 concern Temporal, the kernel's policies and the HTTP API, and are tested with those.
+B3-B5, B13-B17, B28, B29, B31-B34, B38 and B39 are tested with agents (`test_agents`, `test_middleware_*`, `test_multi_agent`,
+`test_deep_agent`), B40 with the names of models, B44 with stores; B18, B36, B42 and B43 concern Temporal, the kernel's policies and
+the HTTP API, and are tested with those.
 """
 
 from __future__ import annotations
 
 import asyncio
 import itertools
+import operator
 import random
 from typing import Annotated, Any, TypedDict
 from uuid import uuid4
@@ -24,14 +27,23 @@ from oris_temporal import (
     Command,
     CompiledGraph,
     Context,
+    InMemoryStore,
     Message,
     MessagesState,
     RunnableConfig,
+    Runtime,
     StateGraph,
+    Store,
+    StreamWriter,
+    ToolCall,
     append_messages,
+    create_agent,
     interrupt,
+    tool,
 )
+from oris_temporal.agents import Middleware
 from oris_temporal.graph.errors import GraphCompileError
+from oris_temporal.models.fake import fake_model, slow
 
 
 @pytest.fixture
@@ -374,6 +386,31 @@ class TestCompile:
             graph.compile(name="ledger_b41")
 
 
+@tool
+async def progress(runtime: Runtime) -> str:
+    """Work, and say how far it is."""
+    runtime.write("half")
+    return "done"
+
+
+class Marks(TypedDict):
+    """What tools of B30 left."""
+
+    marks: Annotated[list[str], operator.add]
+
+
+@tool
+async def mark(runtime: Runtime) -> Command:
+    """Leave a mark."""
+    return Command(update={"marks": [f"activity after {runtime.state['marks']}"]})
+
+
+@tool(run_as="workflow")
+async def mark_here(runtime: Runtime) -> Command:
+    """Leave a mark."""
+    return Command(update={"marks": [f"workflow after {runtime.state['marks']}"]})
+
+
 class TestStream:
     async def test_b45_values_come_once_per_superstep(self, host: OrisHost, thread: str) -> None:
         """And once for the initial state (2.11)."""
@@ -382,3 +419,79 @@ class TestStream:
         values = await host.stream(graph, {"log": []}, thread, "values")
 
         assert values == [{"log": []}, {"log": ["a"]}, {"log": ["a", "b", "c"]}]
+
+    async def test_b26_nodes_tools_and_models_stream_in_order(self, host: OrisHost, thread: str) -> None:
+        model = fake_model(slow("one two three four", between="150ms"))
+
+        async def work(state: MessagesState, writer: StreamWriter) -> dict[str, Any]:
+            writer("node")
+            return {}
+
+        async def talk(state: MessagesState, ctx: Context) -> dict[str, Any]:
+            await ctx.tool(progress, {})
+            answer = await ctx.llm(model, state["messages"])
+            ctx.write("end")
+            return {"messages": [answer]}
+
+        graph = StateGraph(MessagesState).add_node("work", work).add_node("talk", talk).add_tools(progress)
+        compiled = edges(graph, "START>work work>talk talk>END").compile(name="ledger_b26")
+
+        streamed = await host.stream(compiled, {"messages": ["hello"]}, thread, ["custom", "messages"])
+
+        shown = [item if isinstance(item, str) else item[0] for item in streamed]
+        messages = [item for item in shown if not isinstance(item, str) and item["message_type"] == "ai"]
+        tokens = "".join(item["content"] for item in messages if item.get("chunk"))
+        assert tokens  # as they were written,
+        assert "one two three four".startswith(tokens)
+        assert [item["content"] for item in messages if not item.get("chunk")] == ["one two three four"]
+        places = [shown.index("node"), shown.index("half"), shown.index(messages[0]), shown.index("end")]
+        assert places == sorted(places)
+        assert shown.index(messages[-1]) < shown.index("end")
+
+    async def test_b27_a_resumed_run_streams_with_its_config_store_and_checkpoints(
+        self, host: OrisHost, thread: str
+    ) -> None:
+        async def save(state: Log, store: Store, config: RunnableConfig) -> dict[str, Any]:
+            await store.put(("log",), "last", state["log"])
+            return {"log": [config["configurable"]["user_id"]]}
+
+        async def ask(state: Log, ctx: Context) -> dict[str, Any]:
+            return {"log": [await ctx.interrupt("go on?")]}
+
+        async def load(state: Log, store: Store, config: RunnableConfig) -> dict[str, Any]:
+            found = await store.get(("log",), "last")
+            return {"answer": found and [*found.value, config["configurable"]["user_id"]]}
+
+        graph = StateGraph(Log).add_node("save", save).add_node("ask", ask).add_node("load", load)
+        compiled = edges(graph, "START>save save>ask ask>load load>END").compile(
+            name="ledger_b27", store=InMemoryStore()
+        )
+
+        user = Options(configurable={"user_id": "ada"})
+        first = await host.stream(compiled, {"log": ["x"]}, thread, "updates", user)
+        assert first[0] == {"save": {"log": ["ada"]}}
+        assert first[1]["__interrupt__"][0]["value"] == "go on?"
+        second = await host.stream(compiled, Command(resume="yes"), thread, "updates")
+        assert second == [{"ask": {"log": ["yes"]}}, {"load": {"answer": ["x", "ada"]}}]
+
+        checkpoints = [snapshot.values["log"] for snapshot in await host.history(compiled, thread)]
+        assert checkpoints == [["x", "ada", "yes"], ["x", "ada", "yes"], ["x", "ada"], ["x"]]
+
+
+class TestTools:
+    async def test_b30_the_next_step_sees_the_update_of_a_tool(self, host: OrisHost, thread: str) -> None:
+        """Whether the tool is an activity or runs in the workflow, for the next model call and the next tool."""
+        seen: list[str] = []
+
+        class Watch(Middleware):
+            async def before_model(self, state: Any, ctx: Context) -> None:
+                seen.append(f"{state['messages'][-1].message_type} {state.get('marks')}")
+
+            state_schema = Marks
+
+        model = fake_model(ToolCall("c1", "mark", {}), ToolCall("c2", "mark_here", {}), "Done.")
+        agent = create_agent(model, [mark, mark_here], middleware=[Watch()])
+        done = await host.start(agent, {"messages": ["go"]}, thread)
+        assert done.values["marks"] == ["activity after []", "workflow after ['activity after []']"]
+        assert f"tool {done.values['marks'][:1]}" in seen
+        assert f"tool {done.values['marks']}" in seen

@@ -35,7 +35,7 @@ def _table(monkeypatch: pytest.MonkeyPatch) -> None:
         ("openai: gpt-4o", "openai", "gpt-4o"),
     ],
 )
-def test_a_provider_before_the_first_colon(written: str, provider: str, model: str) -> None:
+def test_b40_a_provider_before_the_first_colon(written: str, provider: str, model: str) -> None:
     assert init_chat_model(written) == ChatModel(provider, model)
 
 
@@ -72,7 +72,7 @@ def test_a_provider_before_the_first_colon(written: str, provider: str, model: s
         ("org/model:fastest", "huggingface"),
     ],
 )
-def test_a_bare_name_belongs_to_the_provider_that_claims_it(written: str, provider: str) -> None:
+def test_b40_a_bare_name_belongs_to_the_provider_that_claims_it(written: str, provider: str) -> None:
     assert init_chat_model(written) == ChatModel(provider, written)
 
 

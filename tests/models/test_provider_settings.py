@@ -47,7 +47,7 @@ class TestCredentials:
             ("fake", []),
         ],
     )
-    def test_variables_by_provider(self, provider: str, names: list[str]) -> None:
+    def test_b40_variables_by_provider(self, provider: str, names: list[str]) -> None:
         assert list(find_provider(provider).credentials) == names
 
     def test_a_line_end_is_no_part_of_a_key(self) -> None:
