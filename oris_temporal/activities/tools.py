@@ -98,8 +98,9 @@ class ToolActivities:
             store = self._graphs.store(given.store or given.graph)
             graph = self._graphs[given.graph]
             context = graph.context_of(config)
-            schema = graph.schema
             wires = {**(given.state or {}), **(await self._fields.resolve(given.refs or {}))}
-            state = schema.view(schema.decode(wires, tool.activity_type))
+            state = graph.schema.decode(wires, tool.activity_type)
+            if tool.reads is None:
+                state = graph.schema.view(state)
         thread_id = config["configurable"].get("thread_id") or activity.info().workflow_id or ""
         return Runtime(state, config, given.call_id, thread_id, write, store, context)

@@ -14,12 +14,13 @@ from oris_temporal.graph.messages import Message, ToolCall
 from oris_temporal.graph.state import StateSchema
 from oris_temporal.models import ChatModel
 from oris_temporal.tools import Tool, ToolOutput
+from oris_temporal.tools.files import FILES
 
 from .middleware.base import HOOKS, Middleware, ModelCall, ModelHandler, ToolHandler, ToolRequest, overrides
 from .middleware.human_in_the_loop import HumanInTheLoopMiddleware
 from .state import Draft
 from .structured import StructuredOutput, structured_output
-from .subagents import AgentTool
+from .subagents import AgentTool, keep_both
 from .tool_node import ToolNode, last_calls
 
 _RETRY = "structured_output_retry"
@@ -214,26 +215,41 @@ class CallTools(_Step):
         self._gates = [item for item in parts.middleware if isinstance(item, HumanInTheLoopMiddleware)]
 
     async def __call__(self, state: Any, ctx: Context) -> list[Any]:
-        """Run as a node. Calls that nobody has to look at are made while the others wait."""
+        """Run as a node. Calls that nobody has to look at are made while the others wait, except for those that are made in order."""
         asked = last_calls(state["messages"])
         offered = _offered(state["messages"])
         draft = self._parts.draft(state, "tools")
         gates = [self._gate(item, offered) for item in asked]
+        files = draft.state.get(FILES) or {}
         answers: dict[int, Any] = {}
+        waiting: dict[int, ToolCall | ToolOutput | None] = {}
 
         async def answer(index: int, decided: ToolCall | ToolOutput | None = None) -> None:
             make = partial(self._make, draft, offered, ctx.branch(str(index)))
             answers[index] = await self._node.answer(asked[index], partial(_as_decided, decided, make))
 
+        async def answer_in_turn(index: int, decided: ToolCall | ToolOutput | None = None) -> None:
+            if not isinstance(decided, ToolOutput) and self._node.waits(decided or asked[index]):
+                waiting[index] = decided
+            else:
+                await answer(index, decided)
+
         async def review(gate: HumanInTheLoopMiddleware) -> None:
             held = [index for index, found in enumerate(gates) if found is gate]
             decided = await gate.review([ToolCall.from_wire(asked[index]) for index in held], ctx)
-            await asyncio.gather(*(answer(index, given) for index, given in zip(held, decided, strict=True)))
+            await asyncio.gather(*(answer_in_turn(index, given) for index, given in zip(held, decided, strict=True)))
 
-        free = [answer(index) for index, gate in enumerate(gates) if gate is None]
+        free = [answer_in_turn(index) for index, gate in enumerate(gates) if gate is None]
         await asyncio.gather(*(review(gate) for gate in self._gates if gate in gates), *free)
+        besides: list[Any] = []
         for index in range(len(asked)):
+            if index in waiting:
+                await answer(index, waiting[index])
+            else:
+                keep_both(answers[index], files, draft.state.get(FILES) or {})
+            besides += self._node.take_besides(answers[index])
             draft.apply(answers[index], "tools")
+        draft.apply({"messages": besides} if besides else None, "tools")
         return draft.updates()
 
     def _hooks(self) -> Sequence[str]:
@@ -260,8 +276,9 @@ ToolMaker = Callable[[ToolCall], Awaitable[ToolOutput]]
 
 async def _call_tool(request: ToolRequest) -> ToolOutput:
     if isinstance(request.tool, AgentTool):
-        return await request.tool.run(request.tool.check(request.call.args), request.ctx)
-    return await request.ctx.tool(request.tool, request.call.args, call_id=request.call.id)
+        return await request.tool.run(request.tool.check(request.call.args), request.state, request.ctx)
+    after = request.draft.updates()
+    return await request.ctx.tool(request.tool, request.call.args, call_id=request.call.id, after=after)
 
 
 async def _as_decided(decided: ToolCall | ToolOutput | None, make: ToolMaker, asked: ToolCall) -> ToolOutput:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -14,6 +15,7 @@ from oris_temporal.graph.errors import GraphCompileError
 from oris_temporal.graph.messages import Message
 from oris_temporal.tools import Tool, ToolOutput
 from oris_temporal.tools.arguments import ModelArguments
+from oris_temporal.tools.files import FILES
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +23,8 @@ class AgentTool(Tool):
     """A tool that is an agent, or several of which the model chooses one.
 
     The agent runs as part of the caller's run, with a conversation of its own that begins with the task. What it asks people is
-    asked on the caller's thread; what it uses counts for the caller's budget.
+    asked on the caller's thread; what it uses counts for the caller's budget. If both have files in their state (`StateBackend`), they
+    are the same: it begins with the caller's, and what it writes is written to the caller's when it is done.
 
     Attributes:
         agents: The agents, by the name that the model chooses.
@@ -29,12 +32,59 @@ class AgentTool(Tool):
 
     agents: Mapping[str, CompiledGraph] = field(default_factory=dict)
 
-    async def run(self, args: Mapping[str, Any], ctx: Context) -> ToolOutput:
-        """Let the agent work; its last answer is the tool's output."""
-        chosen = str(args.get("subagent_type") or next(iter(self.agents)))
-        state = await ctx.call_graph(self.agents[chosen], {"messages": [Message.human(args["task"])]})
-        said = [message for message in state["messages"] if message.message_type == "ai"]
-        return ToolOutput(said[-1].content if said else "")
+    def waits(self, args: Mapping[str, Any]) -> bool:
+        """See `Tool.waits`. Agents work side by side."""
+        return False
+
+    async def run(self, args: Mapping[str, Any], state: Mapping[str, Any], ctx: Context) -> ToolOutput:
+        """Let the agent work; its last answer is the tool's output.
+
+        Args:
+            args: The checked arguments.
+            state: The caller's state.
+            ctx: The caller's context.
+        """
+        agent = self.agents[str(args.get("subagent_type") or next(iter(self.agents)))]
+        before: dict[str, str] = state.get(FILES) or {}
+        shares = FILES in state and FILES in agent.schema.fields
+        given = {FILES: before} if shares else {}
+        done = await ctx.call_graph(agent, {**given, "messages": [Message.human(args["task"])]})
+        said = [message for message in done["messages"] if message.message_type == "ai"]
+        after: dict[str, str] = done.get(FILES) or {} if shares else before
+        written: dict[str, Any] = {path: text for path, text in after.items() if before.get(path) != text}
+        written |= {path: None for path in before if path not in after}
+        return ToolOutput(said[-1].content if said else "", update={FILES: written} if written else None)
+
+
+def keep_both(answer: Any, before: Mapping[str, str], now: Mapping[str, str]) -> None:
+    """Give files another name in the answer to a call where another call of the turn changed them meanwhile, and tell the model.
+
+    Args:
+        answer: The update of a call that began with the files `before`.
+        before: The files when the turn began.
+        now: The files as the calls before it leave them.
+    """
+    written: dict[str, Any] = (answer.get(FILES) if isinstance(answer, dict) else None) or {}
+    clashes = [path for path in written if now.get(path) not in (before.get(path), written[path])]
+    if not clashes:
+        return
+    kept = dict(written)
+    notes = []
+    for path in clashes:
+        text, other = kept.pop(path), _other_name(path, {*now, *kept})
+        kept |= {} if text is None else {other: text}
+        made = "it is still there" if text is None else f"what this one made of it is {other}"
+        notes.append(f"{path} was changed by another call of this turn as well; {made}.")
+    told, *more = answer["messages"]
+    told = told.model_copy(update={"content": "\n\n".join([told.content, *notes])})
+    answer.update({FILES: kept, "messages": [told, *more]})
+
+
+def _other_name(path: str, taken: Collection[str]) -> str:
+    folder, slash, name = path.rpartition("/")
+    stem, dot, suffix = name.rpartition(".") if "." in name[1:] else (name, "", "")
+    names = (f"{folder}{slash}{stem}-{number}{dot}{suffix}" for number in itertools.count(2))
+    return next(other for other in names if other not in taken)
 
 
 class _Task(BaseModel):

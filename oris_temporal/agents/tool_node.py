@@ -13,9 +13,14 @@ from oris_temporal.graph.errors import InvalidUpdateError, ToolError
 from oris_temporal.graph.messages import Message, ToolCall
 from oris_temporal.tools import Tool, ToolOutput, ToolResultEviction
 
+from .runtime import runtime_of
+
 
 class ToolNode:
     """Makes the tool calls of the last AI message, all at once, and answers them in the order of the calls.
+
+    Calls that run in the workflow, and those of tools with ``in_order``, come after the others, one after the other in the order of the
+    calls; what runs in the workflow sees the state as the calls before it leave it.
 
     What goes wrong with a call - an unknown tool, arguments that do not fit, a tool that fails for good - is told to the model.
 
@@ -35,6 +40,7 @@ class ToolNode:
         self, tools: Sequence[Tool], *, messages: str = "messages", evict: ToolResultEviction | None = None
     ) -> None:
         self.tools = tuple(tools) if evict is None else evict.on(tools)
+        self._evict = evict
         self._messages = messages
         self._known = {tool.name: tool for tool in self.tools}
 
@@ -42,7 +48,39 @@ class ToolNode:
         """Run as a node."""
         said = state.get(self._messages) if isinstance(state, Mapping) else getattr(state, self._messages, None)
         asked = last_calls(said or [])
-        return list(await asyncio.gather(*(self.answer(call, partial(self._call, ctx)) for call in asked)))
+        answers: dict[int, Any] = {}
+
+        async def answer(index: int, after: Sequence[Any] = ()) -> None:
+            updates = [item.update if isinstance(item, Command) else item for item in after]
+            answers[index] = await self.answer(asked[index], partial(self._call, state, ctx, updates))
+
+        later = [index for index, call in enumerate(asked) if self.waits(call)]
+        await asyncio.gather(*(answer(index) for index in range(len(asked)) if index not in later))
+        for index in later:
+            await answer(index, [answers[before] for before in range(index)])
+        said_besides = [message for index in range(len(asked)) for message in self.take_besides(answers[index])]
+        updates = [answers[index] for index in range(len(asked))]
+        return [*updates, {self._messages: said_besides}] if said_besides else updates
+
+    def waits(self, asked: Any) -> bool:
+        """Whether a call waits for those before it. One that cannot be made does not.
+
+        Args:
+            asked: The call, as the model wrote it or as it was read.
+        """
+        try:
+            call = asked if isinstance(asked, ToolCall) else ToolCall.from_wire(asked)
+            tool = self.find(call.name)
+            return tool.waits(tool.check(call.args))
+        except (InvalidUpdateError, ToolError):
+            return False
+
+    def take_besides(self, answer: Any) -> list[Any]:
+        """Take from an answer the messages after the tool's: providers want the results of a turn next to each other."""
+        update = answer.update if isinstance(answer, Command) else answer
+        messages = update[self._messages]
+        update[self._messages] = messages[:1]
+        return list(messages[1:])
 
     async def answer(self, asked: Any, make: Callable[[ToolCall], Awaitable[ToolOutput]]) -> Any:
         """The answer to one call: an update with its tool message, or a `Command` that has one.
@@ -75,8 +113,12 @@ class ToolNode:
             )
         return self._known[name]
 
-    async def _call(self, ctx: Context, call: ToolCall) -> ToolOutput:
-        return await ctx.tool(self.find(call.name), call.args, call_id=call.id)
+    async def _call(self, state: Any, ctx: Context, after: Sequence[Mapping[str, Any]], call: ToolCall) -> ToolOutput:
+        tool = self.find(call.name)
+        output = await ctx.tool(tool, call.args, call_id=call.id, after=after)
+        return (
+            output if self._evict is None else await self._evict.settle(tool, output, runtime_of(ctx, state, call.id))
+        )
 
     def _update(self, output: ToolOutput, call_id: str, name: str) -> Any:
         update = dict(output.update or {})

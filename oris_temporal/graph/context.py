@@ -119,7 +119,13 @@ class Context(ABC):
 
     @abstractmethod
     async def tool(
-        self, tool: Tool | str, args: Mapping[str, Any], *, call_id: str = "", summary: str | None = None
+        self,
+        tool: Tool | str,
+        args: Mapping[str, Any],
+        *,
+        call_id: str = "",
+        summary: str | None = None,
+        after: Sequence[Mapping[str, Any]] = (),
     ) -> ToolOutput:
         """Call a tool, as a Temporal activity (type ``tool.<name>``) unless the tool says otherwise, and return its output.
 
@@ -128,6 +134,8 @@ class Context(ABC):
             args: Its arguments; they are checked before anything is called.
             call_id: Id of the model's call that asks for it.
             summary: Text for the Web UI.
+            after: Updates that the node is going to return, such as those of other tools. A tool that runs in the workflow sees them
+                in its ``runtime.state``.
 
         Raises:
             InvalidUpdateError: The graph has no such tool.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .engine import Engine, maybe_await
 from .node import Node
 from .records import Outcome, Position, Task
-from .state import Write
+from .state import Values, Write
 
 if TYPE_CHECKING:
     from oris_temporal.models import ModelRequest
@@ -64,9 +64,28 @@ class Host(ABC):
 
     @abstractmethod
     async def call_tool(
-        self, engine: Engine, task: Task, number: Position, tool: Tool, args: dict[str, Any], call_id: str, summary: str
+        self,
+        engine: Engine,
+        task: Task,
+        number: Position,
+        tool: Tool,
+        args: dict[str, Any],
+        call_id: str,
+        summary: str,
+        values: Values,
     ) -> dict[str, Any]:
-        """Call a tool for a `Context`; returns its output as JSON data."""
+        """Call a tool for a `Context`; returns its output as JSON data.
+
+        Args:
+            engine: Engine the node runs in.
+            task: The task.
+            number: Position of the call within the task.
+            tool: The tool.
+            args: Its arguments as JSON data.
+            call_id: Id of the model's call.
+            summary: Text for the Web UI.
+            values: The state that it sees if it runs in the workflow.
+        """
 
     @abstractmethod
     def has_store(self, engine: Engine) -> bool:

@@ -26,7 +26,7 @@ from .options import RetryPolicy
 from .records import EngineState, Outcome, Position, Task
 from .relay import ChildRelay
 from .run import Edit, Run, node_error
-from .state import Write
+from .state import Values, Write
 from .subgraph import Subgraph
 from .tasks import being_cancelled
 from .wire import to_wire
@@ -266,12 +266,20 @@ class LocalRun(Run):
             await self.clock.sleep(wait.total_seconds() if error.retry_after is None else error.retry_after)
 
     async def call_tool(
-        self, engine: Engine, task: Task, number: Position, tool: Tool, args: dict[str, Any], call_id: str, summary: str
+        self,
+        engine: Engine,
+        task: Task,
+        number: Position,
+        tool: Tool,
+        args: dict[str, Any],
+        call_id: str,
+        summary: str,
+        values: Values,
     ) -> dict[str, Any]:
         """See `Run.call_tool`."""
 
         async def attempt() -> Any:
-            return await self.call_tool_here(engine, task, number, tool, args, call_id)
+            return await self.call_tool_here(engine, task, number, tool, args, call_id, values)
 
         output: dict[str, Any] = await self._attempts(tool.activity_type, tool.retry, tool.timeout, None, attempt)
         return output

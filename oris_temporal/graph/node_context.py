@@ -39,7 +39,7 @@ from .messages import Message
 from .options import RetryPolicy
 from .records import Position, Task
 from .signals import check_signal
-from .state import isolate
+from .state import Write, isolate
 from .tasks import being_cancelled
 from .wire import to_wire
 
@@ -158,16 +158,26 @@ class NodeContext(Context):
         return answer
 
     async def tool(
-        self, tool: Tool | str, args: Mapping[str, Any], *, call_id: str = "", summary: str | None = None
+        self,
+        tool: Tool | str,
+        args: Mapping[str, Any],
+        *,
+        call_id: str = "",
+        summary: str | None = None,
+        after: Sequence[Mapping[str, Any]] = (),
     ) -> ToolOutput:
         """See `Context.tool`."""
         found = self._engine.graph.tool(tool)
         checked = found.check(args)
 
         async def call(position: Position) -> Any:
+            schema, values = self._engine.graph.schema, self._engine.values.data
+            for update in after if found.runs_here(checked) else ():
+                wire = schema.update_wire(update, f"{self.graph}.{self.node}")
+                values = schema.apply(values, [Write(f"{self.graph}.{self.node}", wire)])
             async with self._run.operating(self._task):
                 return await self._run.call_tool(
-                    self._engine, self._task, position, found, checked, call_id, summary or call_id
+                    self._engine, self._task, position, found, checked, call_id, summary or call_id, values
                 )
 
         try:

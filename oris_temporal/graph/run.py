@@ -26,6 +26,7 @@ from .node import Node
 from .node_context import NodeContext
 from .records import EngineState, EventKind, Outcome, Position, RunStatus, Task
 from .snapshot import engine_state_from_wire, engine_state_to_wire
+from .state import Values, isolate
 from .tasks import must_pass
 from .wire import to_wire
 
@@ -208,15 +209,23 @@ class Run(AskingRun):
         return message
 
     async def call_tool_here(
-        self, engine: Engine, task: Task, number: Position, tool: Tool, args: dict[str, Any], call_id: str
+        self,
+        engine: Engine,
+        task: Task,
+        number: Position,
+        tool: Tool,
+        args: dict[str, Any],
+        call_id: str,
+        values: Values,
     ) -> dict[str, Any]:
         """Call a tool in this process; returns its output as JSON data."""
 
         def write(data: Any) -> None:
             self.record("custom", engine, task=task, data=to_wire(data, f"custom stream data of tool {tool.name}"))
 
+        read = {name: isolate(values[name]) for name in tool.reads or () if name in values}
         runtime = Runtime(
-            state=engine.graph.schema.view(engine.values.data),
+            state=engine.graph.schema.view(values) if tool.reads is None else read,
             config=self.config,
             tool_call_id=call_id,
             thread_id=self.thread_id,

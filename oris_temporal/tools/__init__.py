@@ -1,19 +1,23 @@
 """Tools: functions that models may call."""
 
+from .files import CompositeBackend, FileBackend, FilesState, StateBackend, StoreBackend, WorkspaceBackend
 from .mcp import McpServer
 from .output import ToolOutput
-from .results import DirectoryResultStore, ResultStore, StoreResultStore, ToolResultEviction
+from .results import ToolResultEviction
 from .runtime import Runtime
 from .tool import Tool, tool
 
 __all__ = [
-    "DirectoryResultStore",
+    "CompositeBackend",
+    "FileBackend",
+    "FilesState",
     "McpServer",
-    "ResultStore",
     "Runtime",
-    "StoreResultStore",
+    "StateBackend",
+    "StoreBackend",
     "Tool",
     "ToolOutput",
     "ToolResultEviction",
+    "WorkspaceBackend",
     "tool",
 ]

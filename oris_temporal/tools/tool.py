@@ -47,6 +47,11 @@ class Tool:
         strict: Whether providers are to make sure that arguments fit.
         source: Held open, as a context manager, while the tool may be called; ``None`` if it needs nothing.
         evict: Takes large results out of the conversation, see `ToolResultEviction`; ``None`` leaves them in.
+        reads: State fields that its runtime has, as a dict; ``None`` is the whole state, as the graph's schema.
+        detached: Whether its runtime has nothing of the graph - no state, store or context - so that workers without the graph may
+            call it.
+        here: Says by the arguments which calls run in the workflow although others do not; ``None`` is none.
+        in_order: Whether the calls of one turn are made one after the other. Those in the workflow always are.
     """
 
     name: str
@@ -61,6 +66,10 @@ class Tool:
     strict: bool = False
     source: AbstractAsyncContextManager[Any] | None = None
     evict: Evict | None = None
+    reads: tuple[str, ...] | None = None
+    detached: bool = False
+    here: Callable[[Mapping[str, Any]], bool] | None = None
+    in_order: bool = False
 
     @cached_property
     def spec(self) -> ToolSpec:
@@ -71,6 +80,27 @@ class Tool:
     def activity_type(self) -> str:
         """Its Temporal activity type."""
         return f"tool.{self.name}"
+
+    @property
+    def wants_run(self) -> bool:
+        """Whether its runtime has something of the run that calls it."""
+        return (self.runtime is not None or self.evict is not None) and not self.detached
+
+    def runs_here(self, args: Mapping[str, Any]) -> bool:
+        """Whether a call runs in the workflow.
+
+        Args:
+            args: Its arguments as JSON data.
+        """
+        return self.run_as == "workflow" or (self.here is not None and self.here(args))
+
+    def waits(self, args: Mapping[str, Any]) -> bool:
+        """Whether a call waits for those before it in its turn, rather than being made beside them.
+
+        Args:
+            args: Its arguments as JSON data.
+        """
+        return self.in_order or self.runs_here(args)
 
     def check(self, args: Any) -> dict[str, Any]:
         """Arguments as JSON data, with defaults filled in.

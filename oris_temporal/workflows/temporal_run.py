@@ -33,7 +33,7 @@ from oris_temporal.graph.options import RetryPolicy
 from oris_temporal.graph.records import Outcome, Position, RunStatus, Task
 from oris_temporal.graph.relay import ChildRelay
 from oris_temporal.graph.run import node_error
-from oris_temporal.graph.state import StateValues
+from oris_temporal.graph.state import StateValues, Values
 from oris_temporal.graph.tasks import being_cancelled, must_pass
 from oris_temporal.models.queues import ModelQueues
 from oris_temporal.models.retries import model_retry
@@ -240,16 +240,24 @@ class TemporalRun(PacedRun):
         return self.answered(engine, task, request.model.name, message)
 
     async def call_tool(
-        self, engine: Engine, task: Task, number: Position, tool: Tool, args: dict[str, Any], call_id: str, summary: str
+        self,
+        engine: Engine,
+        task: Task,
+        number: Position,
+        tool: Tool,
+        args: dict[str, Any],
+        call_id: str,
+        summary: str,
+        values: Values,
     ) -> dict[str, Any]:
         """See `Run.call_tool`."""
-        if tool.run_as == "workflow":
-            return await self._call_tool_here(engine, task, number, tool, args, call_id)
+        if tool.runs_here(args):
+            return await self._call_tool_here(engine, task, number, tool, args, call_id, values)
         given = ToolInput(args=args, call_id=call_id)
-        if tool.runtime is not None:
+        if tool.wants_run:
             given.graph = engine.graph.name
             given.config = None if self._plain_config else cast("dict[str, Any]", self.config)
-            fields = list(engine.graph.schema.fields)
+            fields = list(engine.graph.schema.fields if tool.reads is None else tool.reads)
             given.state, given.refs = self._references.split(engine.values, fields, engine.namespace)
             given.store = self._other_store(engine)
         result = await self._calls.execute(
@@ -270,11 +278,18 @@ class TemporalRun(PacedRun):
         return cast("dict[str, Any]", result["output"])
 
     async def _call_tool_here(
-        self, engine: Engine, task: Task, number: Position, tool: Tool, args: dict[str, Any], call_id: str
+        self,
+        engine: Engine,
+        task: Task,
+        number: Position,
+        tool: Tool,
+        args: dict[str, Any],
+        call_id: str,
+        values: Values,
     ) -> dict[str, Any]:
         try:
             called = await self.guarded(
-                tool.activity_type, self.call_tool_here, engine, task, number, tool, args, call_id
+                tool.activity_type, self.call_tool_here, engine, task, number, tool, args, call_id, values
             )
             return cast("dict[str, Any]", called)
         except GraphError:

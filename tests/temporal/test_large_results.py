@@ -78,4 +78,4 @@ async def test_another_attempt_after_it_was_kept(client: OrisClient, serve: Serv
     async with serve(agent(again, evict=Losing(tmp_path))):
         done = await client.run("agent", thread, "hello")
     assert last(done.values) == lost[0].content
-    assert len(list(tmp_path.iterdir())) == 1
+    assert len(list((tmp_path / "large_results").iterdir())) == 1

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from tool_support import Calls
 
 from oris_temporal.graph.errors import ToolError
-from oris_temporal.tools.builtin import FileBackend, FileEntry, WorkspaceBackend, file_tools
+from oris_temporal.tools.builtin import file_tools
+from oris_temporal.tools.files import FileBackend, FileEntry, WorkspaceBackend
 
 
 @pytest.fixture
@@ -208,7 +212,7 @@ def test_tools_that_write_may_be_left_out_and_names_have_a_prefix(tmp_path: Path
     assert names == ["docs_ls", "docs_read_file", "docs_glob", "docs_grep"]
 
 
-class Memory:
+class Memory(FileBackend):
     """A backend of the test: a dict."""
 
     def __init__(self) -> None:
@@ -232,3 +236,23 @@ async def test_they_work_over_any_backend() -> None:
     files = Calls(file_tools(backend))
     await files.write_file(path="/a.txt", content="hello")
     assert await files.grep(query="ell", mode="content") == "a.txt:1: hello"
+
+
+def test_a_writer_that_is_killed_leaves_no_half_file(tmp_path: Path) -> None:
+    code = (
+        "import asyncio, os, sys\n"
+        "from oris_temporal.tools import WorkspaceBackend\n"
+        "os.replace = lambda *_, **__: (print('written', flush=True), sys.stdin.read())\n"
+        "asyncio.run(WorkspaceBackend(sys.argv[1]).write('k', 'x' * 1_000_000))\n"
+    )
+    writer = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert writer.stdout is not None
+    assert writer.stdout.readline() == "written\n"
+    os.kill(writer.pid, signal.SIGKILL)
+    writer.wait()
+    files = WorkspaceBackend(tmp_path)
+    assert asyncio.run(files.walk("")) == []
+    asyncio.run(files.write("k", "y"))
+    assert asyncio.run(files.read("k")) == "y"

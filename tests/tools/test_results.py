@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
-import signal
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,15 +11,7 @@ import pytest
 
 from oris_temporal.graph.errors import ConfigurationError, ToolError
 from oris_temporal.store import SQLiteStore
-from oris_temporal.tools import (
-    DirectoryResultStore,
-    Runtime,
-    StoreResultStore,
-    Tool,
-    ToolOutput,
-    ToolResultEviction,
-    tool,
-)
+from oris_temporal.tools import Runtime, StoreBackend, Tool, ToolOutput, ToolResultEviction, tool
 
 RUNTIME = Runtime(state=None, config={"configurable": {}}, tool_call_id="c-1", thread_id="t", write=print)
 TEXT = "".join(f"line {number}\n" for number in range(20_000))
@@ -109,7 +97,7 @@ async def test_another_attempt_writes_nothing_new(tmp_path: Path) -> None:
     evicting = ToolResultEviction(tmp_path).on([dump])[0]
     first, second = await run(evicting, text=TEXT), await run(evicting, text=TEXT)
     assert first == second
-    assert len(list(tmp_path.iterdir())) == 1
+    assert len(list((tmp_path / "large_results").iterdir())) == 1
 
 
 async def test_call_ids_used_again_overwrite_nothing(tmp_path: Path) -> None:
@@ -131,36 +119,18 @@ async def test_two_workers_share_a_directory(tmp_path: Path) -> None:
     told = await asyncio.gather(*(run(item.on([dump])[0], text=TEXT) for item in (one, other, one, other)))
     assert len(set(told)) == 1
     assert (await run(other.reader, result=key(told[0]))).startswith("line 0")
-    assert len(list((tmp_path / "shared").iterdir())) == 1
-
-
-def test_a_writer_that_is_killed_leaves_no_half_result(tmp_path: Path) -> None:
-    code = (
-        "import asyncio, os, sys\n"
-        "from oris_temporal.tools import DirectoryResultStore\n"
-        "os.fsync = lambda _: (print('written', flush=True), sys.stdin.read())\n"
-        "asyncio.run(DirectoryResultStore(sys.argv[1]).put('k', 'x' * 1_000_000))\n"
-    )
-    writer = subprocess.Popen(
-        [sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    assert writer.stdout is not None
-    assert writer.stdout.readline() == "written\n"
-    os.kill(writer.pid, signal.SIGKILL)
-    writer.wait()
-    store = DirectoryResultStore(tmp_path)
-    assert asyncio.run(store.get("k")) is None
-    asyncio.run(store.put("k", "y"))
-    assert asyncio.run(store.get("k")) == "y"
+    assert len(list((tmp_path / "shared" / "large_results").iterdir())) == 1
 
 
 async def test_a_store_may_keep_them(tmp_path: Path) -> None:
     async with SQLiteStore(tmp_path / "store.db") as store:
-        told = await run(ToolResultEviction(StoreResultStore(store, ttl="1d")).on([dump])[0], text=TEXT)
+        told = await run(
+            ToolResultEviction(StoreBackend(("tool_results",), store=store, ttl="1d")).on([dump])[0], text=TEXT
+        )
         [item] = await store.search(("tool_results",))
         assert item.expires_at is not None
     async with SQLiteStore(tmp_path / "store.db") as store:  # as another worker has it
-        evict = ToolResultEviction(StoreResultStore(store))
+        evict = ToolResultEviction(StoreBackend(("tool_results",), store=store))
         assert (await run(evict.reader, result=key(told), find="line 19999")).startswith("line 19999\n")
         with pytest.raises(ToolError, match="There is no result"):
             await run(evict.reader, result="0" * 32)

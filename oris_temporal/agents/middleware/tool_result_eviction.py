@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from oris_temporal.tools import Tool, ToolResultEviction
+from oris_temporal.tools import Tool, ToolOutput, ToolResultEviction
 
-from .base import Middleware
+from ..runtime import runtime_of
+from .base import Middleware, ToolHandler, ToolRequest
 
 
 class ToolResultEvictionMiddleware(Middleware):
@@ -23,7 +24,15 @@ class ToolResultEvictionMiddleware(Middleware):
 
     def __init__(self, eviction: ToolResultEviction) -> None:
         self._eviction = eviction
+        self.state_schema = eviction.state_schema
 
     def change_tools(self, tools: Sequence[Tool]) -> Sequence[Tool]:
         """See `Middleware.change_tools`."""
         return self._eviction.on(tools)
+
+    async def wrap_tool_call(self, request: ToolRequest, handler: ToolHandler) -> ToolOutput:
+        """See `Middleware.wrap_tool_call`."""
+        output = await handler(request)
+        return await self._eviction.settle(
+            request.tool, output, runtime_of(request.ctx, request.state, request.call.id)
+        )

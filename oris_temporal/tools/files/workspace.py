@@ -15,19 +15,16 @@ from typing import TypeVar, cast
 from oris_temporal.graph.errors import ConfigurationError, ToolError
 from oris_temporal.graph.execution import in_thread
 
-from .file_backend import FileChangedError, FileEntry
+from .backend import MOST_FILES, FileBackend, FileChangedError, FileEntry
 
 T = TypeVar("T")
-
-MOST_FILES = 20_000
-"""Files that a walk looks at."""
 
 _PART = ".oris-part-"
 _SKIPPED = frozenset({".git"})
 _IS_LINK = (errno.ELOOP, errno.ENOTDIR)
 
 
-class WorkspaceBackend:
+class WorkspaceBackend(FileBackend):
     """A directory of the worker that file tools do not get out of.
 
     No link is followed, wherever it leads, and each part of a path is opened from its directory, so that nothing that changes

@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
 from oris_temporal.graph.errors import ToolError
+from oris_temporal.tools.files import FileBackend, FileChangedError, clean_path, on_files, open_files
+from oris_temporal.tools.output import ToolOutput
+from oris_temporal.tools.runtime import Runtime
 from oris_temporal.tools.tool import Tool, tool
-
-from .file_backend import FileBackend, FileChangedError, clean_path
-from .workspace import WorkspaceBackend
 
 LINES = 2_000
 """Lines that are read at once."""
@@ -49,7 +49,8 @@ def file_tools(
     """Tools to look at, search and change files of text.
 
     Args:
-        files: Where they are: a `FileBackend`, or a directory of the worker that the tools do not get out of (`WorkspaceBackend`).
+        files: Where they are: a `FileBackend`, or a directory of the worker that the tools do not get out of (`WorkspaceBackend`). The
+            tools of the same one are the same, so several agents of a worker may have them.
         read_only: Leave out the tools that write.
         prefix: Put before their names.
         task_queue: Task queue of the workers that have the files.
@@ -60,24 +61,27 @@ def file_tools(
     Example:
         >>> tools = ToolNode(file_tools("/srv/workspace"))
     """
-    backend = WorkspaceBackend(files) if isinstance(files, str | os.PathLike) else files
-    queue = task_queue
+    return list(_tools(open_files(files), read_only, prefix, task_queue))
 
+
+@cache
+def _tools(files: FileBackend, read_only: bool, prefix: str, queue: str | None) -> tuple[Tool, ...]:
     @tool(name=f"{prefix}ls", task_queue=queue)
-    async def ls(path: str = "") -> str:
+    async def ls(runtime: Runtime, path: str = "") -> str:  # noqa: D417 - models do not see the runtime
         """List a directory. Directories end with a slash.
 
         Args:
             path: The directory, from the root.
         """
         shown = []
-        for entry in await backend.ls(clean_path(path)):
+        for entry in await files.at(runtime).ls(clean_path(path)):
             note = {"directory": "/", "link": " (link)", "other": " (no file)"}.get(entry.kind, "")
             shown.append(f"{entry.path}{note}" if entry.size is None else f"{entry.path} ({entry.size:,} bytes)")
         return _listing(shown, "The directory is empty.")
 
     @tool(name=f"{prefix}read_file", task_queue=queue)
-    async def read_file(
+    async def read_file(  # noqa: D417
+        runtime: Runtime,
         path: str,
         offset: Annotated[int, Field(ge=1)] = 1,
         limit: Annotated[int, Field(ge=1)] = LINES,
@@ -89,21 +93,22 @@ def file_tools(
             offset: First line to read; the first line of a file is 1.
             limit: Number of lines to read.
         """
-        text = await backend.read(clean_path(path))
+        text = await files.at(runtime).read(clean_path(path))
         return _numbered(path, _lines(text), offset, limit)
 
     @tool(name=f"{prefix}glob", task_queue=queue)
-    async def glob(pattern: str, path: str = "") -> str:
+    async def glob(runtime: Runtime, pattern: str, path: str = "") -> str:  # noqa: D417
         """Find files by name.
 
         Args:
             pattern: Such as '*.py' (that name in any directory), 'src/**/test_*.py' or 'docs/?.md'.
             path: Directory to look in, from the root.
         """
-        return _listing(await _matching(backend, path, pattern), "No file matches.")
+        return _listing(await _matching(files.at(runtime), path, pattern), "No file matches.")
 
     @tool(name=f"{prefix}grep", task_queue=queue)
-    async def grep(
+    async def grep(  # noqa: D417
+        runtime: Runtime,
         query: Annotated[str, Field(min_length=1)],
         path: str = "",
         pattern: str = "",
@@ -117,6 +122,7 @@ def file_tools(
             pattern: Only look in files that this matches, such as '*.py'.
             mode: files: paths; content: the lines with their numbers; count: how many lines of each file.
         """
+        backend = files.at(runtime)
         shown: list[str] = []
         for name in await _matching(backend, path, pattern or "**"):
             try:
@@ -138,19 +144,23 @@ def file_tools(
         return _listing(shown, f"Nothing has {query!r}.")
 
     @tool(name=f"{prefix}write_file", task_queue=queue)
-    async def write_file(path: str, content: str) -> str:
+    async def write_file(runtime: Runtime, path: str, content: str) -> ToolOutput:  # noqa: D417
         """Write a whole file. What it had before is lost; to change a part of it use edit_file.
 
         Args:
             path: The file, from the root. Its directories are made.
             content: The whole text.
         """
+        backend = files.at(runtime)
         await backend.write(clean_path(path), content)
         count = len(_lines(content))
-        return f"{clean_path(path)} has {count:,} line{'' if count == 1 else 's'} now."
+        told = f"{clean_path(path)} has {count:,} line{'' if count == 1 else 's'} now."
+        return ToolOutput(told, update=dict(backend.update) or None)
 
     @tool(name=f"{prefix}edit_file", task_queue=queue)
-    async def edit_file(path: str, replacements: Annotated[list[Replacement], Field(min_length=1)]) -> str:
+    async def edit_file(  # noqa: D417
+        runtime: Runtime, path: str, replacements: Annotated[list[Replacement], Field(min_length=1)]
+    ) -> ToolOutput:
         """Change parts of a file. Either all replacements are made, one after the other, or none.
 
         Args:
@@ -159,17 +169,20 @@ def file_tools(
         """
         name = clean_path(path)
         for _ in range(_TRIES):  # calls of one turn run at once
+            backend = files.at(runtime)
             before = await backend.read(name)
             after, count = _edited(name, before, replacements)
             try:
                 await backend.write(name, after, expected=before)
             except FileChangedError:
                 continue
-            return f"{count} replacement{'' if count == 1 else 's'} made in {name}."
+            told = f"{count} replacement{'' if count == 1 else 's'} made in {name}."
+            return ToolOutput(told, update=dict(backend.update) or None)
         raise ToolError(f"{name} is being changed all the time. Read it, and try again.", retryable=True)
 
-    readers = [ls, read_file, glob, grep]
-    return readers if read_only else [*readers, write_file, edit_file]
+    readers = [on_files(item, files) for item in (ls, read_file, glob, grep)]
+    writers = [] if read_only else [on_files(item, files, writes=True) for item in (write_file, edit_file)]
+    return (*readers, *writers)
 
 
 def _lines(text: str) -> list[str]:
