@@ -23,6 +23,13 @@ completed:
   ai: The person said: yes
 trace: StepCompleted, InterruptReached, ResumeReceived, StepCompleted
 """,
+    "deep_agent.py": """\
+critic: Storks are one metre tall.
+writer: It is in stork.md.
+stork.md: A stork is a bird of one metre.
+todos: draft done, check done
+remembered: The encyclopedia errs about sizes.
+""",
     "shared_memory.py": """\
 Who is Ada?
 Ada likes chess

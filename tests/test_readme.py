@@ -66,6 +66,14 @@ async def test_the_agent_runs() -> None:
     assert result.values["messages"][0]["content"] == "What is the weather? Write to [REDACTED_EMAIL]."
 
 
+async def test_the_deep_agent_runs() -> None:
+    names: dict[str, Any] = {"__name__": "readme"}
+    await run(next(code for code in PYTHON if "@tool" in code).partition("def wants_tools")[0], names)
+    await run(next(code for code in PYTHON if "create_deep_agent" in code), names)
+    result = await names["deep"].invoke("Hello")
+    assert (result.status, result.values["memory"]) == ("completed", {})
+
+
 async def test_the_router_routes() -> None:
     names: dict[str, Any] = {"__name__": "readme"}
     await run(next(code for code in PYTHON if "@tool" in code).partition("def wants_tools")[0], names)

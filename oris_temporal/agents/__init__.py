@@ -1,6 +1,7 @@
 """Nodes and graphs that reason: built from graphs, models and tools, nothing else."""
 
 from .create_agent import create_agent
+from .deep_agent import SubAgent, create_deep_agent
 from .handoffs import HandoffMiddleware, create_handoffs
 from .llm_node import llm_node
 from .middleware import (
@@ -10,9 +11,11 @@ from .middleware import (
     DynamicPromptMiddleware,
     DynamicResponseFormatMiddleware,
     DynamicToolsMiddleware,
+    FilesMiddleware,
     HumanInTheLoopMiddleware,
     InterruptConfig,
     LoggingMiddleware,
+    MemoryMiddleware,
     MessageInjectionMiddleware,
     Middleware,
     ModelCall,
@@ -41,10 +44,12 @@ __all__ = [
     "DynamicPromptMiddleware",
     "DynamicResponseFormatMiddleware",
     "DynamicToolsMiddleware",
+    "FilesMiddleware",
     "HandoffMiddleware",
     "HumanInTheLoopMiddleware",
     "InterruptConfig",
     "LoggingMiddleware",
+    "MemoryMiddleware",
     "MessageInjectionMiddleware",
     "Middleware",
     "ModelCall",
@@ -54,6 +59,7 @@ __all__ = [
     "RetryMiddleware",
     "SafetyGuardrailMiddleware",
     "SkillsMiddleware",
+    "SubAgent",
     "SummarizationMiddleware",
     "TodoListMiddleware",
     "ToolNode",
@@ -63,6 +69,7 @@ __all__ = [
     "activity_hook",
     "agent_tool",
     "create_agent",
+    "create_deep_agent",
     "create_handoffs",
     "create_router",
     "llm_node",

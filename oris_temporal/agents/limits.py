@@ -11,6 +11,6 @@ MAX_TURNS = 50
 """Model calls of a run if no limits are given."""
 
 
-def run_limits(given: Limits | Mapping[str, Any] | None) -> Limits | Mapping[str, Any]:
-    """The limits that were given, or those that hold without."""
-    return {"max_turns": MAX_TURNS} if given is None else given
+def run_limits(given: Limits | Mapping[str, Any] | None, turns: int = MAX_TURNS) -> Limits | Mapping[str, Any]:
+    """The limits that were given, or the model calls that are allowed without."""
+    return {"max_turns": turns} if given is None else given

@@ -98,6 +98,10 @@ class _Step:
 class Begin(_Step):
     """Starts an agent's turn: ``before_agent`` hooks."""
 
+    def __init__(self, parts: AgentParts) -> None:
+        super().__init__(parts)
+        self.tools = [tool for item in parts.middleware for tool in item.own_tools]
+
     async def __call__(self, state: Any, ctx: Context) -> list[dict[str, Any]]:
         """Run as a node."""
         draft = self._parts.draft(state, "begin")

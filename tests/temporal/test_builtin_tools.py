@@ -10,7 +10,10 @@ from pathlib import Path
 from temporal_support import Serve, event_counts, eventually
 from tool_agents import agent, asking, asking_in_turn, last
 
-from oris_temporal import OrisClient, ToolCall
+from oris_temporal import OrisClient, ToolCall, create_agent
+from oris_temporal.agents import FilesMiddleware
+from oris_temporal.models.fake import fake_model
+from oris_temporal.tools import StateBackend
 from oris_temporal.tools.builtin import file_tools, sequential_thinking, shell_tool, sql_tools
 
 EDIT = {"path": "plan.md", "replacements": [{"old_string": "milk", "new_string": "bread"}]}
@@ -87,6 +90,20 @@ async def test_a_database(client: OrisClient, serve: Serve, thread: str, tmp_pat
         there = await client.run("agent", thread, "hello")
     assert here.values == there.values
     assert last(there.values) == 'The database refused: not authorized | ["one"]\n[1]'
+
+
+async def test_files_of_the_state_cost_no_activity(client: OrisClient, serve: Serve, thread: str) -> None:
+    model = fake_model(
+        ToolCall("c1", "write_file", {"path": "plan.md", "content": "- buy milk\n"}),
+        ToolCall("c2", "edit_file", EDIT),
+        ToolCall("c3", "read_file", {"path": "plan.md"}),
+        "Done.",
+    )
+    graph = create_agent(model, middleware=[FilesMiddleware(StateBackend())])
+    async with serve(graph):
+        done = await client.run("agent", thread, "hello")
+    assert done.values["files"] == {"plan.md": "- buy bread\n"}
+    assert (await event_counts(client, thread))["ACTIVITY_TASK_SCHEDULED"] == 4  # all of them the model's
 
 
 async def test_thinking_costs_no_activity(client: OrisClient, serve: Serve, thread: str) -> None:

@@ -9,9 +9,11 @@ from .dynamic import (
     DynamicResponseFormatMiddleware,
     DynamicToolsMiddleware,
 )
+from .files import FilesMiddleware
 from .human_in_the_loop import HumanInTheLoopMiddleware, InterruptConfig
 from .injection import MessageInjectionMiddleware
 from .logs import LoggingMiddleware
+from .memory import MemoryMiddleware
 from .pii import PIIMiddleware
 from .rate_limit import RateLimitMiddleware
 from .retry import RetryMiddleware
@@ -28,9 +30,11 @@ __all__ = [
     "DynamicPromptMiddleware",
     "DynamicResponseFormatMiddleware",
     "DynamicToolsMiddleware",
+    "FilesMiddleware",
     "HumanInTheLoopMiddleware",
     "InterruptConfig",
     "LoggingMiddleware",
+    "MemoryMiddleware",
     "MessageInjectionMiddleware",
     "Middleware",
     "ModelCall",

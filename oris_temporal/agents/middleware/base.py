@@ -91,12 +91,14 @@ class Middleware:
 
     Attributes:
         tools: Tools it gives to the agent.
+        own_tools: Tools that its hooks call with ``ctx.tool``; models are not offered them.
         state_schema: TypedDict of the state fields it adds.
         system_prompt: Text it adds to the agent's system prompt.
         functions: Functions it was given that its hooks call; they are linted like the hooks.
     """
 
     tools: Sequence[Tool] = ()
+    own_tools: Sequence[Tool] = ()
     state_schema: type | None = None
     system_prompt: str | None = None
     functions: Sequence[Callable[..., Any]] = ()
