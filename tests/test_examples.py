@@ -30,6 +30,13 @@ stork.md: A stork is a bird of one metre.
 todos: draft done, check done
 remembered: The encyclopedia errs about sizes.
 """,
+    "supervisor.py": """\
+approve? book {'place': 'Zum Anker', 'name': 'Ada'}
+scout: Zum Anker is open until ten.
+meteorologist: It rains.
+booker: Booked.
+desk: A table inside at Zum Anker is booked for Ada; it is going to rain.
+""",
     "shared_memory.py": """\
 Who is Ada?
 Ada likes chess

@@ -34,6 +34,7 @@ from .router import create_router
 from .state import AgentState
 from .structured import ProviderStrategy, ToolStrategy
 from .subagents import agent_tool, task_tool
+from .supervisor import create_supervisor
 from .tool_node import ToolNode
 
 __all__ = [
@@ -72,6 +73,7 @@ __all__ = [
     "create_deep_agent",
     "create_handoffs",
     "create_router",
+    "create_supervisor",
     "llm_node",
     "task_tool",
 ]

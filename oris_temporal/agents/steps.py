@@ -214,7 +214,7 @@ class CallTools(_Step):
         super().__init__(parts)
         self.tools = [item for item in parts.tools if not isinstance(item, AgentTool)]
         agents = [agent for item in parts.tools if isinstance(item, AgentTool) for agent in item.agents.values()]
-        self.graphs = list({agent.name: agent for agent in agents}.values())
+        self.graphs = list(dict.fromkeys(agents))
         self._node = ToolNode(parts.tools)
         self._gates = [item for item in parts.middleware if isinstance(item, HumanInTheLoopMiddleware)]
 
@@ -280,7 +280,8 @@ ToolMaker = Callable[[ToolCall], Awaitable[ToolOutput]]
 
 async def _call_tool(request: ToolRequest) -> ToolOutput:
     if isinstance(request.tool, AgentTool):
-        return await request.tool.run(request.tool.check(request.call.args), request.state, request.ctx)
+        args = request.tool.check(request.call.args)
+        return await request.tool.run(args, request.state, request.ctx, request.call.id)
     after = request.draft.updates()
     return await request.ctx.tool(request.tool, request.call.args, call_id=request.call.id, after=after)
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
@@ -13,9 +14,13 @@ from oris_temporal.graph.compiled import CompiledGraph
 from oris_temporal.graph.context import Context
 from oris_temporal.graph.errors import GraphCompileError
 from oris_temporal.graph.messages import Message
+from oris_temporal.graph.wire import to_wire
 from oris_temporal.tools import Tool, ToolOutput
 from oris_temporal.tools.arguments import ModelArguments
 from oris_temporal.tools.files import FILES
+from oris_temporal.tools.tool import check_tool_name
+
+T = TypeVar("T", bound="AgentTool")
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,24 +41,55 @@ class AgentTool(Tool):
         """See `Tool.waits`. Agents work side by side."""
         return False
 
-    async def run(self, args: Mapping[str, Any], state: Mapping[str, Any], ctx: Context) -> ToolOutput:
-        """Let the agent work; its last answer is the tool's output.
+    async def run(
+        self, args: Mapping[str, Any], state: Mapping[str, Any], ctx: Context, call_id: str = ""
+    ) -> ToolOutput:
+        """Let the agent work.
 
         Args:
             args: The checked arguments.
             state: The caller's state.
             ctx: The caller's context.
+            call_id: Id of the model's call.
         """
         agent = self.agents[str(args.get("subagent_type") or next(iter(self.agents)))]
         before: dict[str, str] = state.get(FILES) or {}
         shares = FILES in state and FILES in agent.schema.fields
         given = {FILES: before} if shares else {}
-        done = await ctx.call_graph(agent, {**given, "messages": [Message.human(args["task"])]})
-        said = [message for message in done["messages"] if message.message_type == "ai"]
+        asked = self.conversation(args, state)
+        done = await ctx.call_graph(agent, {**given, "messages": asked})
         after: dict[str, str] = done.get(FILES) or {} if shares else before
         written: dict[str, Any] = {path: text for path, text in after.items() if before.get(path) != text}
         written |= {path: None for path in before if path not in after}
-        return ToolOutput(said[-1].content if said else "", update={FILES: written} if written else None)
+        output = self.output(done, asked[-1], call_id)
+        return replace(output, update={**(output.update or {}), FILES: written}) if written else output
+
+    def conversation(self, args: Mapping[str, Any], state: Mapping[str, Any]) -> list[Message]:
+        """What the agent begins with; the task is the last message.
+
+        Args:
+            args: The checked arguments.
+            state: The caller's state.
+        """
+        return [Message.human(args["task"])]
+
+    def output(self, done: Mapping[str, Any], task: Message, call_id: str) -> ToolOutput:
+        """What the caller gets: the last answer.
+
+        Args:
+            done: The agent's final state.
+            task: Its task.
+            call_id: Id of the model's call.
+        """
+        return ToolOutput(last_answer(done))
+
+
+def last_answer(done: Mapping[str, Any]) -> str:
+    """What an agent answered, by its final state: its structured response as JSON, or the text of its last answer."""
+    if done.get("structured_response") is not None:
+        return json.dumps(to_wire(done["structured_response"], "structured response"), ensure_ascii=False)
+    said = [message.content for message in done["messages"] if message.message_type == "ai"]
+    return said[-1] if said else ""
 
 
 def keep_both(answer: Any, before: Mapping[str, str], now: Mapping[str, str]) -> None:
@@ -108,8 +144,7 @@ def agent_tool(agent: CompiledGraph, *, description: str, name: str | None = Non
         >>> researcher = create_agent("openai:gpt-4o", [search], name="researcher")
         >>> writer = create_agent("openai:gpt-4o", [agent_tool(researcher, description="Finds facts.")], name="writer")
     """
-    _check(agent)
-    return _tool(name or agent.name, description, _Task, {agent.name: agent})
+    return make_agent_tool(AgentTool, name or agent.name, description, _Task, {agent.name: agent})
 
 
 def task_tool(agents: Mapping[str, tuple[CompiledGraph, str]], *, name: str = "task") -> Tool:
@@ -124,23 +159,45 @@ def task_tool(agents: Mapping[str, tuple[CompiledGraph, str]], *, name: str = "t
     """
     if not agents:
         raise GraphCompileError(f"Tool {name} needs an agent.")
-    for agent, _ in agents.values():
-        _check(agent)
     kinds: Any = Literal[tuple(agents)]
     arguments = create_model("Task", __base__=_Task, subagent_type=(kinds, Field(description="Who is to do it.")))
     listed = "\n".join(f"- {kind}: {description}" for kind, (_, description) in agents.items())
     text = f"Give a task to an agent, which works on it alone and answers once. Agents:\n{listed}"
-    return _tool(name, text, arguments, {kind: agent for kind, (agent, _) in agents.items()})
+    return make_agent_tool(AgentTool, name, text, arguments, {kind: agent for kind, (agent, _) in agents.items()})
 
 
-def _tool(name: str, description: str, arguments: type[BaseModel], agents: Mapping[str, CompiledGraph]) -> Tool:
-    return AgentTool(
+def make_agent_tool(
+    kind: type[T],
+    name: str,
+    description: str,
+    arguments: type[BaseModel],
+    agents: Mapping[str, CompiledGraph],
+    **more: Any,
+) -> T:
+    """A tool that lets agents work.
+
+    Args:
+        kind: Its class.
+        name: Its name.
+        description: What models are told about it.
+        arguments: Its arguments, ``task`` among them.
+        agents: The agents, by the name that the model chooses.
+        more: Other attributes of the class.
+
+    Raises:
+        GraphCompileError: The name is none, or the state of an agent has no ``messages``.
+    """
+    check_tool_name(name)
+    for agent in agents.values():
+        _check(agent)
+    return kind(
         name=name,
         description=description,
         fn=_by_context,
         arguments=ModelArguments(arguments),
         run_as="workflow",
         agents=agents,
+        **more,
     )
 
 

@@ -205,10 +205,7 @@ def tool(
 
     def make(function: Callable[..., Any]) -> Tool:
         called = name or str(getattr(function, "__name__", type(function).__name__))
-        if not _NAME.fullmatch(called):
-            raise GraphCompileError(
-                f"{called!r} is no tool name: providers take 1 to 64 letters, digits, '_' and '-'. Pass name=...."
-            )
+        check_tool_name(called)
         summary, meanings = read_docstring(function)
         if not (description or summary):
             raise GraphCompileError(f"Tool {called} needs a docstring: it is how models know what the tool does.")
@@ -231,6 +228,18 @@ def tool(
         )
 
     return make if fn is None else make(fn)
+
+
+def check_tool_name(name: str) -> None:
+    """Check a tool's name.
+
+    Raises:
+        GraphCompileError: Providers do not take it.
+    """
+    if not _NAME.fullmatch(name):
+        raise GraphCompileError(
+            f"{name!r} is no tool name: providers take 1 to 64 letters, digits, '_' and '-'. Pass name=...."
+        )
 
 
 @asynccontextmanager
