@@ -22,7 +22,15 @@ _DEFAULT: tuple[DecisionKind, ...] = ("approve", "edit", "reject")
 
 
 class _Decision(BaseModel):
+    """What a person decided.
+
+    Attributes:
+        comment: Why, for the record; the model is not told.
+    """
+
     model_config = ConfigDict(extra="forbid")
+
+    comment: str | None = None
 
 
 class Approve(_Decision):
@@ -112,8 +120,9 @@ class HumanInTheLoopMiddleware(Middleware):
     """Asks a person before the named tools are called; other calls of the same turn are made at once.
 
     The interrupt's value is ``{"action_requests": [{"name", "args"}], "review_configs": [{"action_name", "allowed_decisions"}]}``
-    with one entry for each call that waits, in their order; the answer is ``{"decisions": [...]}``, see `Decisions`. Who answered
-    and when is kept with the interrupt.
+    with one entry for each call that waits, in their order; the answer is ``{"decisions": [...]}``, see `Decisions`. Each may have a
+    ``comment``. Who decided and when is recorded with the interrupt, and with it what was decided: ``client.interrupts(thread, all=True)``
+    has those of all runs of a thread.
 
     Args:
         interrupt_on: Tool name to True, False or an `InterruptConfig` (or its JSON form). ``True`` in place of the mapping, or the
