@@ -10,6 +10,7 @@ from temporalio import activity
 
 from oris_temporal.graph.compiled import CompiledGraph
 from oris_temporal.graph.errors import ConfigurationError
+from oris_temporal.graph.tool_calls import attempt_tool
 from oris_temporal.graph.wire import to_wire
 from oris_temporal.store.base import Store
 from oris_temporal.tools import Runtime, Tool
@@ -81,8 +82,7 @@ class ToolActivities:
 
                 with failing_as(tool.activity_type, tool.retry):
                     runtime = await self._runtime(tool, given, write)
-                    output = await tool.call(given.args, runtime, self._executor())
-                result: dict[str, Any] = {"output": output.to_wire()}
+                    result = await attempt_tool(tool, given.args, runtime, given.answers or (), self._executor())
                 if custom:
                     result["custom"] = custom
                 return check_result(tool.activity_type, result, self._limit)

@@ -143,7 +143,7 @@ def waits_for(interrupts: Sequence[Interrupt]) -> str:
     lines = [paint("waits for", "dim")]
     for item in interrupts:
         until = f" (until {moment(item.deadline)})" if item.deadline else ""
-        lines.append(f"  {item.id}  {paint(item.node, 'bold')}  {_question(item)}{until}")
+        lines.append(f"  {item.id}  {paint(item.asker, 'bold')}  {_question(item)}{until}")
     return "\n".join(lines)
 
 
@@ -174,7 +174,7 @@ def interrupts(asked: Sequence[Interrupt]) -> str:
     for item in asked:
         answer = item.answer if isinstance(item.answer, str) and item.status == "rejected" else compact(item.answer)
         more = [item.status, "" if item.status == "pending" else answer, item.author or ""] if answered else []
-        rows.append([item.id, item.node, _minute(item.created_at), *more, _question(item)])
+        rows.append([item.id, item.asker, _minute(item.created_at), *more, _question(item)])
     return table(headers, rows)
 
 
@@ -232,8 +232,8 @@ def _status(status: str, nodes: Sequence[str]) -> str:
 
 def _waits(asked: Sequence[Interrupt]) -> str:
     if len(asked) == 1:
-        return f"{asked[0].node}: {_question(asked[0])}"
-    return ", ".join(item.node for item in asked)
+        return f"{asked[0].asker}: {_question(asked[0])}"
+    return ", ".join(item.asker for item in asked)
 
 
 def _question(item: Interrupt) -> str:

@@ -210,7 +210,7 @@ async def _check_needs_no_answer(client: OrisClient, thread_id: str) -> None:
     for item in await client.interrupts(thread_id):
         if item.kind == "interrupt":
             raise UsageError(
-                f"'{item.node}' asks {render.compact(item.value)}. Pass the answer with --value, be it --value null."
+                f"'{item.asker}' asks {render.compact(item.value)}. Pass the answer with --value, be it --value null."
             )
 
 

@@ -109,9 +109,14 @@ class AskingRun(RecordingRun):
         interrupt = self._new_interrupt(engine, key, node, kind, Ask(None))
         await self._wait_for_answer(engine, interrupt, (*engine.order, -1), Ask(None))
 
-    def carried_ask(self, task: Task) -> Ask | None:
-        """What a task was asking when its run was carried over; it need not run again to ask the same."""
-        carried = self._carried.get(f"{task.id}#{len(task.journal)}")
+    def carried_ask(self, task: Task, number: Position) -> Ask | None:
+        """What a task was asking when its run was carried over; what asked need not run again to ask the same.
+
+        Args:
+            task: The task.
+            number: Position of the question within the task.
+        """
+        carried = self._carried.get(f"{task.id}#{number}")
         return None if carried is None else carried.ask
 
     def _new_interrupt(self, engine: Engine, key: str, node: str, kind: Any, ask: Ask) -> Interrupt:
@@ -130,6 +135,8 @@ class AskingRun(RecordingRun):
             deadline=None if ask.timeout is None else now + timedelta(seconds=ask.timeout),
             answer_type=ask.answer_type,
             answer_schema=None if ask.answer_type is None else answer_schema(ask.answer_type),
+            tool=ask.tool,
+            tool_call_id=ask.tool_call_id,
             key=key,
         )
 

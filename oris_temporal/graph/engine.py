@@ -223,7 +223,7 @@ class Engine:
         followers = self.graph.chains.get(node.name, ())
         if not followers or len(self.state.tasks) > 1 or task.sent or self.run.has_breakpoints:
             return [node]
-        if task.journal or self.run.carried_ask(task) is not None:  # it has asked: only it goes on
+        if task.journal or self.run.carried_ask(task, len(task.journal)) is not None:  # it has asked: only it goes on
             return [node]
         return [node, *(cast("Node", self.graph.nodes[name]) for name in followers)]
 

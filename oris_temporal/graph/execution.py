@@ -54,18 +54,18 @@ class NodeResult:
 
 
 class NodeInterrupt(BaseException):
-    """Ends the attempt of an activity-side node that asks a person.
+    """Ends the attempt of an activity-side node, or of a tool, that asks a person.
 
     Not an `Exception`, so that ``except Exception`` in the node does not swallow it.
     """
 
     def __init__(self, ask: Ask) -> None:
-        super().__init__("the node asks a person")
+        super().__init__("a person is asked")
         self.ask = ask
 
 
 @dataclass
-class _ReplayedAnswers:
+class ReplayedAnswers:
     """Hands out the answers so far; the first call without one ends the attempt."""
 
     answers: list[Any]
@@ -80,12 +80,13 @@ class _ReplayedAnswers:
         escalate_after: Duration | None,
         schema: Any,
     ) -> Any:
+        """Answer, or end the attempt. See `oris_temporal.interrupt`."""
         position, self.position = self.position, self.position + 1
         if position < len(self.answers):
             answer = self.answers[position]
             if schema is None:
                 return answer
-            return check_answer(answer_type(schema), answer, "in this node", to_wire(value, "interrupt payload"))
+            return check_answer(answer_type(schema), answer, "in this attempt", to_wire(value, "interrupt payload"))
         raise NodeInterrupt(make_ask(value, timeout, default, escalate_after, schema))
 
 
@@ -137,7 +138,7 @@ async def execute_node(
         raise no_store(node.full_name)
     args, kwargs = node.arguments(_state_argument(node, call), extras)
     try:
-        with asking_through(_ReplayedAnswers(call.answers)):
+        with asking_through(ReplayedAnswers(call.answers)):
             if node.is_async:
                 returned = await node.fn(*args, **kwargs)
             else:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .engine import Engine, maybe_await
 from .node import Node
 from .records import Outcome, Position, Task
-from .state import Values, Write
+from .state import Write
 
 if TYPE_CHECKING:
     from oris_temporal.models import ModelRequest
@@ -71,10 +71,10 @@ class Host(ABC):
         tool: Tool,
         args: dict[str, Any],
         call_id: str,
+        answers: Sequence[Any],
         summary: str,
-        values: Values,
     ) -> dict[str, Any]:
-        """Call a tool for a `Context`; returns its output as JSON data.
+        """Call a tool as an activity for a `Context`; returns what `attempt_tool` does.
 
         Args:
             engine: Engine the node runs in.
@@ -83,8 +83,8 @@ class Host(ABC):
             tool: The tool.
             args: Its arguments as JSON data.
             call_id: Id of the model's call.
+            answers: Answers to the questions it asked so far.
             summary: Text for the Web UI.
-            values: The state that it sees if it runs in the workflow.
         """
 
     @abstractmethod

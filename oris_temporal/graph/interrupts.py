@@ -46,6 +46,8 @@ class Ask:
         default: Answer at the deadline; `MISSING` lets the node fail with `InterruptTimeoutError`.
         escalate_after: Seconds until the interrupt is marked as escalated, or ``None``.
         answer_type: The type that an answer must fit, as `answer_type` writes it, or ``None``.
+        tool: Name of the tool that asks, or ``None``.
+        tool_call_id: Id of the model's call of that tool, or ``None``.
     """
 
     value: Any
@@ -53,11 +55,13 @@ class Ask:
     default: Any = MISSING
     escalate_after: float | None = None
     answer_type: Any = None
+    tool: str | None = None
+    tool_call_id: str | None = None
 
     def to_wire(self) -> dict[str, Any]:
         """JSON form without the fields that are not set."""
         wire: dict[str, Any] = {"value": self.value}
-        for name in ("timeout", "escalate_after", "answer_type"):
+        for name in ("timeout", "escalate_after", "answer_type", "tool", "tool_call_id"):
             if getattr(self, name) is not None:
                 wire[name] = getattr(self, name)
         if self.default is not MISSING:
@@ -85,6 +89,8 @@ class Interrupt:
         deadline: When the default is taken or the node fails, or ``None``.
         answer_schema: JSON schema an answer must fit, or ``None``.
         answer_type: The type the schema describes, as `answer_type` writes it, or ``None``.
+        tool: Name of the tool that asks, or ``None`` if the node itself does.
+        tool_call_id: Id of the model's call of that tool, or ``None``.
         escalated: Whether it waited longer than its escalation time.
         status: ``pending``, ``resumed`` or ``rejected``; the last also, with `answered_at` ``None``, when nobody can answer it any
             more: its deadline passed without a default, its node or the run ended, or the run went on elsewhere.
@@ -104,12 +110,21 @@ class Interrupt:
     deadline: datetime | None = None
     answer_schema: dict[str, Any] | None = None
     answer_type: Any = None
+    tool: str | None = None
+    tool_call_id: str | None = None
     escalated: bool = False
     status: InterruptStatus = "pending"
     answer: Any = None
     author: str | None = None
     answered_at: datetime | None = None
     key: str = ""
+
+    @property
+    def asker(self) -> str:
+        """Who asks, for people: the node, and the tool that it calls."""
+        if self.tool is None:
+            return self.node
+        return f"{self.node}: {self.tool}" + (f" ({self.tool_call_id})" if self.tool_call_id else "")
 
     def to_wire(self) -> dict[str, Any]:
         """JSON form, without what its id says or its run alone needs, and without fields at their default."""
@@ -344,11 +359,12 @@ async def interrupt(
     escalate_after: Duration | None = None,
     schema: Any = None,
 ) -> Any:
-    """Pause the node, hand `value` to a person and return the answer.
+    """Pause the node or tool, hand `value` to a person and return the answer.
 
     In a node that takes a `Context` the coroutine simply waits. In an activity node the attempt ends, and when the answer is
     there the node runs again from its beginning with every answer so far, so what it does before the call must be safe to
-    repeat.
+    repeat. The same goes for tools: one that runs in the workflow waits in place, any other runs again; the question names the tool and
+    the model's call, and the other calls of the turn are not made again.
 
     Args:
         value: JSON-ready payload shown to the person.
@@ -359,10 +375,10 @@ async def interrupt(
             (``list[int]``, ``Literal["yes", "no"]``, ``Decision | None``).
 
     Raises:
-        InterruptOutsideRunError: No node is running.
+        InterruptOutsideRunError: No node or tool is running.
         InterruptTimeoutError: The deadline passed and there is no default.
     """
     asker = _current_asker.get()
     if asker is None:
-        raise InterruptOutsideRunError("interrupt() works only inside a node that a graph run is executing.")
+        raise InterruptOutsideRunError("interrupt() works only inside a node or tool that a graph run is executing.")
     return await asker.interrupt(value, timeout=timeout, default=default, escalate_after=escalate_after, schema=schema)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -26,9 +27,10 @@ from .options import RetryPolicy
 from .records import EngineState, Outcome, Position, Task
 from .relay import ChildRelay
 from .run import Edit, Run, node_error
-from .state import Values, Write
+from .state import Write
 from .subgraph import Subgraph
 from .tasks import being_cancelled
+from .tool_calls import attempt_tool
 from .wire import to_wire
 
 if TYPE_CHECKING:
@@ -273,16 +275,18 @@ class LocalRun(Run):
         tool: Tool,
         args: dict[str, Any],
         call_id: str,
+        answers: Sequence[Any],
         summary: str,
-        values: Values,
     ) -> dict[str, Any]:
         """See `Run.call_tool`."""
+        runtime = self.tool_runtime(engine, task, number, tool, call_id, engine.values.data)
 
-        async def attempt() -> Any:
-            return await self.call_tool_here(engine, task, number, tool, args, call_id, values)
+        def write(data: Any) -> None:
+            self._in_loop(lambda: runtime.write(data))
 
-        output: dict[str, Any] = await self._attempts(tool.activity_type, tool.retry, tool.timeout, None, attempt)
-        return output
+        attempt = partial(attempt_tool, tool, args, replace(runtime, write=write), answers)
+        result: dict[str, Any] = await self._attempts(tool.activity_type, tool.retry, tool.timeout, None, attempt)
+        return result
 
     def has_store(self, engine: Engine) -> bool:
         """See `Run.has_store`."""

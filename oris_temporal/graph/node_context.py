@@ -40,7 +40,8 @@ from .options import RetryPolicy
 from .records import Position, Task
 from .signals import check_signal
 from .state import Write, isolate
-from .tasks import being_cancelled
+from .tasks import go_on_unless_cancelled
+from .tool_calls import CallingTool
 from .wire import to_wire
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ class NodeContext(Context):
     ) -> Any:
         """See `Context.interrupt`."""
         ask = make_ask(value, timeout, default, escalate_after, schema)
-        _go_on_unless_cancelled()
+        go_on_unless_cancelled()
         answer = await self._journaled(lambda position: self._run.ask(self._engine, self._task, position, ask))
         return (
             answer
@@ -175,10 +176,8 @@ class NodeContext(Context):
             for update in after if found.runs_here(checked) else ():
                 wire = schema.update_wire(update, f"{self.graph}.{self.node}")
                 values = schema.apply(values, [Write(f"{self.graph}.{self.node}", wire)])
-            async with self._run.operating(self._task):
-                return await self._run.call_tool(
-                    self._engine, self._task, position, found, checked, call_id, summary or call_id, values
-                )
+            calling = CallingTool(self._run, self._engine, self._task, position, found, call_id)
+            return await calling.output(checked, summary or call_id, values)
 
         try:
             return ToolOutput.from_wire(await self._journaled(call))
@@ -229,7 +228,7 @@ class NodeContext(Context):
     async def wait_signal(self, name: str, *, timeout: Duration | None = None) -> Any:
         """See `Context.wait_signal`."""
         check_signal(name)
-        _go_on_unless_cancelled()
+        go_on_unless_cancelled()
         return await self._journaled(lambda position: self._receive(position, name, timeout))
 
     async def _receive(self, position: Position, name: str, timeout: Duration | None) -> Any:
@@ -337,12 +336,6 @@ class NodeContext(Context):
         """What is left of a wait, which may have begun in an earlier history."""
         entry = self._task.journal.setdefault(position, {"until": (self._run.now() + duration).isoformat()})
         return max(datetime.fromisoformat(entry["until"]) - self._run.now(), timedelta(0))
-
-
-def _go_on_unless_cancelled() -> None:
-    """Keep a node that is being cancelled from waiting for somebody, which might never end. It may clean up."""
-    if being_cancelled():
-        raise asyncio.CancelledError
 
 
 def _stored_error(stored: dict[str, Any]) -> Exception:

@@ -11,12 +11,13 @@ from .state import StateSchema, Values
 CheckpointSource = Literal["input", "loop", "update", "fork"]
 BreakpointKind = Literal["before", "after"]
 Position = int | str
-"""Which of a task's operations: a number, for those of a `Context.branch` with its name before it."""
+"""Which of a task's operations: a number, for those of a `Context.branch` with its name before it, and for questions of a tool with
+``?`` and their number behind it."""
 
 
 def order_of(position: Position) -> tuple[int, ...]:
     """Sort key of a position; branches with names that are no numbers are alike."""
-    return tuple(int(part) if part.isdigit() else 0 for part in str(position).split("."))
+    return tuple(int(part) if part.isdigit() else 0 for part in str(position).replace("?", ".").split("."))
 
 
 RunStatus = Literal["running", "interrupted", "completed", "failed", "cancelled"]

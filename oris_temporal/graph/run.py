@@ -31,7 +31,7 @@ from .tasks import must_pass
 from .wire import to_wire
 
 if TYPE_CHECKING:
-    from oris_temporal.tools import Tool
+    from oris_temporal.tools import Tool, ToolOutput
 
     from .compiled import CompiledGraph
 
@@ -208,7 +208,7 @@ class Run(AskingRun):
         self.record("message", engine, task=task, data=message)
         return message
 
-    async def call_tool_here(
+    async def call_tool_inline(
         self,
         engine: Engine,
         task: Task,
@@ -218,13 +218,28 @@ class Run(AskingRun):
         call_id: str,
         values: Values,
     ) -> dict[str, Any]:
-        """Call a tool in this process; returns its output as JSON data."""
+        """Call a tool that runs in the workflow; returns its output as JSON data."""
+        runtime = self.tool_runtime(engine, task, number, tool, call_id, values)
+        try:
+            output: ToolOutput = await self.guarded(tool.activity_type, tool.call, args, runtime)
+        except GraphError:
+            raise
+        except BaseException as error:
+            if must_pass(error):
+                raise
+            raise node_error(tool.activity_type, error) from error
+        return output.to_wire()
+
+    def tool_runtime(
+        self, engine: Engine, task: Task, number: Position, tool: Tool, call_id: str, values: Values
+    ) -> Runtime:
+        """What a tool that is called in this process may know."""
 
         def write(data: Any) -> None:
             self.record("custom", engine, task=task, data=to_wire(data, f"custom stream data of tool {tool.name}"))
 
         read = {name: isolate(values[name]) for name in tool.reads or () if name in values}
-        runtime = Runtime(
+        return Runtime(
             state=engine.graph.schema.view(values) if tool.reads is None else read,
             config=self.config,
             tool_call_id=call_id,
@@ -233,14 +248,18 @@ class Run(AskingRun):
             store=self.tool_store(engine, task, number),
             context=engine.graph.context_of(self.config),
         )
-        return (await tool.call(args, runtime)).to_wire()
 
     def tool_store(self, engine: Engine, task: Task, number: Position) -> Store | None:
         """The store for a tool that is called in this process, if there is one."""
         if not self.has_store(engine):
             return None
         places = (f"{number}/{operation}" for operation in itertools.count())
-        return RemoteStore(lambda request, summary: self.call_store(engine, task, next(places), request, summary))
+
+        async def ask(request: dict[str, Any], summary: str) -> Any:
+            async with self.operating(task):
+                return await self.call_store(engine, task, next(places), request, summary)
+
+        return RemoteStore(ask)
 
     def store_graph(self, engine: Engine) -> CompiledGraph | None:
         """The graph whose store a (sub)graph of this run uses: itself, or the nearest around it that has one."""

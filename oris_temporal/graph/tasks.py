@@ -11,6 +11,12 @@ def being_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
+def go_on_unless_cancelled() -> None:
+    """Keep code that is being cancelled from waiting for somebody, which might never end. It may clean up."""
+    if being_cancelled():
+        raise asyncio.CancelledError
+
+
 def must_pass(error: BaseException) -> bool:
     """Whether an error that user code raised is asyncio's: the present task is being cancelled, or its coroutine closed.
 

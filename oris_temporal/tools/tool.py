@@ -177,7 +177,8 @@ def tool(
     """Make a function a tool: its name, type hints and docstring are what models are told.
 
     The docstring's summary is the description; its ``Args`` section describes the parameters. A parameter annotated `Runtime` is
-    filled in and not shown to models. The function may be plain or async and return text, JSON data, images, or a `Command`.
+    filled in and not shown to models. The function may be plain or async and return text, JSON data, images, or a `Command`. An async
+    one may ask a person, see `interrupt`.
 
     Args:
         fn: The function, where the decorator is used without options.

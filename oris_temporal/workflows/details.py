@@ -33,7 +33,7 @@ def current_details(run: Run) -> str:
     lines = [f"**{run.status}** · superstep {run.root.state.supersteps if '' in run.engines else 0}"]
     for interrupt in run.desk.pending:
         until = f", until {interrupt.deadline:%Y-%m-%d %H:%M} UTC" if interrupt.deadline else ""
-        lines.append(f"\n`{interrupt.id}` asks at **{interrupt.node}**{until}: `{_preview(interrupt.value)}`")
+        lines.append(f"\n`{interrupt.id}` asks at **{interrupt.asker}**{until}: `{_preview(interrupt.value)}`")
     if run.error is not None:
         lines.append(f"\n{run.error.message}")
     lines += [f"\n{model}: {used}" for model, used in run.usage.items()]

@@ -286,10 +286,12 @@ class ToolInput(Wire):
         refs: Likewise.
         config: Likewise.
         store: Likewise, the graph whose store it gets, if that is another.
+        answers: Answers to the questions it asked so far.
     """
 
     args: dict[str, Any]
     call_id: str = ""
+    answers: list[Any] | None = None
     graph: str | None = None
     state: dict[str, Any] | None = None
     refs: dict[str, list[Any]] | None = None

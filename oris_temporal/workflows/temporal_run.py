@@ -21,7 +21,6 @@ from temporalio.exceptions import (
 from oris_temporal.graph.duration import to_timedelta, to_timedelta_or_none
 from oris_temporal.graph.engine import Engine
 from oris_temporal.graph.errors import (
-    GraphError,
     NodeError,
     SerializationError,
     error_line,
@@ -32,9 +31,8 @@ from oris_temporal.graph.node import Node
 from oris_temporal.graph.options import RetryPolicy
 from oris_temporal.graph.records import Outcome, Position, RunStatus, Task
 from oris_temporal.graph.relay import ChildRelay
-from oris_temporal.graph.run import node_error
-from oris_temporal.graph.state import StateValues, Values
-from oris_temporal.graph.tasks import being_cancelled, must_pass
+from oris_temporal.graph.state import StateValues
+from oris_temporal.graph.tasks import being_cancelled
 from oris_temporal.models.queues import ModelQueues
 from oris_temporal.models.retries import model_retry
 from oris_temporal.store.remote import STORE_RETRY
@@ -111,7 +109,7 @@ class TemporalRun(PacedRun):
     async def call(self, engine: Engine, task: Task, node: Node) -> Outcome:
         """See `Run.call`."""
         while True:
-            ask = self.carried_ask(task)
+            ask = self.carried_ask(task, len(task.journal))
             if ask is None:
                 output = NodeOutput.from_wire(await self._run_activity(engine, task, [node], node.full_name))
                 self._record_custom(engine, task, output)
@@ -247,20 +245,19 @@ class TemporalRun(PacedRun):
         tool: Tool,
         args: dict[str, Any],
         call_id: str,
+        answers: Sequence[Any],
         summary: str,
-        values: Values,
     ) -> dict[str, Any]:
         """See `Run.call_tool`."""
-        if tool.runs_here(args):
-            return await self._call_tool_here(engine, task, number, tool, args, call_id, values)
-        given = ToolInput(args=args, call_id=call_id)
+        given = ToolInput(args=args, call_id=call_id, answers=list(answers) or None)
         if tool.wants_run:
             given.graph = engine.graph.name
             given.config = None if self._plain_config else cast("dict[str, Any]", self.config)
             fields = list(engine.graph.schema.fields if tool.reads is None else tool.reads)
             given.state, given.refs = self._references.split(engine.values, fields, engine.namespace)
             given.store = self._other_store(engine)
-        result = await self._calls.execute(
+        attempts = f"#{len(answers)}" if answers else ""
+        result: dict[str, Any] = await self._calls.execute(
             tool.activity_type,
             [given.to_wire()],
             what="tool call",
@@ -269,35 +266,13 @@ class TemporalRun(PacedRun):
             retry=tool.retry,
             task_queue=tool.task_queue,
             heartbeat=CALL_HEARTBEAT,
-            activity_id=bounded(f"{task.id}@{number}"),
+            activity_id=bounded(f"{task.id}@{number}{attempts}"),
             start_to_close_timeout=to_timedelta(tool.timeout),
             summary=summary or None,
         )
         for piece in result.get("custom", ()):
             self.record("custom", engine, task=task, data=piece)
-        return cast("dict[str, Any]", result["output"])
-
-    async def _call_tool_here(
-        self,
-        engine: Engine,
-        task: Task,
-        number: Position,
-        tool: Tool,
-        args: dict[str, Any],
-        call_id: str,
-        values: Values,
-    ) -> dict[str, Any]:
-        try:
-            called = await self.guarded(
-                tool.activity_type, self.call_tool_here, engine, task, number, tool, args, call_id, values
-            )
-            return cast("dict[str, Any]", called)
-        except GraphError:
-            raise
-        except BaseException as error:
-            if must_pass(error):
-                raise
-            raise node_error(tool.activity_type, error) from error
+        return result
 
     def has_store(self, engine: Engine) -> bool:
         """See `Run.has_store`."""

@@ -6,11 +6,15 @@ import json
 from collections import Counter
 from typing import Any, TypedDict
 
+from oris_temporal.agents import create_agent
 from oris_temporal.graph.builder import StateGraph
 from oris_temporal.graph.compiled import CompiledGraph
 from oris_temporal.graph.context import Context
 from oris_temporal.graph.control import END, START
-from oris_temporal.graph.messages import Message, MessagesState
+from oris_temporal.graph.interrupts import interrupt
+from oris_temporal.graph.messages import Message, MessagesState, ToolCall
+from oris_temporal.models.fake import fake_model
+from oris_temporal.tools import tool
 
 effects: Counter[str] = Counter()
 """How often the effect of G-eff happened, by the text of the run's first message."""
@@ -91,6 +95,17 @@ def _both() -> CompiledGraph:
     return graph.compile(name="both")
 
 
+@tool
+async def send(to: str) -> str:
+    """Send a letter, if somebody agrees."""
+    return f"{to}: {await interrupt(f'Send it to {to}?')}"
+
+
+def _clerk() -> CompiledGraph:
+    calls = [ToolCall(f"call-{name}", "send", {"to": name}) for name in ("ada", "bob")]
+    return create_agent(fake_model(Message.ai("", calls), "Sent."), [send], name="clerk")
+
+
 def all_graphs() -> list[CompiledGraph]:
     """The graphs by which a worker serves the tests."""
     return [
@@ -102,4 +117,5 @@ def all_graphs() -> list[CompiledGraph]:
         _chain("report", Report, write),
         _chain("twice", MessagesState, ask_twice),
         _both(),
+        _clerk(),
     ]

@@ -47,6 +47,20 @@ def listed(api: httpx.Client, query: str) -> list[str]:
     return [item["interrupt_id"] for item in data(api.get(f"/v1/interrupts?{query}"))["interrupts"]]
 
 
+def test_tools_say_which_call_asks_and_are_answered_in_any_order(facade: httpx.Client, thread: str) -> None:
+    start(facade, thread, "clerk")
+    asked = data(facade.get(f"/v1/interrupts?thread_id={thread}"))["interrupts"]
+    assert {(item["value"], item["tool"], item["tool_call_id"]) for item in asked} == {
+        ("Send it to ada?", "send", "call-ada"),
+        ("Send it to bob?", "send", "call-bob"),
+    }
+    numbers = {item["tool_call_id"]: int(item["interrupt_id"].rpartition("-")[2]) for item in asked}
+    assert data(resume(facade, thread, "no", numbers["call-bob"]))["status"] == "interrupted"
+    assert data(resume(facade, thread, "yes", numbers["call-ada"]))["status"] == "completed"
+    messages = data(facade.get(f"/v1/jobs/{thread}"))["values"]["messages"]
+    assert [item["content"] for item in messages if item["message_type"] == "tool"] == ["ada: yes", "bob: no"]
+
+
 def test_get(facade: httpx.Client, thread: str) -> None:
     start(facade, thread)
     interrupt = data(facade.get(f"/v1/interrupts/int-{thread}-0"))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 
 import pytest
 from cli_harness import Answer
 
+from oris_temporal import Interrupt
 from oris_temporal.cli import render, style, words
 
 Cli = Callable[..., Answer]
@@ -69,6 +70,12 @@ def test_long_values_are_cut() -> None:
     shown = render.state({"text": "x" * 10_000})
     assert len(shown) < 3_000
     assert "--json has them all" in shown
+
+
+def test_a_question_of_a_tool_says_which_call_asks() -> None:
+    asked = Interrupt("int-t-0", "t", "tools", "Send it?", datetime.now(UTC), tool="send", tool_call_id="call-1")
+    assert "tools: send (call-1)" in render.interrupts([asked])
+    assert "tools: send (call-1)" in render.waits_for([asked])
 
 
 def test_lists_are_tables(cli: Cli, thread: str) -> None:

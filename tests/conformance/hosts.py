@@ -26,11 +26,13 @@ Updates = list[tuple[str, dict[str, Any]]]
 
 @dataclass(frozen=True)
 class Asked:
-    """A pending interrupt."""
+    """A pending interrupt; of one that a tool asks, its name and the id of the call."""
 
     id: str
     node: str
     value: Any
+    tool: str | None = None
+    tool_call_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -161,7 +163,11 @@ class OrisHost(Host, Protocol):
 
 def breakpoints_aside(interrupts: Sequence[Interrupt]) -> tuple[Asked, ...]:
     """Interrupts that nodes asked, without static breakpoints."""
-    return tuple(Asked(item.id, item.node, item.value) for item in interrupts if item.kind == "interrupt")
+    return tuple(
+        Asked(item.id, item.node, item.value, item.tool, item.tool_call_id)
+        for item in interrupts
+        if item.kind == "interrupt"
+    )
 
 
 def finished_steps(history: Sequence[StateSnapshot]) -> tuple[tuple[Updates, ...], tuple[dict[str, Any], ...]]:

@@ -10,7 +10,7 @@ import pytest
 from questions import Answers, asking
 from temporal_support import Serve, event_counts, event_names, eventually
 
-from oris_temporal import END, START, CompiledGraph, Context, OrisClient, Send, StateGraph, interrupt
+from oris_temporal import END, START, CompiledGraph, Context, OrisClient, Send, StateGraph, interrupt, tool
 from oris_temporal.devserver import DevServer
 from oris_temporal.graph.errors import InterruptConflictError
 from oris_temporal.testing import ReplayingWorker
@@ -191,6 +191,47 @@ async def test_an_activity_that_asked_does_not_run_again_before_it_is_answered(
         done = await client.resume(thread, "two")
     assert done.values == {"answers": ["one", "two"]}
     assert len(attempts) == 3  # once for each question, and once to the end
+
+
+async def test_tools_that_asked_do_not_run_again_before_they_are_answered(
+    client: OrisClient, serve: Serve, thread: str
+) -> None:
+    attempts: list[str] = []
+
+    @tool
+    async def far() -> str:
+        """Ask twice, as an activity."""
+        attempts.append("far")
+        return f"{await interrupt('far first?')}, {await interrupt('far second?')}"
+
+    @tool(run_as="workflow")
+    async def near() -> str:
+        """Ask twice, in the workflow."""
+        return f"{await interrupt('near first?')}, {await interrupt('near second?')}"
+
+    @tool
+    async def beside() -> str:
+        """Ask nothing."""
+        attempts.append("beside")
+        return "nothing"
+
+    async def all_at_once(state: Answers, ctx: Context) -> dict:
+        called = await asyncio.gather(*(ctx.tool(name, {}) for name in ("far", "near", "beside")))
+        return {"answers": [output.content for output in called]}
+
+    graph = StateGraph(Answers).add_tools(far, near, beside).add_node("all", all_at_once)
+    async with serve(graph.add_edge(START, "all").add_edge("all", END).compile(name="tools")):
+        asked = await client.run("tools", thread, {"answers": []}, continue_as_new_after=8)
+
+        async def continued(count: int) -> bool:
+            return len(await segments(client, thread)) >= count
+
+        for number, answer in enumerate(("one", "two", "three", "four"), start=2):
+            await eventually(lambda number=number: continued(number))
+            asked = await client.resume(thread, {asked.interrupts[-1].id: answer}, by_id=True)
+    assert asked.values == {"answers": ["three, four", "one, two", "nothing"]}
+    assert attempts.count("far") == 3
+    assert attempts.count("beside") == 1
 
 
 class Fan(TypedDict):

@@ -6,6 +6,7 @@ import asyncio
 import operator
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated, TypedDict
 
@@ -20,6 +21,7 @@ from oris_temporal import (
     RetryPolicy,
     StateGraph,
     interrupt,
+    tool,
 )
 from oris_temporal.testing import ReplayingWorker, TimeSkippingServer
 
@@ -39,6 +41,24 @@ async def by_default(state: State, ctx: Context) -> dict:
 async def remote(state: State) -> dict:
     answer = await interrupt("Publish?", timeout="24h", default={"ok": False}, escalate_after="1h")
     return {"log": [str(answer["ok"])]}
+
+
+@tool
+async def publish() -> str:
+    """Publish it, if somebody agrees."""
+    answer = await interrupt("Publish?", timeout="24h", default={"ok": False}, escalate_after="1h")
+    return str(answer["ok"])
+
+
+publish_here = replace(publish, name="publish_here", run_as="workflow")
+
+
+async def by_tool(state: State, ctx: Context) -> dict:
+    return {"log": [(await ctx.tool("publish", {})).content]}
+
+
+async def by_tool_here(state: State, ctx: Context) -> dict:
+    return {"log": [(await ctx.tool("publish_here", {})).content]}
 
 
 async def strictly(state: State, ctx: Context) -> dict:
@@ -88,7 +108,13 @@ def stubborn() -> CompiledGraph:
 
 
 def one(name: str, fn: object, **options: object) -> CompiledGraph:
-    graph = StateGraph(State).add_node("node", fn, **options).add_edge(START, "node").add_edge("node", END)
+    graph = (
+        StateGraph(State)
+        .add_tools(publish, publish_here)
+        .add_node("node", fn, **options)
+        .add_edge(START, "node")
+        .add_edge("node", END)
+    )
     return graph.compile(name=name)
 
 
@@ -97,6 +123,8 @@ GRAPHS = [
     one("never_ends", never_ends),
     one("by_default", by_default),
     one("remote", remote),
+    one("by_tool", by_tool),
+    one("by_tool_here", by_tool_here),
     one("strictly", strictly),
     one("patiently", patiently),
     one("for_a_signal", for_a_signal),
@@ -122,7 +150,7 @@ def client(server: TimeSkippingServer) -> OrisClient:
     return server.client
 
 
-@pytest.mark.parametrize("graph", ["by_default", "remote"])
+@pytest.mark.parametrize("graph", ["by_default", "remote", "by_tool", "by_tool_here"])
 async def test_at_the_deadline_the_default_is_taken(server: TimeSkippingServer, client: OrisClient, graph: str) -> None:
     paused = await client.run(graph, "t", {"log": []})
     [question] = paused.interrupts
@@ -153,7 +181,7 @@ async def test_without_a_default_the_run_fails_at_the_deadline(server: TimeSkipp
     assert "strictly.node" in result.error["message"]
 
 
-@pytest.mark.parametrize("graph", ["by_default", "remote"])
+@pytest.mark.parametrize("graph", ["by_default", "remote", "by_tool", "by_tool_here"])
 async def test_a_question_that_waits_too_long_is_escalated(
     server: TimeSkippingServer, client: OrisClient, graph: str
 ) -> None:

@@ -18,6 +18,14 @@ class InterruptItem(ResponseModel):
     value: Any = Field(description="The payload for the person.", examples=["approve?"])
     status: Literal["pending", "resuming", "resumed", "rejected"]
     created_at: Millisecond
+    tool: str | None = Field(
+        None, description="The tool that asks; left out where a node asks.", exclude_if=lambda value: value is None
+    )
+    tool_call_id: str | None = Field(
+        None,
+        description="Id of the model's call of that tool; left out likewise.",
+        exclude_if=lambda value: value is None,
+    )
 
 
 class InterruptDetail(InterruptItem):

@@ -168,6 +168,8 @@ def _fields(interrupt: Interrupt) -> dict[str, object]:
         "value": interrupt.value,
         "status": interrupt.status,
         "created_at": interrupt.created_at,
+        "tool": interrupt.tool,
+        "tool_call_id": interrupt.tool_call_id,
     }
 
 
