@@ -251,7 +251,7 @@ class LocalRun(Run):
             try:
                 async with asyncio.timeout(None if limit is None else limit.total_seconds()):
                     reply = await self.models.call(request, emit)
-                return self.answered(engine, task, model.name, to_wire(reply.message(model.provider), "answer"))
+                return self.answered(engine, task, request, to_wire(reply.message(model.provider), "answer"))
             except TimeoutError:
                 error = ModelError(
                     f"{model.name} did not answer within {limit}.",

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from oris_temporal.models.distinct import told_apart
 from oris_temporal.models.usage import Usage
 from oris_temporal.store.base import Store
 from oris_temporal.store.remote import RemoteStore
@@ -31,6 +32,7 @@ from .tasks import must_pass
 from .wire import to_wire
 
 if TYPE_CHECKING:
+    from oris_temporal.models import ModelRequest
     from oris_temporal.tools import Tool, ToolOutput
 
     from .compiled import CompiledGraph
@@ -201,8 +203,9 @@ class Run(AskingRun):
         await context.close()
         return node.outcome(returned)
 
-    def answered(self, engine: Engine, task: Task, model: str, message: dict[str, Any]) -> dict[str, Any]:
-        """Account for a model's answer, and show it."""
+    def answered(self, engine: Engine, task: Task, request: ModelRequest, answer: dict[str, Any]) -> dict[str, Any]:
+        """Account for a model's answer, and show it; returns it with ids of its own."""
+        message, model = told_apart(answer, request.messages), request.model.name
         used = Usage.from_wire(message.get("extra", {}).get("usage"))
         self.usage[model] = self.usage.get(model, Usage()) + used
         self.record("message", engine, task=task, data=message)

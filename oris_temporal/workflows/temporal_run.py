@@ -235,7 +235,7 @@ class TemporalRun(PacedRun):
             start_to_close_timeout=to_timedelta(options.timeout or "10m"),
             summary=summary,
         )
-        return self.answered(engine, task, request.model.name, message)
+        return self.answered(engine, task, request, message)
 
     async def call_tool(
         self,
