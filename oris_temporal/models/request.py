@@ -129,7 +129,7 @@ class ModelReply:
         model: The model that answered, as the provider names it.
         id: The provider's id of the answer.
         reasoning: What the provider is given back with the next call, and no other provider: ``provider``, ``blocks`` as it wrote
-            them (there may be none), ``text`` to show if there is one, and what else its adapter needs (``api``, ``places``).
+            them (there may be none), ``text`` to show if there is one, and what else its adapter needs (``api``, ``order``).
         refusal: Why the model refused, if it did.
     """
 

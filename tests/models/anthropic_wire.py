@@ -17,9 +17,9 @@ from oris_temporal.models.providers import AdapterSettings
 KEY = "sk-ant-test-1234567890"
 
 
-def start(**usage: int) -> tuple[str, Any]:
+def start(id: str = "msg_1", **usage: int) -> tuple[str, Any]:
     message = {
-        "id": "msg_1",
+        "id": id,
         "type": "message",
         "role": "assistant",
         "model": "claude-test-1",

@@ -149,3 +149,7 @@ def thought(number: int = 1, summary: str = "Thinking.") -> dict[str, Any]:
 def responses(*events: Any, end: tuple[str, dict[str, Any]] | None = None, hang_up: bool = False) -> Answer:
     last = end or event("response.completed", response=response())
     return Answer.events(event("response.created", response=response("in_progress")), *events, last, hang_up=hang_up)
+
+
+def hello_responses() -> Answer:
+    return responses(done(0, said("Hello")))

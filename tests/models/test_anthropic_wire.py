@@ -143,14 +143,6 @@ async def test_an_error_that_says_nothing_is_said_to_be_one() -> None:
     assert (result["content"], result["is_error"]) == ([{"type": "text", "text": "The tool failed."}], True)
 
 
-async def test_ids_of_other_providers_are_rewritten_alike_in_call_and_result() -> None:
-    called = await call(
-        hello(), "hi", Message.ai("", [ToolCall("functions.s:0", "s")]), Message.tool("r", "functions.s:0")
-    )
-    assert called.body["messages"][1]["content"][0]["id"] == "functions_2e_s_3a_0"
-    assert called.body["messages"][2]["content"][0]["tool_use_id"] == "functions_2e_s_3a_0"
-
-
 async def test_blank_instructions_are_not_sent() -> None:
     assert "system" not in (await call(hello(), Message.system(" \n"), "hi")).body
 

@@ -14,6 +14,7 @@ from oris_temporal.models.usage import Usage
 
 from .common import count
 from .failures import Failures
+from .order import kept_order
 
 _STOP_REASONS = {
     "end_turn": "stop",
@@ -97,7 +98,7 @@ class MessagesAnswer:
             raise self._failures.malformed("it has no end.")
         blocks = [self._blocks[index] for index in sorted(self._blocks)]
         thought = [block for block in blocks if block["type"] in _REASONING]
-        reasoning: dict[str, Any] = {"provider": self._provider, "blocks": thought}
+        reasoning: dict[str, Any] = {"provider": self._provider, "blocks": thought, **kept_order(_order(blocks))}
         if shown := "\n".join(block["thinking"] for block in thought if block.get("thinking")):
             reasoning["text"] = shown
         refused = self._stop == "refusal"
@@ -195,6 +196,18 @@ class MessagesAnswer:
             reasoning=last("thinking_tokens", within="output_tokens_details"),
             calls=1,
         )
+
+
+def _order(blocks: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    order: list[dict[str, Any]] = []
+    for block in blocks:
+        if block["type"] in _REASONING:
+            order.append({"reasoning": sum("reasoning" in part for part in order)})
+        elif block["type"] == "text":
+            order.append({"text": len(block["text"])})
+        elif block["type"] == "tool_use":
+            order.append({"call": sum("call" in part for part in order)})
+    return order
 
 
 def _text(holder: object, name: str) -> str:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 from urllib.parse import unquote_to_bytes
 
 from oris_temporal.graph.messages import Image, Message
 
-from .common import about_images, answered_call, spoken, stored_calls
+from .call_ids import ANTHROPIC
+from .common import about_images, answered_call
 from .failures import Failures
+from .order import parts_in_order
 
 _REASONING = ("thinking", "redacted_thinking")
 _IMAGE_TYPES = ("image/jpeg", "image/png", "image/gif", "image/webp")
-_NOT_IN_IDS = re.compile(r"[^a-zA-Z0-9_-]")
 
 Block = dict[str, Any]
 
@@ -56,29 +56,38 @@ def _blocks(
             case "ai":
                 yield "assistant", _spoken(message, provider, failed, failures)
         if message.images:  # only a user's turn can show any
-            yield "user", [text_block(about_images(message)), *_images(message.images, failures)]
+            yield "user", [text_block(about_images(message, ANTHROPIC)), *_images(message.images, failures)]
 
 
 def _spoken(message: Message, provider: str, failed: set[str | None], failures: Failures) -> list[Block]:
-    blocks = [*_thoughts(message, provider), *_texts(spoken(message))]
-    for id, name, arguments, _ in stored_calls(message):
-        blocks.append({"type": "tool_use", "id": id, "name": name, "input": _input(id, arguments, failed, failures)})
+    """What the model wrote, part by part as it came: the API checks the place of its thoughts by their signatures."""
+    reasoning = (message.extra or {}).get("reasoning")
+    own = reasoning if isinstance(reasoning, Mapping) and reasoning.get("provider") == provider else {}
+    blocks: list[Block] = []
+    for kind, value, _ in parts_in_order(message, own, _thoughts(own)):
+        if kind == "reasoning":
+            blocks.append(value)
+        elif kind == "text":
+            blocks += _texts(value)
+        else:
+            id, name, arguments, _ = value
+            blocks.append(
+                {"type": "tool_use", "id": id, "name": name, "input": _input(id, arguments, failed, failures)}
+            )
+    while blocks and blocks[-1]["type"] in _REASONING:  # the text after it was blank
+        blocks.pop()
     return blocks
 
 
-def _thoughts(message: Message, provider: str) -> list[Block]:
-    """What the model thought, as it came. A thought without its signature, as of an answer cut short, is refused."""
-    reasoning = (message.extra or {}).get("reasoning")
-    if not isinstance(reasoning, Mapping) or reasoning.get("provider") != provider:
-        return []
-    blocks = reasoning.get("blocks")
-    return [
-        block
-        for block in (blocks if isinstance(blocks, list) else ())
-        if isinstance(block, dict)
-        and block.get("type") in _REASONING
-        and any(block.get(proof) for proof in ("signature", "data"))
-    ]
+def _thoughts(own: Mapping[str, Any]) -> list[Block | None]:
+    """What the model thought. A thought without its signature, as of an answer cut short, is refused."""
+    blocks = own.get("blocks")
+    return [block if _is_signed(block) else None for block in (blocks if isinstance(blocks, list) else ())]
+
+
+def _is_signed(block: Any) -> bool:
+    is_thought = isinstance(block, dict) and block.get("type") in _REASONING
+    return is_thought and any(block.get(proof) for proof in ("signature", "data"))
 
 
 def _input(call_id: str, arguments: str, failed: set[str | None], failures: Failures) -> Any:
@@ -173,9 +182,8 @@ def _ids(turn: Block | None, type: str, name: str) -> list[str]:
 
 
 def _take_over_ids(turns: list[Block]) -> None:
-    """Ids of other providers' calls may have characters that the API refuses, such as ``functions.search:0``."""
     names = {"tool_use": "id", "tool_result": "tool_use_id"}
     for turn in turns:
         for block in turn["content"]:
             if name := names.get(block["type"]):
-                block[name] = _NOT_IN_IDS.sub(lambda found: f"_{ord(found[0]):x}_", block[name])
+                block[name] = ANTHROPIC.fit(block[name])

@@ -12,6 +12,7 @@ from oris_temporal.graph.messages import Message
 from oris_temporal.models.providers import AdapterSettings
 from oris_temporal.models.request import ModelRequest
 
+from .call_ids import CallIds
 from .failures import Failures
 
 
@@ -116,12 +117,12 @@ def answered_call(message: Message, failures: Failures) -> str:
     return message.id
 
 
-def about_images(message: Message) -> str:
+def about_images(message: Message, ids: CallIds) -> str:
     """What to say with images that can only be shown in a message of the user."""
     what = "this image" if len(message.images or ()) == 1 else "these images"
     match message.message_type:
         case "tool":
-            return f"The tool call {message.id} returned {what}:"
+            return f"The tool call {ids.fit(message.id or '')} returned {what}:"
         case "ai":
             return f"The assistant's message above goes with {what}:"
     return f"The instructions above go with {what}:"

@@ -17,6 +17,7 @@ from oris_temporal.models.providers import Emit
 from oris_temporal.models.request import ModelReply, ModelRequest, Piece
 from oris_temporal.models.usage import Usage
 
+from .call_ids import CallIds, chat_ids
 from .common import (
     about_images,
     answered_call,
@@ -54,7 +55,7 @@ def chat_body(request: ModelRequest, provider: str, failures: Failures) -> dict[
     tool = named_tool(request, failures)
     body: dict[str, Any] = {
         "model": request.model.model,
-        "messages": _messages(request.messages, provider, failures),
+        "messages": _messages(request.messages, provider, chat_ids(provider, request.model.model), failures),
         "temperature": options.temperature,
         "max_completion_tokens" if provider == "openai" else "max_tokens": options.max_tokens,
         "top_p": options.top_p,
@@ -90,7 +91,7 @@ def _tool(name: str, description: str, parameters: dict[str, Any], strict: bool)
     return {"type": "function", "function": function}
 
 
-def _messages(messages: Sequence[Message], provider: str, failures: Failures) -> list[dict[str, Any]]:
+def _messages(messages: Sequence[Message], provider: str, ids: CallIds, failures: Failures) -> list[dict[str, Any]]:
     """The conversation. Images that only the user can show follow when all calls before them are answered."""
     written: list[dict[str, Any]] = []
     to_show: list[dict[str, Any]] = []
@@ -98,18 +99,19 @@ def _messages(messages: Sequence[Message], provider: str, failures: Failures) ->
         if message.message_type != "tool" and to_show:
             written.append({"role": "user", "content": to_show})
             to_show = []
-        written.append(_message(message, provider, failures))
+        written.append(_message(message, provider, ids, failures))
         if message.images and message.message_type != "human":
-            to_show += [{"type": "text", "text": about_images(message)}, *map(_image, message.images)]
+            to_show += [{"type": "text", "text": about_images(message, ids)}, *map(_image, message.images)]
     return [*written, {"role": "user", "content": to_show}] if to_show else written
 
 
-def _message(message: Message, provider: str, failures: Failures) -> dict[str, Any]:
+def _message(message: Message, provider: str, ids: CallIds, failures: Failures) -> dict[str, Any]:
     match message.message_type:
         case "tool":
-            return {"role": "tool", "tool_call_id": answered_call(message, failures), "content": message.content}
+            call_id = ids.fit(answered_call(message, failures))
+            return {"role": "tool", "tool_call_id": call_id, "content": message.content}
         case "ai":
-            written = _assistant(message, provider)
+            written = _assistant(message, provider, ids)
         case "human":
             written = {"role": "user", "content": _content(message)}
         case "system":
@@ -130,7 +132,7 @@ def _image(image: Image) -> dict[str, Any]:
     return {"type": "image_url", "image_url": {**shown, "detail": image.detail} if image.detail else shown}
 
 
-def _assistant(message: Message, provider: str) -> dict[str, Any]:
+def _assistant(message: Message, provider: str, ids: CallIds) -> dict[str, Any]:
     text, calls = spoken(message), stored_calls(message)
     written: dict[str, Any] = {"role": "assistant", "content": None if calls and not text else text}
     # thinking models of DeepSeek and others refuse a conversation in which their own reasoning is missing
@@ -143,7 +145,7 @@ def _assistant(message: Message, provider: str) -> dict[str, Any]:
             {
                 # Gemini signs its calls and wants the signature back; nobody else would take it
                 **(more if is_own else {}),
-                "id": call_id,
+                "id": ids.fit(call_id),
                 "type": "function",
                 "function": {"name": name, "arguments": arguments},
             }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from openai.types.responses import (
@@ -20,6 +20,7 @@ from oris_temporal.models.providers import Emit
 from oris_temporal.models.request import ModelReply, ModelRequest
 from oris_temporal.models.usage import Usage
 
+from .call_ids import RESPONSES
 from .common import (
     about_images,
     answered_call,
@@ -28,10 +29,9 @@ from .common import (
     has_tools,
     named_tool,
     own_reasoning,
-    spoken,
-    stored_calls,
 )
 from .failures import Failures
+from .order import kept_order, parts_in_order
 
 _ABSENT = ("top_k", "stop", "seed", "frequency_penalty", "presence_penalty")
 _DO_NOT_REASON = re.compile(r"(ft:)?(gpt-[34]|chatgpt-|gpt-5-chat)")
@@ -90,35 +90,28 @@ def _input(messages: Sequence[Message], provider: str, failures: Failures) -> li
                 items.append(_said("user", _content(message)))
             case "tool":
                 output = _content(message) if message.images else message.content
-                call_id = answered_call(message, failures)
+                call_id = RESPONSES.fit(answered_call(message, failures))
                 items.append({"type": "function_call_output", "call_id": call_id, "output": output})
             case "ai":
                 items.extend(_assistant(message, provider))
         if message.images and message.message_type in ("system", "ai"):
-            items.append(_said("user", [_text(about_images(message)), *map(_image, message.images)]))
+            items.append(_said("user", [_text(about_images(message, RESPONSES)), *map(_image, message.images)]))
     return items
 
 
 def _assistant(message: Message, provider: str) -> list[dict[str, Any]]:
+    """What the model wrote, item by item as it came: reasoning must come right before what it led to."""
     own = own_reasoning(message, provider, "responses")
     items: list[dict[str, Any]] = []
-    if text := spoken(message):
-        said = _said("assistant", [{"type": "output_text", "text": text}])
-        items.append({**said, "phase": own["phase"]} if own.get("phase") else said)
-    for call_id, name, arguments, _ in stored_calls(message):
-        items.append({"type": "function_call", "call_id": call_id, "name": name, "arguments": arguments})
-    return _interleaved(items, own)
-
-
-def _interleaved(items: list[dict[str, Any]], own: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Reasoning where it was among what the model wrote: each must come right before what it led to."""
-    blocks = own.get("blocks") or []
-    places = own.get("places") or [0] * len(blocks)
-    written: list[dict[str, Any]] = []
-    for place, item in enumerate(items):
-        written += [block for block, at in zip(blocks, places, strict=False) if at == place]
-        written.append(item)
-    return written
+    for kind, value, more in parts_in_order(message, own, own.get("blocks") or []):
+        if kind == "reasoning":
+            items.append(value)
+        elif kind == "text":
+            items.append({**_said("assistant", [{"type": "output_text", "text": value}]), **more})
+        else:
+            id, name, arguments, _ = value
+            items.append({"type": "function_call", "call_id": RESPONSES.fit(id), "name": name, "arguments": arguments})
+    return items
 
 
 def _said(role: str, content: list[dict[str, Any]]) -> dict[str, Any]:
@@ -263,24 +256,19 @@ class ResponsesAnswer:
 
     def _given_back(self, items: Sequence[ResponseOutputItem]) -> dict[str, Any] | None:
         blocks: list[dict[str, Any]] = []
-        places: list[int] = []
-        phase: str | None = None
-        others = said = 0
+        order: list[dict[str, Any]] = []
         for item in items:
             if isinstance(item, ResponseReasoningItem):
+                order.append({"reasoning": len(blocks)})
                 blocks.append(_as_dict(item))
-                places.append(others + said)
             elif isinstance(item, ResponseOutputMessage):
-                said, phase = 1, item.phase or phase  # all that it says becomes one message
+                phase = {"phase": item.phase} if item.phase else {}
+                order.append({"text": sum(map(len, _written(item))), **phase})
             elif isinstance(item, ResponseFunctionToolCall):
-                others += 1
-        if not blocks and not phase:
+                order.append({"call": sum("call" in part for part in order)})
+        if not blocks and not any("phase" in part for part in order):
             return None
-        given: dict[str, Any] = {"provider": self._provider, "api": "responses", "blocks": blocks}
-        if any(places):
-            given["places"] = places
-        if phase:
-            given["phase"] = phase
+        given = {"provider": self._provider, "api": "responses", "blocks": blocks, **kept_order(order)}
         if text := "".join(self._reasoning):
             given["text"] = text
         return given
@@ -294,6 +282,11 @@ def _as_dict(item: object) -> dict[str, Any]:
 def _list(value: object) -> list[Any]:
     """A list; the SDK does not check what servers write."""
     return value if isinstance(value, list) else []
+
+
+def _written(item: ResponseOutputMessage) -> list[str]:
+    """What a message says, or why it refuses, which is told where it says nothing."""
+    return [*_parts([item], "output_text", "text")] or [*_parts([item], "refusal", "refusal")]
 
 
 def _parts(items: Sequence[ResponseOutputItem], kind: str, name: str) -> Iterator[str]:
