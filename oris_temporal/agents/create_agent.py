@@ -20,7 +20,7 @@ from .middleware.base import HOOKS, Middleware
 from .middleware.human_in_the_loop import HumanInTheLoopMiddleware, InterruptOn
 from .state import agent_state
 from .steps import AgentParts, Begin, CallModel, CallTools, Finish
-from .structured import StructuredOutput
+from .structured import StructuredOutput, answers_natively
 from .tool_node import last_calls
 
 
@@ -75,7 +75,7 @@ def create_agent(
     for item in hooks:
         if not isinstance(item, Middleware):
             raise GraphCompileError(f"Agent {name}: {item!r} is no Middleware.")
-    output = None if response_format is None else StructuredOutput(response_format, chosen.provider)
+    output = None if response_format is None else StructuredOutput(response_format, answers_natively(chosen))
     callable_tools = [item if isinstance(item, Tool) else tool(item) for item in tools]
     callable_tools += [item for given in hooks for item in given.tools]
     for given in hooks:

@@ -19,7 +19,7 @@ from oris_temporal.tools.files import FILES
 from .middleware.base import HOOKS, Middleware, ModelCall, ModelHandler, ToolHandler, ToolRequest, overrides
 from .middleware.human_in_the_loop import HumanInTheLoopMiddleware
 from .state import Draft
-from .structured import StructuredOutput, structured_output
+from .structured import StructuredOutput, answers_natively, structured_output
 from .subagents import AgentTool, keep_both
 from .tool_node import ToolNode, last_calls
 
@@ -173,7 +173,7 @@ class CallModel(_Step):
         return await handler(call)
 
     async def _call(self, asked: _Asked, call: ModelCall) -> Message:
-        asked.output = output = structured_output(call.response_format, call.model.provider)
+        asked.output = output = structured_output(call.response_format, answers_natively(call.model))
         instructions = [] if call.system_prompt is None else [Message.system(call.system_prompt)]
         specs = [item.spec for item in call.tools]
         answer = await call.ctx.llm(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import typing
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,12 +15,12 @@ from pydantic import TypeAdapter, ValidationError
 
 from oris_temporal.graph.errors import GraphCompileError, InvalidUpdateError
 from oris_temporal.graph.messages import Message, ToolCall
-from oris_temporal.models import ResponseFormat, ToolSpec
+from oris_temporal.models import ChatModel, ResponseFormat, ToolSpec
 
 
 @dataclass(frozen=True)
 class ProviderStrategy:
-    """The provider makes sure that the answer is JSON of the schema.
+    """The provider makes sure that the answer is JSON of the schema, or with ``structured_output="json_object"`` that it is JSON.
 
     Attributes:
         schema: Pydantic model, dataclass or TypedDict.
@@ -45,7 +46,13 @@ class ToolStrategy:
     tool_message_content: str = "The answer was taken."
 
 
-_NATIVE = ("openai", "azure_openai", "anthropic", "ollama", "fake")
+_NATIVE = ("openai", "anthropic", "ollama", "fake")
+_FENCED = re.compile(r"\s*```(?:json)?\s*\n(.*)```\s*", re.DOTALL | re.IGNORECASE)
+
+
+def answers_natively(model: ChatModel) -> bool:
+    """Whether a type alone is asked of a model's provider: it is known to hold its models to schemas, or the options say how to ask."""
+    return model.provider in _NATIVE or model.options.structured_output is not None
 
 
 class StructuredOutput:
@@ -54,17 +61,16 @@ class StructuredOutput:
     Args:
         given: A type, a union of types, a `ProviderStrategy` or a `ToolStrategy`. Of a type alone, the provider's own way is taken
             where it has one.
-        provider: Provider of the agent's model.
+        native: Whether the provider has one, see `answers_natively`.
 
     Raises:
         GraphCompileError: The type has no JSON schema, or the strategy does not do unions.
     """
 
-    def __init__(self, given: Any, provider: str) -> None:
+    def __init__(self, given: Any, native: bool) -> None:
         strategy = given
         if not isinstance(given, ProviderStrategy | ToolStrategy):
-            native = provider in _NATIVE and len(_members(given)) == 1
-            strategy = ProviderStrategy(given) if native else ToolStrategy(given)
+            strategy = ProviderStrategy(given) if native and len(_members(given)) == 1 else ToolStrategy(given)
         self.strategy: ProviderStrategy | ToolStrategy = strategy
         self.type: Any = strategy.schema
         self.max_retries = strategy.max_retries
@@ -121,7 +127,8 @@ class StructuredOutput:
     def _read_text(self, text: str) -> Answered:
         [(name, adapter)] = self._adapters.items()
         try:
-            return Answered(value=adapter.validate_json(text))
+            fenced = _FENCED.fullmatch(text)  # as models write it that are only told to answer with JSON
+            return Answered(value=adapter.validate_json(fenced[1] if fenced else text))
         except ValidationError as error:
             return Answered(problem=[Message.human(f"Your answer is no {name}: {_problems(error)}. Answer again.")])
 
@@ -139,13 +146,13 @@ class StructuredOutput:
 
 
 @lru_cache
-def structured_output(given: Any, provider: str) -> StructuredOutput | None:
-    """What a response format means for a model of this provider; ``None`` is text.
+def structured_output(given: Any, native: bool) -> StructuredOutput | None:
+    """What a response format means; ``None`` is text.
 
     Raises:
         GraphCompileError: See `StructuredOutput`.
     """
-    return None if given is None else StructuredOutput(given, provider)
+    return None if given is None else StructuredOutput(given, native)
 
 
 @dataclass(frozen=True)

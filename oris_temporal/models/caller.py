@@ -36,6 +36,8 @@ class ModelCaller:
                 kind="configuration",
                 provider=model.provider,
             ) from None
+        if (model.options.structured_output or provider.structured_output) == "json_object":
+            request = request.with_schema_in_prompt()
         settings = provider.settings(model.options.base_url, model.options.api_key)
         adapter = self._adapters.get(settings)
         if adapter is None:

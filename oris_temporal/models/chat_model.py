@@ -14,7 +14,7 @@ from oris_temporal.graph.duration import Duration, to_timedelta
 from oris_temporal.graph.errors import ConfigurationError
 from oris_temporal.graph.messages import Json
 
-from .providers import find_provider, provider_of
+from .providers import StructuredOutputMode, find_provider, provider_of
 
 _REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*")
 
@@ -34,6 +34,9 @@ class ModelOptions(BaseModel):
         tool_choice: ``auto``, ``none``, ``required``, or the name of the one tool to call.
         parallel_tool_calls: Whether one answer may call several tools.
         reasoning_effort: How long to think: ``minimal``, ``low``, ``medium``, ``high``, or what else the provider knows.
+        structured_output: How an answer of a response format is asked for. With ``json_schema`` the provider holds it to the schema; with
+            ``json_object``, for endpoints and models that know no schema, the provider sees to it that it is JSON, and the schema is in
+            the prompt. An agent checks the answer either way, and has the model try again. Default: the provider's way.
         api: Which of the provider's interfaces to use; OpenAI has ``chat`` (Chat Completions, the default) and ``responses``.
         base_url: Address of the provider, or ``env:NAME`` to read it from the worker's environment.
         api_key: ``env:NAME``: variable of the worker's environment that has the key, in place of the provider's own. Keys
@@ -57,6 +60,7 @@ class ModelOptions(BaseModel):
     tool_choice: str | None = Field(default=None, min_length=1)
     parallel_tool_calls: bool | None = None
     reasoning_effort: str | None = Field(default=None, min_length=1)
+    structured_output: StructuredOutputMode | None = None
     api: Literal["chat", "responses"] | None = None
     base_url: str | None = None
     api_key: str | None = None

@@ -11,12 +11,15 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from oris_temporal.graph.errors import ConfigurationError, ModelError
 
 if TYPE_CHECKING:
     from .request import ModelReply, ModelRequest, Piece
+
+StructuredOutputMode = Literal["json_schema", "json_object"]
+"""How an answer of a schema is asked for, see `ModelOptions`."""
 
 Emit = Callable[["Piece"], None]
 """Takes what a model writes, as it writes it."""
@@ -68,6 +71,7 @@ class Provider:
         credentials: Environment variables that may have its key, the first that is set counts; none if it needs no key.
         base_url: Its address, where the adapter's default is another's.
         base_url_from: Environment variables that may have another address.
+        structured_output: How its models are asked for an answer of a schema, where the options do not say.
         extra: Extra of this package that its adapter needs.
     """
 
@@ -78,6 +82,7 @@ class Provider:
     credentials: Sequence[str] = ()
     base_url: str | None = None
     base_url_from: Sequence[str] = ()
+    structured_output: StructuredOutputMode = "json_schema"
     extra: str | None = None
 
     def claims(self, model: str) -> bool:
@@ -183,8 +188,20 @@ _providers: dict[str, Provider] = {
             base_url_from=("ANTHROPIC_BASE_URL",),
             extra="anthropic",
         ),
-        _compatible("qwen", "https://dashscope.aliyuncs.com/compatible-mode/v1", "QWEN_API_KEY", match=r"qwen(-|$)"),
-        _compatible("deepseek", "https://api.deepseek.com", "DEEPSEEK_API_KEY", match=r"deepseek(-|$)"),
+        _compatible(
+            "qwen",
+            "https://dashscope.aliyuncs.com/compatible-mode/v1",
+            "QWEN_API_KEY",
+            match=r"qwen(-|$)",
+            structured_output="json_object",
+        ),
+        _compatible(
+            "deepseek",
+            "https://api.deepseek.com",
+            "DEEPSEEK_API_KEY",
+            match=r"deepseek(-|$)",
+            structured_output="json_object",
+        ),
         _compatible(
             "mistral",
             "https://api.mistral.ai/v1",

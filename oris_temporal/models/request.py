@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, TypedDict
 
 from oris_temporal.graph.messages import Message
@@ -41,11 +42,13 @@ class ResponseFormat:
         name: Name of the schema.
         schema: JSON schema of the answer.
         strict: Whether the provider is to make sure that it fits, where it can.
+        in_prompt: Whether the conversation says the schema, and the provider is only to make sure that the answer is JSON, if it can.
     """
 
     name: str
     schema: dict[str, Any]
     strict: bool = True
+    in_prompt: bool = False
 
     def to_wire(self) -> dict[str, Any]:
         """JSON form."""
@@ -68,6 +71,18 @@ class ModelRequest:
     messages: Sequence[Message]
     tools: Sequence[ToolSpec] = ()
     response_format: ResponseFormat | None = None
+
+    def with_schema_in_prompt(self) -> ModelRequest:
+        """The same request, for a model that knows no schemas: its instructions, which come first, say what to answer."""
+        wanted, messages = self.response_format, list(self.messages)
+        if wanted is None or wanted.in_prompt:
+            return self
+        text = f"Answer with one JSON object that fits this JSON schema, and with nothing else:\n{json.dumps(wanted.schema)}"
+        if messages and messages[0].message_type == "system":
+            text = f"{messages.pop(0).content}\n\n{text}"
+        return replace(
+            self, messages=[Message.system(text), *messages], response_format=replace(wanted, in_prompt=True)
+        )
 
     @property
     def form(self) -> dict[str, Any]:

@@ -93,8 +93,8 @@ def _output(request: ModelRequest) -> Block:
     output: Block = {}
     if effort := request.model.options.reasoning_effort:
         output["effort"] = "low" if effort == "minimal" else effort
-    if request.response_format is not None:
-        wanted = request.response_format
+    wanted = request.response_format
+    if wanted is not None and not wanted.in_prompt:
         schema = _conforming(wanted.schema) if wanted.strict else wanted.schema
         output["format"] = {"type": "json_schema", "schema": schema}
     return output

@@ -74,7 +74,8 @@ def chat_body(request: ModelRequest, provider: str, failures: Failures) -> dict[
         body["parallel_tool_calls"] = options.parallel_tool_calls
     if wanted := request.response_format:
         schema = {"name": wanted.name, "schema": wanted.schema, "strict": wanted.strict}
-        body["response_format"] = {"type": "json_schema", "json_schema": schema}
+        by_schema = {"type": "json_schema", "json_schema": schema}
+        body["response_format"] = {"type": "json_object"} if wanted.in_prompt else by_schema
     return {name: value for name, value in body.items() if value is not None}
 
 

@@ -75,7 +75,7 @@ def responses_body(request: ModelRequest, provider: str, failures: Failures) -> 
         body["parallel_tool_calls"] = options.parallel_tool_calls
     if wanted := request.response_format:
         form = {"type": "json_schema", "name": wanted.name, "schema": wanted.schema, "strict": wanted.strict}
-        body["text"] = {"format": form}
+        body["text"] = {"format": {"type": "json_object"} if wanted.in_prompt else form}
     return {name: value for name, value in body.items() if value is not None}
 
 
