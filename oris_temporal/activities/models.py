@@ -63,7 +63,7 @@ class ModelActivities:
         form: dict[str, Any] = {}
         if given.form is not None:
             form = (await self._fields.resolve({given.form: [FORMS, 0, 1]}))[given.form][0]
-        return ModelRequest.from_wire(given.model, messages, form)
+        return ModelRequest.from_wire(given.model, messages, form, activity.info().attempt)
 
 
 def _failure(error: ModelError) -> ApplicationError:

@@ -250,7 +250,7 @@ class LocalRun(Run):
         while True:
             try:
                 async with asyncio.timeout(None if limit is None else limit.total_seconds()):
-                    reply = await self.models.call(request, emit)
+                    reply = await self.models.call(replace(request, attempt=attempt), emit)
                 return self.answered(engine, task, request, to_wire(reply.message(model.provider), "answer"))
             except TimeoutError:
                 error = ModelError(

@@ -4,7 +4,8 @@
 tool it is offered, once, with arguments that fit, and then answers with what they returned. Asked for JSON, they answer with JSON
 that fits the schema. `fake_model` answers as a script says.
 
-What a fake model answers follows from the conversation alone, so another attempt, another worker or a replay gets the same.
+What a fake model answers follows from the conversation, and where its script fails from the number of the attempt as Temporal counts
+it: no process remembers anything, so another worker, another history or a fork gets the same.
 """
 
 from __future__ import annotations
@@ -96,9 +97,9 @@ Line: TypeAlias = str | Message | ToolCall | BaseModel | Mapping[str, Any]
 def fake_model(*script: Line, name: str = "scripted") -> ChatModel:
     """A model that answers line by line: the first answer of a conversation is the first line, and so on.
 
-    The line follows from the number of AI messages in the conversation. Those that say in their ``extra`` that another model wrote
-    them do not count, so models of one conversation need names of their own. Tokens are counted in words: of all messages for the
-    prompt, and of the answer, plus one for each tool call.
+    The line follows from the number of AI messages in the conversation, so it goes back where messages are taken out of that. Those
+    that say in their ``extra`` that another model wrote them do not count, so models of one conversation need names of their own.
+    Tokens are counted in words: of all messages for the prompt, and of the answer, plus one for each tool call.
 
     Args:
         script: What it answers. A `fail` belongs to the answer after it.
@@ -131,8 +132,11 @@ def fail(
 ) -> Failure:
     """A line of a script: attempts that fail before the answer that comes next.
 
-    Inside an activity its attempts are counted, so a node that calls models several times has them fail in the same attempts;
-    elsewhere, how often this process asked the same.
+    A failure and the answer after it are one call: ``fail("rate_limit", times=2), "one"`` fails on the first two attempts of the call and
+    answers on the third. Attempts count as Temporal counts them (in this process likewise), also those whose worker was lost: so
+    attempt 3 answers, whatever ended the two before. A failure that is not tried again, such as ``context_length``, or more failures
+    than the call has attempts, end the call. The next call begins with attempt 1; it meets the same failure until the conversation
+    has an answer more.
 
     Args:
         kind: What went wrong; see `ModelError`.

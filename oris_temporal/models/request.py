@@ -65,12 +65,14 @@ class ModelRequest:
             provider said about its reasoning in ``extra["reasoning"]``; tool messages answer the call in `Message.id`.
         tools: Tools it may call.
         response_format: The JSON it must answer, or ``None`` for text.
+        attempt: Which attempt of the call it is, from 1.
     """
 
     model: ChatModel
     messages: Sequence[Message]
     tools: Sequence[ToolSpec] = ()
     response_format: ResponseFormat | None = None
+    attempt: int = 1
 
     def with_schema_in_prompt(self) -> ModelRequest:
         """The same request, for a model that knows no schemas: its instructions, which come first, say what to answer."""
@@ -95,7 +97,9 @@ class ModelRequest:
         return form
 
     @classmethod
-    def from_wire(cls, model: Mapping[str, Any], messages: Sequence[Any], form: Mapping[str, Any]) -> ModelRequest:
+    def from_wire(
+        cls, model: Mapping[str, Any], messages: Sequence[Any], form: Mapping[str, Any], attempt: int
+    ) -> ModelRequest:
         """Read a request from the JSON forms of its parts."""
         answer = form.get("response_format")
         return cls(
@@ -103,6 +107,7 @@ class ModelRequest:
             messages=[Message.parse(message) for message in messages],
             tools=[ToolSpec(**tool) for tool in form.get("tools", ())],
             response_format=None if answer is None else ResponseFormat(**answer),
+            attempt=attempt,
         )
 
 

@@ -1,4 +1,4 @@
-"""Fake models: what they answer follows from the conversation, in any process and on any attempt."""
+"""Fake models: what they answer follows from the conversation and the attempt, in any process."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any, Literal
 
 import pytest
 from pydantic import BaseModel, Field
-from temporalio.testing import ActivityEnvironment
 
 from oris_temporal.graph.errors import ConfigurationError, ModelError
 from oris_temporal.graph.messages import Message, ToolCall
@@ -59,11 +58,8 @@ async def pieces_of(model: ChatModel) -> list[Piece]:
 
 
 async def on_attempt(number: int, model: ChatModel, *messages: Message | str) -> ModelReply:
-    """The answer inside an activity."""
-    environment = ActivityEnvironment()
-    environment.info = dataclasses.replace(environment.info, attempt=number)
-    reply: ModelReply = await environment.run(ask, model, *messages)
-    return reply
+    """What an attempt of a call gets."""
+    return await ask(model, *messages, attempt=number)
 
 
 class Weather(BaseModel):
@@ -214,7 +210,7 @@ async def test_an_attempt_fails_as_scripted() -> None:
     assert (error.kind, error.provider, error.retry_after, error.status) == ("rate_limit", "fake", 0.1, 429)
 
 
-async def test_attempts_of_an_activity_count() -> None:
+async def test_attempts_of_one_call_count() -> None:
     model = fake_model(fail("rate_limit", times=2), fail("server"), "one")
     for attempt, kind in ((1, "rate_limit"), (2, "rate_limit"), (3, "server")):
         with pytest.raises(ModelError, match=kind):
@@ -222,32 +218,19 @@ async def test_attempts_of_an_activity_count() -> None:
     assert (await on_attempt(4, model, "hi")).text == "one"
 
 
-async def test_an_attempt_of_an_activity_is_the_same_in_any_process() -> None:
+async def test_an_attempt_is_the_same_in_any_process_and_as_often_as_it_is_made() -> None:
     model = fake_model(fail("server"), "one")
     assert [(await on_attempt(2, model, "hi")).text for _ in range(2)] == ["one", "one"]
-
-
-async def test_elsewhere_the_same_question_counts() -> None:
-    model = fake_model(fail("server", times=2), "one")
     for _ in range(2):
         with pytest.raises(ModelError):
-            await ask(model, "elsewhere")
-    assert (await ask(model, "elsewhere")).text == "one"
+            await on_attempt(1, model, "hi")
 
 
-async def test_once_answered_it_counts_anew() -> None:
-    model = fake_model(fail("server"), "one")
-    for _ in range(2):
-        with pytest.raises(ModelError):
-            await ask(model, "anew")
-        assert (await ask(model, "anew")).text == "one"
-
-
-async def test_another_question_counts_for_itself() -> None:
-    model = fake_model(fail("server"), "one")
-    for question in ("for itself", "and this too"):
-        with pytest.raises(ModelError):
-            await ask(model, question)
+async def test_attempts_that_ended_otherwise_count_too() -> None:
+    """A worker was lost with the first two; the script goes on at the third."""
+    model = fake_model(fail("rate_limit", times=2), fail("server"), "one")
+    with pytest.raises(ModelError, match="server"):
+        await on_attempt(3, model, "hi")
 
 
 async def test_a_failure_belongs_to_the_answer_after_it() -> None:

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal
-
-from temporalio import activity
 
 from oris_temporal.graph.errors import ConfigurationError, ModelError
 from oris_temporal.graph.messages import Message, ToolCall
@@ -22,9 +18,6 @@ from .fake_json import example
 
 PIECE = 4
 """Characters of a piece."""
-
-_failed: Counter[str] = Counter()
-"""Failures of the requests that were not answered yet, for those outside of activities."""
 
 
 def adapter(settings: AdapterSettings) -> ModelAdapter:
@@ -56,11 +49,8 @@ class _FakeAdapter:
     async def _scripted(self, script: Sequence[Answer | Failure], request: ModelRequest, emit: Emit) -> Answer:
         number = sum(1 for message in request.messages if self._is_own(message, request.model.model))
         failures, answer = _turn(script, number)
-        key = _key(request)
-        if (failure := _due(failures, _attempts_before(key))) is not None:
-            _failed[key] += 1
+        if (failure := _due(failures, request.attempt - 1)) is not None:
             raise await self._failure(failure, emit)
-        _failed.pop(key, None)
         if answer is None:
             raise self._error(
                 f"The script of {request.model.name} is at its end: it has {_plural(len(script), 'line')}, and the conversation "
@@ -122,15 +112,6 @@ def _due(failures: Sequence[Failure], attempts: int) -> Failure | None:
             return failure
         attempts -= failure.times
     return None
-
-
-def _attempts_before(key: str) -> int:
-    return activity.info().attempt - 1 if activity.in_activity() else _failed[key]
-
-
-def _key(request: ModelRequest) -> str:
-    asked = [request.model.to_wire(), *(message.model_dump(mode="json") for message in request.messages)]
-    return hashlib.sha256(_json(asked).encode()).hexdigest()
 
 
 # --- plain models --------------------------------------------------------------------------------------------------
