@@ -17,7 +17,7 @@ with workflow.unsafe.imports_passed_through():
     from oris_temporal.workflows.search_attributes import STATUS
 
     from . import work
-    from .work import Delta, Item, Row, State
+    from .work import Delta, Item, Row, Said, State
 
 TIMEOUT = timedelta(minutes=10)
 RETRIES = RetryPolicy(maximum_attempts=3)
@@ -37,6 +37,16 @@ async def branch(item: Item) -> Delta:
 @activity.defn
 async def turn(state: State) -> Delta:
     return await work.turn(state)
+
+
+@activity.defn
+async def think(messages: list[Said]) -> Said:
+    return work.think(messages)
+
+
+@activity.defn
+async def act(message: Said) -> Said:
+    return work.act(message)
 
 
 @workflow.defn(name="linear10")
@@ -163,8 +173,24 @@ class Loop:
         return state
 
 
-WORKFLOWS = [Linear, FanOut10, FanOut50, Inline, Mixed, Approval, ApprovalInbox, Loop]
-ACTIVITIES = [step, branch, turn]
+@workflow.defn(name="agent50")
+class Agent:
+    @workflow.run
+    async def run(self, state: State) -> State:
+        messages: list[Said] = [{"role": "user", "content": state["question"]}]
+        while True:
+            messages.append(
+                await workflow.execute_activity(think, messages, start_to_close_timeout=TIMEOUT, retry_policy=RETRIES)
+            )
+            if "tool_call" not in messages[-1]:
+                return work.outcome(messages)
+            messages.append(
+                await workflow.execute_activity(act, messages[-1], start_to_close_timeout=TIMEOUT, retry_policy=RETRIES)
+            )
+
+
+WORKFLOWS = [Linear, FanOut10, FanOut50, Inline, Mixed, Approval, ApprovalInbox, Loop, Agent]
+ACTIVITIES = [step, branch, turn, think, act]
 
 
 class HandWritten:

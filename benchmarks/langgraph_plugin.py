@@ -78,6 +78,26 @@ def _loop() -> StateGraph[Any, Any, Any, Any]:
     return made
 
 
+async def think(state: work.Conversation) -> Any:
+    return {"messages": [work.think(state["messages"])]}
+
+
+async def act(state: work.Conversation) -> Any:
+    return {"messages": [work.act(state["messages"][-1])]}
+
+
+async def wants_tool(state: work.Conversation) -> str:
+    return "act" if "tool_call" in state["messages"][-1] else END
+
+
+def _agent() -> StateGraph[Any, Any, Any, Any]:
+    made: StateGraph[Any, Any, Any, Any] = StateGraph(work.Conversation)
+    made.add_node("think", think, metadata=dict(ACTIVITY)).add_node("act", act, metadata=dict(ACTIVITY))
+    made.add_edge(START, "think").add_edge("act", "think")
+    made.add_conditional_edges("think", wants_tool, ["act", END])
+    return made
+
+
 def _graphs() -> dict[str, StateGraph[Any, Any, Any, Any]]:
     """Fresh graphs: the plugin rewrites the ones it is given."""
     return {
@@ -89,6 +109,7 @@ def _graphs() -> dict[str, StateGraph[Any, Any, Any, Any]]:
         "approval": _approval(ACTIVITY),
         "approval_inline": _approval(WORKFLOW),
         "loop50": _loop(),
+        "agent50": _agent(),
     }
 
 
@@ -138,6 +159,15 @@ class Loop:
         return await _invoke("loop50", state)
 
 
+@workflow.defn(name="agent50")
+class Agent:
+    @workflow.run
+    async def run(self, state: State) -> State:
+        asked: work.Conversation = {"messages": [{"role": "user", "content": state["question"]}]}
+        app = graph("agent50").compile()
+        return work.outcome((await app.ainvoke(asked, {"recursion_limit": 1_000}))["messages"])
+
+
 @workflow.defn(name="approval")
 class Approval:
     def __init__(self) -> None:
@@ -162,7 +192,7 @@ class Approval:
         self._answer = answer
 
 
-WORKFLOWS = [Linear, FanOut10, FanOut50, Inline, Mixed, Approval, Loop]
+WORKFLOWS = [Linear, FanOut10, FanOut50, Inline, Mixed, Approval, Loop, Agent]
 
 
 class LangGraphOfficial:

@@ -8,7 +8,23 @@ from temporalio.client import Client
 from temporalio.worker import Replayer
 from temporalio.worker import Worker as TemporalWorker
 
-from oris_temporal import END, START, CompiledGraph, Context, OrisClient, OrisPlugin, Send, StateGraph, Worker
+from oris_temporal import (
+    END,
+    START,
+    CompiledGraph,
+    Context,
+    OrisClient,
+    OrisPlugin,
+    RunResult,
+    Send,
+    StateGraph,
+    ToolCall,
+    Worker,
+    create_agent,
+    tool,
+)
+from oris_temporal.models import ModelReply, ModelRequest, Provider, register_provider
+from oris_temporal.models.providers import Emit
 
 from . import work
 from .work import INLINE, LINEAR, LOOP, MIXED, ROWS, Row, State
@@ -56,6 +72,34 @@ def _loop() -> CompiledGraph:
     return graph.add_conditional_edges("turn", _again, ["turn", END]).compile(name="loop50")
 
 
+@tool
+async def observe(number: int) -> str:
+    """Look at one more incident report."""
+    return work.observe(number)
+
+
+class Model:
+    """The model of the agent: a provider of this process."""
+
+    async def generate(self, request: ModelRequest, emit: Emit) -> ModelReply:
+        """See `ModelAdapter.generate`."""
+        args = work.wanted(sum(message.message_type == "tool" for message in request.messages))
+        if args is None:
+            return ModelReply(work.LAST_WORD)
+        call = ToolCall(f"call_{args['number']}", "observe", args)
+        return ModelReply("", [call.to_wire()], "tool_calls")
+
+    async def close(self) -> None:
+        """There is nothing to give back."""
+
+
+register_provider(Provider("bench", lambda settings: Model()))
+
+
+def _agent() -> CompiledGraph:
+    return create_agent("bench:model", [observe], name="agent50", limits={"max_turns": work.AGENT_TURNS + 1})
+
+
 GRAPHS = {
     graph.name: graph
     for graph in (
@@ -66,6 +110,7 @@ GRAPHS = {
         _chain("mixed10", MIXED),
         _approval(),
         _loop(),
+        _agent(),
     )
 }
 
@@ -94,8 +139,15 @@ class Ours:
         """Run, and answer what the run asks."""
         if self._client is None:
             self._client = OrisClient(client, task_queue=task_queue)
+        if row.name == "agent50":
+            return _outcome(await self._client.run(GRAPHS[row.name], id, row.input["question"]))
         result = await self._client.run(GRAPHS[row.name], id, row.input)
         if result.status == "interrupted":
             assert result.interrupts[0].value == work.ASKED
             result = await self._client.resume(id, work.ANSWER)
         return result.values
+
+
+def _outcome(result: RunResult) -> State:
+    said = (result.values or {})["messages"]
+    return work.outcome([{"role": message["message_type"], "content": message["content"]} for message in said])

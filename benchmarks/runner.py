@@ -149,7 +149,7 @@ class Bench:
             runs = len(measured.latencies) + measured.batch * len(measured.batches)
             measured.cpu = (await self._workers[name].cpu_seconds() - before[name]) / runs
             for id in ids[name]:
-                await _read_history(client, id, measured)
+                await read_history(client, id, measured)
         for turn in range(REPLAYS):
             for name in _rotated(names, turn):
                 replayed = ids[name][-HISTORIES:]
@@ -187,7 +187,8 @@ def _rotated(names: list[str], turn: int) -> list[str]:
     return names[start:] + names[:start]
 
 
-async def _read_history(client: Client, id: str, measured: Measured) -> None:
+async def read_history(client: Client, id: str, measured: Measured) -> None:
+    """Note how long the history of a run is."""
     events = [event async for event in client.get_workflow_handle(id).fetch_history_events()]
     measured.events.append(len(events))
     measured.other_events.append(sum(event.event_type not in _WORKFLOW_TASKS for event in events))

@@ -64,6 +64,56 @@ async def turn(state: State) -> Delta:
     return {"notes": [entry(len(state["notes"]))]}
 
 
+PROMPT_CHARACTERS = 100_000
+AGENT_TURNS = 50
+LAST_WORD = "Move to the second engine."
+
+PROMPT = (QUESTION + " ").ljust(PROMPT_CHARACTERS, "p")
+"""What an agent is asked: 100 kB."""
+
+
+class Said(TypedDict, total=False):
+    """A message of an agent's conversation, as the implementations without messages of their own keep it."""
+
+    role: str
+    content: str
+    tool_call: dict[str, Any]
+
+
+class Conversation(TypedDict):
+    """What an agent knows."""
+
+    messages: Annotated[list[Said], operator.add]
+
+
+def wanted(observations: int) -> dict[str, Any] | None:
+    """Arguments of the tool call that the model makes after so many observations; ``None`` when it has enough to answer."""
+    return None if observations == AGENT_TURNS else {"number": observations}
+
+
+def observe(number: int) -> str:
+    """What the agent's tool returns: about 1 kB."""
+    return entry(number)
+
+
+def think(messages: list[Said]) -> Said:
+    """The model's next message."""
+    args = wanted(sum(message["role"] == "tool" for message in messages))
+    if args is None:
+        return {"role": "assistant", "content": LAST_WORD}
+    return {"role": "assistant", "content": "", "tool_call": {"id": f"call_{args['number']}", "args": args}}
+
+
+def act(message: Said) -> Said:
+    """The message that answers a tool call."""
+    return {"role": "tool", "content": observe(message["tool_call"]["args"]["number"])}
+
+
+def outcome(messages: list[Said]) -> State:
+    """What must come of a conversation: all observations and the answer."""
+    return _state([message["content"] for message in messages[1:] if message["content"]], messages[0]["content"])
+
+
 def approval_note(answer: Any) -> str:
     """What the approval leaves behind."""
     return f"Approved: {answer['approved']} ({answer['comment']})"
@@ -104,8 +154,8 @@ def fan_out_width(row: Row) -> int:
     return int(row.name.removeprefix("fanout"))
 
 
-def _state(notes: list[str]) -> State:
-    return {"question": QUESTION, "notes": notes}
+def _state(notes: list[str], question: str = QUESTION) -> State:
+    return {"question": question, "notes": notes}
 
 
 def _row(name: str, title: str, events: tuple[int, int], batch: int, before: list[str], added: list[str]) -> Row:
@@ -134,6 +184,14 @@ ROWS = {
             20,
             _ENTRIES[:FIRST_ENTRIES],
             _ENTRIES[FIRST_ENTRIES:],
+        ),
+        Row(
+            "agent50",
+            "agent, 50 tool calls on a 100 kB prompt",
+            (5 + 6 * (2 * AGENT_TURNS + 1),) * 2,
+            4,
+            _state([], PROMPT),
+            _state([*map(observe, range(AGENT_TURNS)), LAST_WORD], PROMPT),
         ),
     )
 }

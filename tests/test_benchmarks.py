@@ -8,14 +8,18 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
+
+from oris_temporal.devserver import DevServer
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # the benchmarks are no part of the installed package
 
-from benchmarks.report import COLUMNS, Check, ratio  # noqa: E402
-from benchmarks.runner import Measured, quantile  # noqa: E402
+from benchmarks.ours import Ours  # noqa: E402
+from benchmarks.report import AGENT_BYTES, COLUMNS, UPDATE_WITH_START, USAGE, Check, ratio  # noqa: E402
+from benchmarks.runner import Measured, quantile, read_history  # noqa: E402
 from benchmarks.work import ROWS  # noqa: E402
 
 
@@ -25,7 +29,15 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, Any
     path = tmp_path_factory.mktemp("bench") / "result.json"
     done = subprocess.run(
         [
-            *(sys.executable, "-m", "benchmarks", "--rows", "approval", "--implementations", "ours,handwritten"),
+            *(
+                sys.executable,
+                "-m",
+                "benchmarks",
+                "--rows",
+                "approval",
+                "--implementations",
+                "ours,handwritten",
+            ),
             *("--repeat", "2", "--batch", "2", "--json", str(path)),
         ],
         check=False,
@@ -64,6 +76,16 @@ def test_histories_are_as_short_as_they_can_be(result: tuple[str, dict[str, Any]
     figures = report["rows"]["approval"]["implementations"]
     assert figures["handwritten"]["events"] == ROWS["approval"].events[0]
     assert figures["ours"]["events"] <= 15
+
+
+async def test_an_agent_on_a_long_prompt_stays_under_half_a_megabyte(dev_server: DevServer) -> None:
+    client, row, measured = await dev_server.connect(), ROWS["agent50"], Measured(1)
+    agent, id = Ours(), uuid4().hex
+    async with agent.worker(client, "bench-agent"):
+        assert await agent.run(client, "bench-agent", row, id) == row.final
+    await read_history(client, id, measured)
+    assert measured.bytes[0] < AGENT_BYTES
+    assert measured.events[0] <= row.events[0] + UPDATE_WITH_START + USAGE
 
 
 def test_a_ratio_above_one_is_worse_in_every_column() -> None:
