@@ -205,6 +205,7 @@ class LocalRun(Run):
         finally:
             relay.close()
             child.stop()
+            self.add_usage(child.usage)
         updates = [
             (event.node or "", event.data)
             for event in child.log.events

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from oris_temporal.models.usage import Usage
+
 from .interrupts import Interrupt
 from .records import RunStatus
 
@@ -25,6 +27,7 @@ class InvokeResult:
         trace: What happened in this call: ``{"StepCompleted": {"node": ...}}``, ``InterruptReached``, ``ResumeReceived``.
         thread_id: The thread.
         checkpoint_id: Latest checkpoint.
+        usage: What the run's model calls used so far, by model.
     """
 
     status: RunStatus
@@ -35,6 +38,7 @@ class InvokeResult:
     trace: list[dict[str, Any]]
     thread_id: str
     checkpoint_id: str
+    usage: dict[str, Usage] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The state as JSON data; on a pause with ``__interrupt__``, a list of ``{"value": ...}``."""

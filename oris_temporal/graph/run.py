@@ -206,10 +206,14 @@ class Run(AskingRun):
     def answered(self, engine: Engine, task: Task, request: ModelRequest, answer: dict[str, Any]) -> dict[str, Any]:
         """Account for a model's answer, and show it; returns it with ids of its own."""
         message, model = told_apart(answer, request.messages), request.model.name
-        used = Usage.from_wire(message.get("extra", {}).get("usage"))
-        self.usage[model] = self.usage.get(model, Usage()) + used
+        self.add_usage({model: Usage.from_wire(message.get("extra", {}).get("usage"))})
         self.record("message", engine, task=task, data=message)
         return message
+
+    def add_usage(self, used: Mapping[str, Usage]) -> None:
+        """Account for what models used, by model."""
+        for model, more in used.items():
+            self.usage[model] = self.usage.get(model, Usage()) + more
 
     async def call_tool_inline(
         self,

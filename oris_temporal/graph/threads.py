@@ -54,6 +54,7 @@ class ThreadStore:
             trace=trace_of([event for event in run.log.events if event.seq > seen]),
             thread_id=run.thread_id,
             checkpoint_id=run.root.state.checkpoint_id or "",
+            usage=dict(run.usage),
         )
 
     async def stream(

@@ -35,6 +35,7 @@ from oris_temporal.graph.state import StateValues
 from oris_temporal.graph.tasks import being_cancelled
 from oris_temporal.models.queues import ModelQueues
 from oris_temporal.models.retries import model_retry
+from oris_temporal.models.usage import Usage
 from oris_temporal.store.remote import STORE_RETRY
 
 from .activity_calls import node_failure
@@ -317,13 +318,12 @@ class TemporalRun(PacedRun):
         super().finish(status)
 
     def result(self) -> dict[str, Any]:
-        """The workflow's result: the final state, and for the parent of a subgraph how it came about."""
+        """The workflow's result: the final state, and for the parent of a subgraph how it came about and what it used."""
         values = self.root.values.wire()
-        return (
-            {"values": values, "writes": [list(write) for write in self.root.state.writes]}
-            if self.keeps_writes
-            else values
-        )
+        if not self.keeps_writes:
+            return values
+        usage = {"usage": {model: used.to_wire() for model, used in self.usage.items()}} if self.usage else {}
+        return {"values": values, "writes": [list(write) for write in self.root.state.writes], **usage}
 
     def _record_custom(self, engine: Engine, task: Task, output: NodeOutput) -> None:
         for piece in output.custom or ():
@@ -380,6 +380,7 @@ class TemporalRun(PacedRun):
         finally:
             relay.close()
             del self._children[task.id]
+        self.add_usage({model: Usage.from_wire(used) for model, used in result.get("usage", {}).items()})
         schema = node.graph.schema
         values = StateValues(schema, schema.decode(result["values"], node.full_name))
         return node.outcome(values, [(name, update) for name, update in result["writes"]])

@@ -19,6 +19,7 @@ from pydantic_core import to_jsonable_python
 from oris_temporal import Command, CompiledGraph, Interrupt, StateSnapshot
 from oris_temporal.graph.errors import GraphError
 from oris_temporal.graph.options import RunAs
+from oris_temporal.models import Usage
 
 Updates = list[tuple[str, dict[str, Any]]]
 """Updates in the order in which they were merged: node and update."""
@@ -48,6 +49,7 @@ class Record:
         boundaries: The state, as JSON, after every finished superstep.
         error: Code of the error that ended a failed run, such as ``node``.
         message: Its text.
+        usage: What its model calls used, by model.
     """
 
     status: str
@@ -58,6 +60,7 @@ class Record:
     boundaries: tuple[dict[str, Any], ...] = ()
     error: str | None = None
     message: str = ""
+    usage: Mapping[str, Usage] = field(default_factory=dict, compare=False)
 
     @property
     def updates(self) -> Updates:
@@ -270,6 +273,7 @@ class InProcessHost:
             next=tuple(result.next),
             steps=steps,
             boundaries=boundaries,
+            usage=result.usage,
         )
 
     async def _failed(self, graph: CompiledGraph, thread_id: str, error: GraphError) -> Record:

@@ -149,6 +149,7 @@ class TemporalHost:
             boundaries=boundaries,
             error=error.get("code"),
             message=error.get("message", ""),
+            usage=result.usage,
         )
 
     async def _client(self, graph: CompiledGraph) -> OrisClient:

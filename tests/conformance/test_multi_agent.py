@@ -17,13 +17,14 @@ from oris_temporal import (
     CompiledGraph,
     InMemoryStore,
     Message,
+    MessagesState,
     Runtime,
     StateGraph,
     ToolCall,
     create_agent,
     tool,
 )
-from oris_temporal.agents import HandoffMiddleware, agent_tool, create_handoffs, create_router, task_tool
+from oris_temporal.agents import HandoffMiddleware, agent_tool, create_handoffs, create_router, llm_node, task_tool
 from oris_temporal.graph.errors import GraphCompileError, OrisError
 from oris_temporal.models.fake import fake_model
 
@@ -99,6 +100,23 @@ class TestAgentsAsTools:
         compiled = graph.compile(name="log")
         with pytest.raises(GraphCompileError, match="messages"):
             agent_tool(compiled, description="x")
+
+
+class TestWhatTheyUse:
+    @pytest.mark.parametrize("run_as", ["inline", "child_workflow"])
+    async def test_a_subgraph_counts_for_the_run(self, host: OrisHost, thread: str, run_as: Any) -> None:
+        inner = researcher()
+        graph = StateGraph(MessagesState).add_subgraph("inner", inner, run_as=run_as)
+        graph.add_node("say", llm_node(fake_model("It is.", name="outer")))
+        graph.add_edge(START, "inner").add_edge("inner", "say").add_edge("say", END)
+        record = await host.start(graph.compile(name="outer"), {"messages": ["Storks?"]}, thread)
+        assert {name: used.calls for name, used in record.usage.items()} == {"fake:researcher": 2, "fake:outer": 1}
+
+    async def test_an_agent_as_a_tool_counts_for_its_caller(self, host: OrisHost, thread: str) -> None:
+        model = fake_model(ToolCall("c1", "researcher", {"task": "?"}), "It is a bird.", name="writer")
+        writer = create_agent(model, [agent_tool(researcher(), description="Finds facts.")], name="writer")
+        record = await host.start(writer, {"messages": ["Storks?"]}, thread)
+        assert {name: used.calls for name, used in record.usage.items()} == {"fake:writer": 2, "fake:researcher": 2}
 
 
 class TestHandoffs:
