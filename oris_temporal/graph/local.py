@@ -341,8 +341,8 @@ class LocalRun(Run):
                     raise
                 cause: BaseException = error
                 failure = error
-            except (Exception, asyncio.CancelledError) as error:
-                if being_cancelled():
+            except BaseException as error:
+                if being_cancelled() or isinstance(error, GeneratorExit | KeyboardInterrupt):
                     raise
                 cause = error
                 if timer.expired():
@@ -350,7 +350,7 @@ class LocalRun(Run):
                     failure = NodeTimeoutError(
                         f"Node {name} did not finish within {exceeded}.", node=name, cause_type="TimeoutError"
                     )
-                else:  # a CancelledError as well: it is the node's own, which would pass for the run's
+                else:  # a CancelledError or SystemExit as well: it is the node's own, and not to end the run or the process
                     failure = node_error(name, error)
             number += 1
             wait = retry.wait_before(number) if retry.retries(cause) else None

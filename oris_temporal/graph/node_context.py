@@ -29,6 +29,8 @@ from .errors import (
     ModelError,
     NodeError,
     NodeTimeoutError,
+    PayloadTooLargeError,
+    SerializationError,
     SignalTimeoutError,
     StoreError,
     ToolError,
@@ -185,9 +187,9 @@ class NodeContext(Context):
             kind = "timeout" if isinstance(error, NodeTimeoutError) else "execution"
             text = f"Tool {found.name} failed: {error.message.partition(' failed: ')[2] or error.message}"
             raise ToolError(text, tool=found.name, kind=kind, cause_type=error.cause_type) from error
-        except StoreError as error:
+        except (StoreError, SerializationError, PayloadTooLargeError) as error:
             text = f"Tool {found.name} failed: {error.message}"
-            raise ToolError(text, tool=found.name, cause_type="StoreError") from error
+            raise ToolError(text, tool=found.name, cause_type=type(error).__name__) from error
 
     @property
     def context(self) -> Any:

@@ -41,7 +41,7 @@ class Tool:
         arguments: What it takes.
         runtime: The parameter that takes a `Runtime`, or ``None``.
         run_as: Where it runs: ``activity``, ``local`` (a local activity, for short work) or ``workflow`` (deterministic code).
-        timeout: Longest time for one attempt.
+        timeout: Longest time for one attempt; of those that run in the workflow nobody keeps the time, and they are tried once.
         retry: Retry policy.
         task_queue: Task queue of its workers; ``None`` is the run's own.
         strict: Whether providers are to make sure that arguments fit.
