@@ -19,28 +19,27 @@ def told_apart(answer: dict[str, Any], before: Sequence[Message]) -> dict[str, A
         answer: The answer, a message as JSON data.
         before: The conversation that it answers.
     """
-    calls = [call for call in answer.get("tool_calls") or () if isinstance(call, dict)]
+    calls: list[dict[str, Any]] = answer.get("tool_calls") or []
     if not answer.get("id") and not calls:
         return answer
-    answers = {message.id for message in before if message.message_type == "ai"}
-    called = {call.get("id") for message in before for call in message.tool_calls or () if isinstance(call, dict)}
-    called |= {message.id for message in before if message.message_type == "tool"}
-    told = {**answer, "id": _free(answer.get("id"), answers | called)}
+    used = {message.id for message in before}
+    told = {**answer, "id": _free(answer.get("id"), used)}
     if calls:
-        told["tool_calls"] = [{**call, "id": _taken(call.get("id"), called)} for call in calls]
+        used |= {id for message in before for id in _ids_of_calls(message)}
+        told["tool_calls"] = [{**call, "id": _free(call.get("id"), used)} for call in calls]
     return told
 
 
-def _taken(id: str | None, used: set[str | None]) -> str | None:
-    free = _free(id, used)
-    used.add(free)
-    return free
+def _ids_of_calls(message: Message) -> list[str]:
+    calls = message.tool_calls if isinstance(message.tool_calls, list) else []
+    ids = [call.get("id") for call in calls if isinstance(call, dict)]
+    return [id for id in ids if isinstance(id, str)]
 
 
 def _free(id: str | None, used: set[str | None]) -> str | None:
-    if not id or id not in used:
-        return id
-    number = 2
-    while f"{id}-{number}" in used:
-        number += 1
-    return f"{id}-{number}"
+    """The id, numbered if it is used; it is used then."""
+    free, number = id, 2
+    while free and free in used:
+        free, number = f"{id}-{number}", number + 1
+    used.add(free)
+    return free

@@ -10,8 +10,9 @@ import pytest
 from openai_wire import chat, chunk, text, tool
 from provider_server import ProviderServer
 
-from oris_temporal import CompiledGraph, OrisClient, create_agent
+from oris_temporal import CompiledGraph, Message, OrisClient, ToolCall, create_agent
 from oris_temporal import tool as make_tool
+from oris_temporal.models.distinct import told_apart
 from oris_temporal.testing import ReplayingWorker, oris_client
 
 __all__ = ["oris_client"]
@@ -60,3 +61,10 @@ async def test_a_server_that_gives_all_answers_and_calls_the_same_id(
     assert [call["id"] for message in asked for call in message.get("tool_calls", ())] == [
         *("call_0", "call_0-2", "call_0-3")
     ]
+
+
+def test_what_cannot_be_read_of_a_conversation_is_passed_over() -> None:
+    odd: list[Any] = [None, 3, True, "x", {"id": "call_0"}, [{"id": ["call_0"]}, {"id": None}, "call_0"]]
+    before = [Message(content="", message_type="ai", tool_calls=calls) for calls in odd]
+    answer = Message.ai("", [ToolCall("call_0", "weather", {})]).model_dump(mode="json")
+    assert told_apart(answer, before) == answer
