@@ -42,6 +42,7 @@ class ModelOptions(BaseModel):
         api_key: ``env:NAME``: variable of the worker's environment that has the key, in place of the provider's own. Keys
             themselves are refused: options are written to history.
         timeout: Longest time for one attempt.
+        heartbeat: Longest silence of its worker before the call is made elsewhere; default 30 seconds.
         max_retries: Attempts after the first.
         extra: Further fields of the provider's request, as it names them; objects are merged into the request's own, all else
             replaces it.
@@ -65,6 +66,7 @@ class ModelOptions(BaseModel):
     base_url: str | None = None
     api_key: str | None = None
     timeout: Duration | None = None
+    heartbeat: Duration | None = None
     max_retries: int | None = Field(default=None, ge=0)
     extra: dict[str, Json] | None = None
 
@@ -73,7 +75,7 @@ class ModelOptions(BaseModel):
     def _one_or_several(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str) else value
 
-    @field_validator("timeout")
+    @field_validator("timeout", "heartbeat")
     @classmethod
     def _is_duration(cls, value: Duration | None) -> float | None:
         return None if value is None else to_timedelta(value).total_seconds()

@@ -32,8 +32,8 @@ class ModelAdapter(Protocol):
         """Call the model, streaming.
 
         Args:
-            request: What to ask. Its options' ``timeout``, ``max_retries``, ``base_url`` and ``api_key`` are not the adapter's
-                business: its caller and its settings take care of them.
+            request: What to ask. Its options' ``timeout``, ``heartbeat``, ``max_retries``, ``base_url`` and ``api_key`` are not the
+                adapter's business: its caller and its settings take care of them.
             emit: Called with every piece of the answer as it arrives.
 
         Raises:

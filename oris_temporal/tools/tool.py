@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from concurrent.futures import Executor
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cached_property
 from typing import Any, Literal, overload
 
@@ -42,6 +43,7 @@ class Tool:
         runtime: The parameter that takes a `Runtime`, or ``None``.
         run_as: Where it runs: ``activity``, ``local`` (a local activity, for short work) or ``workflow`` (deterministic code).
         timeout: Longest time for one attempt; of those that run in the workflow nobody keeps the time, and they are tried once.
+        heartbeat: Longest silence of its worker before the call is made elsewhere; not for local activities.
         retry: Retry policy.
         task_queue: Task queue of its workers; ``None`` is the run's own.
         strict: Whether providers are to make sure that arguments fit.
@@ -61,6 +63,7 @@ class Tool:
     runtime: str | None = None
     run_as: RunToolAs = "activity"
     timeout: Duration = "2m"
+    heartbeat: Duration = "30s"
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     task_queue: str | None = None
     strict: bool = False
@@ -156,6 +159,7 @@ def tool(
     description: str | None = None,
     run_as: RunToolAs = "activity",
     timeout: Duration = "2m",
+    heartbeat: Duration = "30s",
     retry: RetryPolicy | None = None,
     task_queue: str | None = None,
     strict: bool = False,
@@ -170,6 +174,7 @@ def tool(
     description: str | None = None,
     run_as: RunToolAs = "activity",
     timeout: Duration = "2m",
+    heartbeat: Duration = "30s",
     retry: RetryPolicy | None = None,
     task_queue: str | None = None,
     strict: bool = False,
@@ -186,6 +191,7 @@ def tool(
         description: In place of the docstring's summary.
         run_as: ``activity``, ``local`` or ``workflow``; see `Tool`.
         timeout: Longest time for one attempt.
+        heartbeat: Longest silence of its worker before the call is made elsewhere. Beats are sent for the tool.
         retry: Retry policy. Default: 3 attempts, not for programming mistakes and `ToolError`.
         task_queue: Task queue of its workers.
         strict: Whether providers are to make sure that arguments fit, where they can.
@@ -211,10 +217,6 @@ def tool(
         if not (description or summary):
             raise GraphCompileError(f"Tool {called} needs a docstring: it is how models know what the tool does.")
         arguments, runtime = arguments_model(called, function, meanings)
-        try:
-            limit = to_timedelta(timeout)
-        except ValueError as error:
-            raise GraphCompileError(f"Tool {called}: timeout: {error}") from None
         return Tool(
             name=called,
             description=description or summary,
@@ -222,7 +224,8 @@ def tool(
             arguments=ModelArguments(arguments),
             runtime=runtime,
             run_as=run_as,
-            timeout=limit,
+            timeout=_limit(called, "timeout", timeout),
+            heartbeat=_limit(called, "heartbeat", heartbeat),
             retry=retry or RetryPolicy(),
             task_queue=task_queue,
             strict=strict,
@@ -241,6 +244,13 @@ def check_tool_name(name: str) -> None:
         raise GraphCompileError(
             f"{name!r} is no tool name: providers take 1 to 64 letters, digits, '_' and '-'. Pass name=...."
         )
+
+
+def _limit(tool: str, option: str, value: Duration) -> timedelta:
+    try:
+        return to_timedelta(value)
+    except ValueError as error:
+        raise GraphCompileError(f"Tool {tool}: {option}: {error}") from None
 
 
 @asynccontextmanager

@@ -65,7 +65,7 @@ if TYPE_CHECKING:
     from oris_temporal.tools import Tool
 
 CALL_HEARTBEAT = timedelta(seconds=30)
-"""A worker silent for this long has lost its model and tool calls, and others make them."""
+"""A worker silent for this long has lost its calls, and others make them; model calls and tools may say otherwise."""
 
 STORE_TIME = timedelta(minutes=1)
 """Longest time for one attempt at an operation on a store."""
@@ -231,7 +231,7 @@ class TemporalRun(PacedRun):
             failing=request.model.name,
             retry=model_retry(options.max_retries),
             task_queue=task_queue or self._model_queues.of(request.model.provider),
-            heartbeat=CALL_HEARTBEAT,
+            heartbeat=to_timedelta(options.heartbeat or CALL_HEARTBEAT),
             activity_id=bounded(f"{task.id}@{number}"),
             start_to_close_timeout=to_timedelta(options.timeout or "10m"),
             summary=summary,
@@ -266,7 +266,7 @@ class TemporalRun(PacedRun):
             local=tool.run_as == "local",
             retry=tool.retry,
             task_queue=tool.task_queue,
-            heartbeat=CALL_HEARTBEAT,
+            heartbeat=to_timedelta(tool.heartbeat),
             activity_id=bounded(f"{task.id}@{number}{attempts}"),
             start_to_close_timeout=to_timedelta(tool.timeout),
             summary=summary or None,

@@ -56,6 +56,7 @@ def test_an_option_is_kept_as_it_is(option: str, value: Any) -> None:
         ("reasoning_effort", ""),
         ("api", "completions"),
         *(("timeout", value) for value in (0, -1, "soon", "10", NAN, [])),
+        ("heartbeat", 0),
         *(("max_retries", value) for value in (-1, 0.5)),
         ("extra", "text"),
         ("extra", {"a": object()}),
@@ -81,8 +82,9 @@ def test_stop_takes_one_text_or_several(stop: Any, kept: Any) -> None:
 
 
 @pytest.mark.parametrize("timeout", [90, 90.0, "90s", "1m30s", timedelta(seconds=90)])
-def test_a_timeout_is_any_duration(timeout: Any) -> None:
-    assert init_chat_model("gpt-4o", timeout=timeout).options.timeout == 90.0
+def test_a_time_limit_is_any_duration(timeout: Any) -> None:
+    options = init_chat_model("gpt-4o", timeout=timeout, heartbeat=timeout).options
+    assert (options.timeout, options.heartbeat) == (90.0, 90.0)
 
 
 def test_slashes_at_the_end_of_an_address_are_dropped() -> None:

@@ -200,6 +200,16 @@ def test_what_cannot_be_a_tool_says_why(fn: Any, said: str) -> None:
         tool(fn)
 
 
+@pytest.mark.parametrize("option", ["timeout", "heartbeat"])
+def test_a_time_limit_that_is_none_is_refused(option: str) -> None:
+    def search(query: str) -> str:
+        """Search."""
+        return query
+
+    with pytest.raises(GraphCompileError, match=f"Tool search: {option}: 'soon' is not a duration"):
+        tool(**{option: "soon"})(search)
+
+
 def test_a_given_json_schema_is_told_as_it_is_and_checked() -> None:
     arguments = SchemaArguments(
         {"type": "object", "properties": {"n": {"type": "integer", "maximum": 3}}, "required": ["n"], "title": "Kept"}
