@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
@@ -60,14 +60,14 @@ def _event(item: Any) -> bytes:
 
 
 class ProviderServer:
-    """Serves scripted answers, in order; the last one again and again.
+    """Serves scripted answers, in order; the last one again and again. In place of an answer there may be what makes it.
 
     Attributes:
         asked: Requests so far.
         hung_up: Set when a client closed its connection before the answer was complete.
     """
 
-    def __init__(self, *answers: Answer) -> None:
+    def __init__(self, *answers: Answer | Callable[[Asked], Answer]) -> None:
         self.answers = list(answers)
         self.asked: list[Asked] = []
         self.hung_up = asyncio.Event()
@@ -99,7 +99,8 @@ class ProviderServer:
             while (asked := await _read(reader)) is not None:
                 answer = self.answers[min(len(self.asked), len(self.answers) - 1)]
                 self.asked.append(asked)
-                if not await self._answer(answer, reader, writer):
+                made = answer if isinstance(answer, Answer) else answer(asked)
+                if not await self._answer(made, reader, writer):
                     break
         except (ConnectionError, asyncio.IncompleteReadError):
             self.hung_up.set()
