@@ -132,6 +132,7 @@ class ProviderServer:
                     return False
         finally:
             gone.cancel()
+            await asyncio.wait({gone})  # the next request is read after it
         if answer.hang_up:
             writer.transport.abort()
             return False
