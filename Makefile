@@ -16,7 +16,7 @@ export CRASH
 .PHONY: help demo test lint types imports pytest bench clean
 
 help:
-	@echo "make demo           run a graph on an embedded Temporal server; CRASH=1 kills its worker in the middle"
+	@echo "make demo           run an agent on an embedded Temporal server; CRASH=1 kills its worker in the middle"
 	@echo "make test           check style, types and import rules, then run the tests (PYTEST_ARGS='-k name')"
 	@echo "make bench          measure against hand-written Temporal workflows (BENCH_ARGS)"
 	@echo "make clean          remove .venv and everything that was generated"

@@ -13,6 +13,7 @@ import pytest
 from oris_temporal import agents
 from oris_temporal.cli.parser import build_parser
 from oris_temporal.config import Settings
+from oris_temporal.demo import model
 from oris_temporal.devserver import DevServer
 from oris_temporal.testing import dev_server
 
@@ -131,7 +132,7 @@ def test_every_command_of_the_table_exists_and_every_command_is_in_it() -> None:
 
 def test_every_variable_of_the_configuration_is_in_its_table() -> None:
     section = README.partition("## Configuration")[2].partition("\n## ")[0]
-    assert set(re.findall(r"^\| `(ORIS_\w+)`", section, re.MULTILINE)) == set(Settings.variables())
+    assert set(re.findall(r"^\| `(ORIS_\w+)`", section, re.MULTILINE)) == {*Settings.variables(), model.VARIABLE}
 
 
 def test_every_folder_of_the_layout_exists() -> None:

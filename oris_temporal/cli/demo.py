@@ -13,28 +13,29 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, TextIO
 
-from temporalio.service import RPCError
-
 from oris_temporal.client import OrisClient, RunResult
-from oris_temporal.demo import report
-from oris_temporal.demo.attempts import Entry, count_attempts, first_note, ran_again, read_attempts
+from oris_temporal.demo.attempts import count_attempts, first_note, ran_again, read_attempts
+from oris_temporal.demo.model import FAKE, VARIABLE, choose_model
 from oris_temporal.devserver import ChildProcess, DevServer
 from oris_temporal.graph.errors import ConflictError, OrisError, UnavailableError
+from oris_temporal.models import init_chat_model
 
 from .call import Call, run_path, set_runtime
-from .demo_files import find_source, make_directory
+from .demo_evidence import evidence, model_calls
+from .demo_files import find_source, first_lines, make_directory, relative, text_of
+from .demo_person import answered_elsewhere, prompt
 from .exit_codes import Exit, exit_of_status
 from .parser import Commands, add_command
 from .progress import Follower, Progress
-from .prompt import ask_line, ask_yes_or_no
 from .stack import Facade, choose_address, embedded_environment, require_facade, start_worker, stop_all
 from .stopping import stop_signals
-from .style import fields, is_terminal, one_line, paint, table, terminal_width
+from .style import fields, is_terminal, one_line, paint, terminal_width
 from .values import existing_file
 
 _LOOK_SECONDS = 0.02
 _MOMENT_SECONDS = 1.5
-_GRAPH = "oris_temporal.demo:report"
+_GRAPH = "report"
+_GRAPH_PLACE = "oris_temporal.demo.report:report"
 
 
 def add_commands(commands: Commands) -> None:
@@ -43,8 +44,9 @@ def add_commands(commands: Commands) -> None:
         commands,
         "demo",
         demo,
-        "run a graph before your eyes: research, a person approves, publish",
-        "It starts its own Temporal server, worker and facade, and needs no API key.",
+        "run a graph before your eyes: an agent researches, a person approves, publish",
+        "It starts its own Temporal server, worker and facade. The agent asks the model that a key is there for (OPENAI_API_KEY, "
+        "ANTHROPIC_API_KEY; ORIS_DEMO_MODEL names another); without a key it asks none.",
     )
     given = parser.add_mutually_exclusive_group()
     given.add_argument("--input", metavar="TEXT", help="Markdown text to report on (default: this project's README)")
@@ -66,16 +68,18 @@ class DemoReport:
     Attributes:
         status: Status of the run.
         thread_id: Its thread.
+        model: The model that was asked.
         report: File that was published, or ``None``.
         directory: Where all files are.
         ui: This run in the Web UI, while the demo runs.
         docs: Documentation of the REST API, while the demo runs.
-        attempts: For each node, how often it started and how often it finished.
-        crashed: Node in the middle of which the worker was killed, or ``None``.
+        attempts: For each node, tool call and model call, how often it started and how often it finished.
+        crashed: What the worker was in the middle of when it was killed, or ``None``.
     """
 
     status: str
     thread_id: str
+    model: str
     report: str | None
     directory: str
     ui: str
@@ -87,6 +91,7 @@ class DemoReport:
 def demo(call: Call) -> int:
     """``demo``."""
     require_facade()
+    init_chat_model(choose_model().name)
     set_runtime()
     return asyncio.run(_until_stopped(_Demo(call)))
 
@@ -114,6 +119,7 @@ class _Demo:
         self._call = call
         self._stream: TextIO = sys.stderr if call.out.json else sys.stdout
         self._directory = make_directory(Path(call.args.dir))
+        self._model = choose_model()
         self._thread_id = f"report-{datetime.now().astimezone():%Y%m%d-%H%M%S}"
         self._source = find_source(self._directory, text=call.args.input, file=call.args.input_file)
         shown = io.StringIO() if call.out.quiet else self._stream
@@ -136,24 +142,25 @@ class _Demo:
         try:
             return await self._tell(stop)
         except OrisError:
-            self.say(f"The logs are in {_relative(self._directory)}.")
+            self.say(f"The logs are in {relative(self._directory)}.")
             raise
 
     async def _tell(self, stop: asyncio.Event) -> int:
+        self.say(f"The agent's model is {self._model.name}, {self._model.reason}.")
         self.say("Starting a Temporal server, a worker and the REST facade ...")
         client = await self._start()
-        handle = await client.start(report, self._thread_id, self._input())
+        handle = await client.start(_GRAPH, self._thread_id, self._input())
         link = f"{self._server.ui_url}{run_path('default', self._thread_id, handle.run_id)}"
         self._introduce(link)
         follower = Follower(client, self._thread_id, self._progress)
         async with follower.following("start"):
-            result, _ = await asyncio.gather(client.result(self._thread_id), self._crash())
+            result = await self._first_result(client)
         result = await self._answer(client, follower, result)
-        self._conclude(result, link)
+        proven = await self._conclude(client, result, link)
         if self._call.args.keep:
             self.say(f"\nThe servers stay up: {link}\nCtrl-C stops them.")
             await self._keep(stop)
-        return Exit.ERROR if ran_again(self._directory) else exit_of_status(result.status)
+        return exit_of_status(result.status) or (Exit.OK if proven else Exit.ERROR)
 
     async def _start(self) -> OrisClient:
         """Start server, worker and facade."""
@@ -163,7 +170,7 @@ class _Demo:
             "ORIS_TASK_QUEUE": "oris",
             "ORIS_WORKFLOW_ID_PREFIX": "",
             "ORIS_GRAPHS": "",
-            "ORIS_DEFAULT_GRAPH": report.name,
+            "ORIS_DEFAULT_GRAPH": _GRAPH,
             "ORIS_TEMPORAL_UI": self._server.ui_url or "",
         }
         self._worker = self._start_worker(stall=self._call.args.crash)
@@ -181,10 +188,10 @@ class _Demo:
         self.say(
             fields(
                 [
-                    ("reads", _relative(self._source)),
+                    ("reads", relative(self._source)),
                     ("this run", link),
                     ("REST docs", f"{facade}/docs"),
-                    ("files", _relative(self._directory)),
+                    ("files", relative(self._directory)),
                 ]
             )
         )
@@ -201,29 +208,41 @@ class _Demo:
                 result = await client.result(self._thread_id)
         return result
 
-    def _conclude(self, result: RunResult, link: str) -> None:
+    async def _conclude(self, client: OrisClient, result: RunResult, link: str) -> bool:
+        """Tell how it went; whether nothing ran again that had finished, and what was to be killed was."""
         assert self._facade is not None
-        entries = read_attempts(self._directory)
+        entries = [*read_attempts(self._directory), *await model_calls(client, self._thread_id)]
         published = result.values.get("report")
-        report_text = Path(published).read_text(encoding="utf-8") if published else ""
         self.say("")
         if result.error:
             self.say(f"{paint('failed', 'red', self._stream)}: {result.error.get('message')}")
+            if result.error.get("code") == "model":
+                self.say(
+                    f"It asked {self._model.name}, {self._model.reason}. With {VARIABLE}={FAKE} it asks no provider."
+                )
         elif published:
-            self.say(f"{paint('completed', 'green', self._stream)}: {_relative(Path(published))}\n")
-            width = terminal_width(self._stream)
-            for line in _first_lines(report_text):
-                self.say(f"    {one_line(line, None if width is None else width - 5)}".rstrip())
+            self.say(f"{paint('completed', 'green', self._stream)}: {relative(Path(published))}\n")
+            self._quote(text_of(published))
             self.say("")
         else:
             self.say(f"{result.status}: nothing was published.")
+        for model, used in result.usage.items():
+            self.say(f"{model}: {used}")
+        proven = not ran_again(entries)
         if self._killed is not None:
-            self._show_evidence(entries)
+            self.say(
+                f"\nWhat ran, as nodes and tools noted it ({relative(self._directory)}/attempts.jsonl) and the history has it:\n"
+            )
+            self.say(f"{evidence(entries, self._killed[1])}\n")
+        elif self._call.args.crash:
+            self.say("No worker was killed: no tool was running before the run ended.")
+            proven = False
         if not self._call.args.keep and not self._call.out.json:
             self.say(paint("Run it with --keep to leave the Web UI up.", "dim", self._stream))
         answer = DemoReport(
             status=result.status,
             thread_id=self._thread_id,
+            model=self._model.name,
             report=published,
             directory=str(self._directory),
             ui=link,
@@ -233,6 +252,13 @@ class _Demo:
         )
         if self._call.out.json:
             self._call.out.answer(answer, "")
+        return proven
+
+    def _quote(self, text: str) -> None:
+        """Show the first lines of a text."""
+        width = terminal_width(self._stream)
+        for line in first_lines(text):
+            self.say(f"    {one_line(line, None if width is None else width - 5)}".rstrip())
 
     async def _keep(self, stop: asyncio.Event) -> None:
         with contextlib.suppress(asyncio.CancelledError):
@@ -247,8 +273,10 @@ class _Demo:
             await asyncio.sleep(_MOMENT_SECONDS)
             return {"ok": True, "comment": "approved by the demo itself"}, "demo"
         self.say("")
-        asking = asyncio.create_task(_prompt(str(result.interrupts[0].value["question"])))
-        elsewhere = asyncio.create_task(_answered_elsewhere(client, self._thread_id, result.interrupts[0].id))
+        self._quote(str(result.values.get("findings", "")))
+        self.say("")
+        asking = asyncio.create_task(prompt(str(result.interrupts[0].value["question"])))
+        elsewhere = asyncio.create_task(answered_elsewhere(client, self._thread_id, result.interrupts[0].id))
         done, pending = await asyncio.wait({asking, elsewhere}, return_when=asyncio.FIRST_COMPLETED)
         for task in pending:
             task.cancel()
@@ -260,8 +288,21 @@ class _Demo:
 
     # --- the crash -----------------------------------------------------------------------------------------------
 
+    async def _first_result(self, client: OrisClient) -> RunResult:
+        """How far the run gets by itself; if asked to, its worker is killed on the way."""
+        result = asyncio.create_task(client.result(self._thread_id))
+        crash = asyncio.create_task(self._crash())
+        try:
+            await asyncio.wait({result, crash}, return_when=asyncio.FIRST_COMPLETED)
+            if crash.done():
+                await crash
+            return await result
+        finally:
+            result.cancel()
+            crash.cancel()
+
     async def _crash(self) -> None:
-        """If asked to, kill the worker once a node says that it is halfway, and start another."""
+        """If asked to, kill the worker once a tool says that it is halfway, and start another."""
         first = self._worker
         if first is None or not self._call.args.crash:
             return
@@ -279,29 +320,8 @@ class _Demo:
     def _start_worker(self, *, stall: bool) -> ChildProcess:
         stalling = {"ORIS_DEMO_STALL": "1"} if stall else {}
         return start_worker(
-            ["--graphs", _GRAPH, "--grace", "1s", "--takeover", "1s"], {**self._env, **stalling}, self._log
+            ["--graphs", _GRAPH_PLACE, "--grace", "1s", "--takeover", "1s"], {**self._env, **stalling}, self._log
         )
-
-    def _show_evidence(self, entries: list[Entry]) -> None:
-        """What ran how often, as the nodes themselves noted it."""
-        assert self._killed is not None
-        node, killed = self._killed
-        counts = count_attempts(entries)
-        rows = []
-        for name, count in counts.items():
-            pids = dict.fromkeys(entry.pid for entry in entries if entry.node == name)
-            workers = ", then ".join(f"{pid} (killed)" if pid == killed else str(pid) for pid in pids)
-            rows.append([name, str(count["started"]), str(count["finished"]), workers])
-        self.say(f"What ran, as the nodes themselves wrote it down ({_relative(self._directory)}/attempts.jsonl):\n")
-        self.say(table(["NODE", "STARTED", "FINISHED", "IN WORKER"], rows))
-        if again := ran_again(self._directory):
-            self.say(f"\nThese nodes ran again, though they had finished: {', '.join(again)}.\n")
-        else:
-            before = [name for name, count in counts.items() if count["started"] == 1 and name != node]
-            self.say(
-                f"\nOnly '{node}', which was running, was started again. {', '.join(before)} ran once: what a finished node "
-                "returned is in the history.\n"
-            )
 
     # --- the end -------------------------------------------------------------------------------------------------
 
@@ -311,29 +331,3 @@ class _Demo:
         await stop_all(self._worker, self._facade)
         await self._server.stop()
         self._log.close()
-
-
-async def _prompt(question: str) -> dict[str, Any]:
-    """The person's answer."""
-    ok = await ask_yes_or_no(f"  {question}")
-    comment = await ask_line("  A comment for the report (Enter for none): ") if ok else ""
-    return {"ok": ok, "comment": comment.strip()}
-
-
-async def _answered_elsewhere(client: OrisClient, thread_id: str, interrupt_id: str) -> None:
-    """Wait until an interrupt is answered by somebody else."""
-    with contextlib.suppress(OrisError, RPCError):  # then only the person here can answer
-        async for chunk in client.stream(thread_id, mode="debug", follow=True):
-            if chunk.data["event_type"] == "resumed" and chunk.data.get("id") == interrupt_id:
-                return
-    await asyncio.Future()
-
-
-def _relative(path: Path) -> str:
-    """A path as one would type it here."""
-    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
-
-
-def _first_lines(text: str) -> list[str]:
-    lines = text.splitlines()
-    return lines if len(lines) <= 12 else [*lines[:11], f"... {len(lines) - 11} more lines"]

@@ -1,8 +1,9 @@
-"""Where the demo keeps its files, and what it reads."""
+"""Where the demo keeps its files, and what it reads and shows of them."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import tempfile
 import time
 from importlib import metadata
@@ -36,6 +37,22 @@ def find_source(directory: Path, *, text: str | None, file: str | None) -> Path:
     path = directory / "input.md"
     path.write_text(_readme_of_package() if text is None else text, encoding="utf-8")
     return path
+
+
+def relative(path: Path) -> str:
+    """A path as one would type it here."""
+    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def text_of(path: str) -> str:
+    """The text of a file."""
+    return Path(path).read_text(encoding="utf-8")
+
+
+def first_lines(text: str) -> list[str]:
+    """A text, or how it begins."""
+    lines = text.splitlines()
+    return lines if len(lines) <= 12 else [*lines[:11], f"... {len(lines) - 11} more lines"]
 
 
 def _readme_of_package() -> str:

@@ -1,5 +1,1 @@
-"""The graph that ``oris-temporal demo`` runs; `report` is the place to start reading."""
-
-from .report import Report, report
-
-__all__ = ["Report", "report"]
+"""What ``oris-temporal demo`` runs; `oris_temporal.demo.report` is the place to start reading."""

@@ -1,10 +1,10 @@
-"""The log in which the demo's nodes note every attempt: evidence of what ran, how often, and in which process."""
+"""The log in which the demo's nodes and tools note every attempt: evidence of what ran, how often, and in which process."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ class Entry:
     """One line of the log.
 
     Attributes:
-        node: The node.
+        node: The node, or the tool and the call.
         event: ``started``, ``finished``, or ``note`` for anything on the way.
         pid: Process that ran it.
         text: Text of a note.
@@ -68,7 +68,7 @@ def read_attempts(directory: str | Path) -> list[Entry]:
     return [Entry(**json.loads(line)) for line in path.read_text().splitlines()] if path.exists() else []
 
 
-def count_attempts(entries: list[Entry]) -> dict[str, dict[str, int]]:
+def count_attempts(entries: Sequence[Entry]) -> dict[str, dict[str, int]]:
     """How often each node ``started`` and ``finished``."""
     counts: dict[str, dict[str, int]] = {}
     for entry in entries:
@@ -83,11 +83,11 @@ def first_note(directory: str | Path) -> Entry | None:
     return next((entry for entry in read_attempts(directory) if entry.event == "note"), None)
 
 
-def ran_again(directory: str | Path) -> list[str]:
-    """Nodes that started once more after they had finished; Temporal sees to it that there are none."""
+def ran_again(entries: Sequence[Entry]) -> list[str]:
+    """What started once more after it had finished; Temporal sees to it that there is none."""
     finished: set[str] = set()
     again: dict[str, None] = {}
-    for entry in read_attempts(directory):
+    for entry in entries:
         if entry.event == "started" and entry.node in finished:
             again[entry.node] = None
         elif entry.event == "finished":

@@ -1,28 +1,23 @@
-"""A graph that reads a text, asks a person, and publishes a report about it.
+"""A graph that has an agent read a text, asks a person, and publishes a report about it.
 
     gather ─┬─ outline ─┬─ research ── approve ─┬─ publish
-            └─ count ───┘                       └─ (end, if the person says no)
+            └─ count ───┘  (an agent)           └─ (end, if the person says no)
 
-Every node is a plain function of the state. Those that touch files or take time are activities: Temporal retries them, and what
-they return is kept, so a crash costs at most the node that was running. `approve` takes a `Context`, so it runs inside the
-workflow, where waiting a day for an answer costs nothing.
+Nodes are plain functions of the state. Those that touch files or take time are activities: Temporal retries them, and what they
+return is kept, as are the answers of models and tools, so a crash costs at most what was running. `approve` takes a `Context`, so
+it runs inside the workflow, where waiting a day for an answer costs nothing.
 """
 
 from __future__ import annotations
 
-import asyncio
-import os
-import textwrap
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
-from oris_temporal import END, START, Context, StateGraph, StreamWriter
+from oris_temporal import END, START, Context, Message, StateGraph
 
 from . import reading
 from .attempts import attempt
-
-_SECONDS_PER_SECTION = 0.15
-_LONGEST = 3.0
+from .research import question, researcher
 
 
 class Report(TypedDict, total=False):
@@ -34,7 +29,7 @@ class Report(TypedDict, total=False):
         text: The text.
         headings: Its headings, with their levels.
         terms: Its most frequent terms, with their counts.
-        findings: One line about each section.
+        findings: What the agent says of it, in Markdown.
         approved: What the person said.
         comment: What the person added.
         report: File that was published.
@@ -45,7 +40,7 @@ class Report(TypedDict, total=False):
     text: str
     headings: list[tuple[int, str]]
     terms: list[tuple[str, int]]
-    findings: list[str]
+    findings: str
     approved: bool
     comment: str
     report: str
@@ -69,33 +64,26 @@ def count(state: Report) -> Report:
         return {"terms": reading.frequent_terms(state["text"], 12)}
 
 
-async def research(state: Report, writer: StreamWriter) -> Report:
-    """Read section by section, as slowly as a model would, and note the sentence that says most."""
-    terms = {term for term, _ in state["terms"]}
-    sections = reading.sections(state["text"])
-    findings: list[str] = []
-    with attempt("research", state["directory"]) as work:
-        for number, (heading, body) in enumerate(sections, start=1):
-            await asyncio.sleep(min(_SECONDS_PER_SECTION, _LONGEST / len(sections)))
-            sentence = textwrap.shorten(reading.key_sentence(body, terms), 240, placeholder=" ...")
-            findings.append(f"**{heading}**: {sentence}")
-            writer(f"section {number} of {len(sections)}: {heading}")
-            if number == (len(sections) + 1) // 2:
-                work.note(f"halfway: {number} of {len(sections)} sections")
-                await _stall_if_asked()
-    return {"findings": findings}
+def to_agent(state: Report) -> dict[str, Any]:
+    """What the agent gets."""
+    asked = question(state["text"], state["headings"], state["terms"])
+    return {"messages": [Message.human(asked)], "text": state["text"], "directory": state["directory"]}
+
+
+def from_agent(state: dict[str, Any]) -> Report:
+    """What it said in the end."""
+    return {"findings": state["messages"][-1].content}
 
 
 async def approve(state: Report, ctx: Context) -> Report:
     """Ask a person; nobody answering within a day is a no."""
-    words = reading.count_words(state["text"])
-    question = {
+    asked = {
         "question": f"Publish the report about {Path(state['source']).name}?",
-        "words": words,
-        "sections": len(state["findings"]),
+        "words": reading.count_words(state["text"]),
+        "sections": len(reading.sections(state["text"])),
         "top terms": [term for term, _ in state["terms"][:5]],
     }
-    answer: dict[str, Any] = await ctx.interrupt(question, timeout="24h", default={"ok": False})
+    answer: dict[str, Any] = await ctx.interrupt(asked, timeout="24h", default={"ok": False})
     return {"approved": bool(answer.get("ok")), "comment": str(answer.get("comment") or "")}
 
 
@@ -123,24 +111,18 @@ def _markdown(state: Report) -> str:
         "",
         f"Terms: {terms}",
         "",
-        *(f"- {finding}" for finding in state["findings"]),
+        state["findings"],
     ]
     if state["comment"]:
         lines += ["", f"> {state['comment']}"]
     return "\n".join(lines) + "\n"
 
 
-async def _stall_if_asked() -> None:
-    """Wait to be killed: how ``demo --crash`` makes sure that its worker dies in the middle of a node."""
-    if os.environ.get("ORIS_DEMO_STALL"):
-        await asyncio.sleep(120)
-
-
 graph = StateGraph(Report)
 graph.add_node("gather", gather)
 graph.add_node("outline", outline)
 graph.add_node("count", count)
-graph.add_node("research", research, heartbeat="4s")  # so that a lost worker is noticed within 4 seconds
+graph.add_subgraph("research", researcher, input=to_agent, output=from_agent)
 graph.add_node("approve", approve)
 graph.add_node("publish", publish)
 
@@ -151,4 +133,4 @@ graph.add_edge("research", "approve")
 graph.add_conditional_edges("approve", decide, ["publish", END])
 graph.add_edge("publish", END)
 
-report = graph.compile(name="report")
+report = graph.compile(name="report", limits={"max_turns": 10})

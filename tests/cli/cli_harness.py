@@ -46,8 +46,9 @@ def eventually(ask: Callable[[], T], seconds: float = 30) -> T:
 
 
 def clean_environment(**more: str) -> dict[str, str]:
-    """This environment without settings of Temporal's or ours, and with the package on the path."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("TEMPORAL_", "ORIS_"))}
+    """This environment without settings of Temporal's, of model providers or ours, and with the package on the path."""
+    theirs = ("TEMPORAL_", "ORIS_", "OPENAI_", "ANTHROPIC_", "CLAUDE_")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(theirs)}
     for name in ("CRASH", "COLUMNS"):
         kept.pop(name, None)
     path = os.pathsep.join(filter(None, [str(ROOT), kept.get("PYTHONPATH")]))
