@@ -20,12 +20,12 @@ async def temporal(dev_server: DevServer) -> temporalio.client.Client:
 
 
 @pytest.fixture(params=["in-process", "temporal"])
-async def host(request: pytest.FixtureRequest, temporal: temporalio.client.Client) -> AsyncIterator[OrisHost]:
+async def host(request: pytest.FixtureRequest, dev_server: DevServer) -> AsyncIterator[OrisHost]:
     """Every host of ours in turn."""
     if request.param == "in-process":
         yield InProcessHost()
         return
-    async with TemporalHost(temporal) as temporal_host:
+    async with TemporalHost(await dev_server.connect()) as temporal_host:
         yield temporal_host
 
 
