@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 import urllib.request
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -161,6 +162,15 @@ async def test_stop_and_start_again_without_a_file_is_a_fresh_server() -> None:
             await (await server.connect()).get_workflow_handle("gone").describe()
 
 
+async def test_a_server_that_leaves_no_file_stops_at_once() -> None:
+    """In order it would take more than a second: the server waits before it goes."""
+    async with DevServer(ui=False) as server:
+        begun = time.monotonic()
+        await server.stop()
+        assert time.monotonic() - begun < 1
+        assert not server.running
+
+
 async def test_two_servers_run_beside_each_other() -> None:
     async with DevServer(ui=False) as one, DevServer(ui=False) as other:
         assert one.address != other.address
@@ -252,7 +262,12 @@ def test_a_missing_binary_names_the_extra(tmp_path: Path, monkeypatch: pytest.Mo
 
 PARENT_SCRIPT = """
 import asyncio
+import signal
 from oris_temporal.devserver import DevServer
+
+# A shell that runs the tests in the background, or under nohup, hands these on as ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 async def main():
     async with DevServer(ui=False) as server:

@@ -88,6 +88,7 @@ class DevServer:
         self._ports: _Ports | None = None
         self._dynamic_config = {**(_TUNED if tuned else {}), **(dynamic_config or {})}
         self._log = ServerLog(Path(log_file) if log_file is not None else None)
+        self._leaves_files = db_filename is not None or log_file is not None
         self._startup_timeout = startup_timeout
         self._runtime = runtime
         self._child: ChildProcess | None = None
@@ -172,9 +173,13 @@ class DevServer:
         return self
 
     async def stop(self) -> None:
-        """Stop the server in order, by force if it takes more than 10 seconds, and wait until it is gone."""
+        """Stop the server and wait until it is gone.
+
+        One with a database file or a log file stops in order, by force if it takes more than 10 seconds. One without has nothing
+        to write to the end, so it is killed, which takes no time.
+        """
         if self._child is not None:
-            await self._child.stop()
+            await (self._child.stop() if self._leaves_files else self._child.kill())
         self._log.close()
 
     async def kill(self) -> None:
