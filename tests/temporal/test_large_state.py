@@ -57,6 +57,7 @@ class Table(TypedDict, total=False):
     count: int
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("side", ["loop", "fan-out"])
 async def test_workflow_code_that_handles_a_large_state_for_long_is_not_taken_for_a_deadlock(
     client: OrisClient, serve: Serve, thread: str, side: str
