@@ -35,9 +35,25 @@ class _Seen:
     values: dict[str, Any] | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What running activities had sent at some moment.
+
+    Attributes:
+        history: Run id and number of events in its history at that moment.
+        beats: The latest heartbeats, by activity and attempt.
+    """
+
+    history: tuple[str, int]
+    beats: dict[tuple[str, int], Beat]
+
+
 @dataclass
 class _Tail:
-    """Events of one run, as far as they were fetched."""
+    """Events of one run, as far as they were fetched: of the history of a run id, up to an event.
+
+    Heartbeats that were looked at are not shown before what had happened by then.
+    """
 
     run: int = 0
     events: list[_Seen] = field(default_factory=list)
@@ -46,6 +62,8 @@ class _Tail:
     error: BaseException | None = None
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     beats: dict[tuple[str, int], Beat] = field(default_factory=dict)
+    looked: _Look | None = None
+    history: tuple[str, int] = "", 0
     watchers: int = 0
     live_watchers: int = 0
     task: asyncio.Task[None] | None = None
@@ -55,6 +73,14 @@ class _Tail:
     def latest(self) -> int:
         """Number of the latest event."""
         return self.events[-1].event.seq if self.events else 0
+
+    def show(self) -> None:
+        """Show what was looked at, if it is its turn."""
+        if self.looked is None or self.looked.history[0] != self.history[0] or self.looked.history[1] > self.history[1]:
+            return
+        shown, self.beats, self.looked = self.beats, self.looked.beats, None
+        if shown != self.beats:
+            self.wake()
 
     def wake(self) -> None:
         """Let every watcher look again."""
@@ -136,12 +162,14 @@ class Tails:
             with suppress(OrisError):  # the tail itself says what is wrong
                 latest = await describe(self._temporal, found.workflow_id, found.workflow_id)
                 beats = {(beat.activity_id, beat.attempt): beat for beat in await beats_of(self._temporal, latest)}
-                if beats != tail.beats:
-                    tail.beats = beats
-                    tail.wake()
-                if latest.description is not None and latest.description.pending_activities:
-                    await asyncio.sleep(LOOK_SECONDS)
-                    continue
+                if (description := latest.description) is not None:
+                    length = description.workflow_execution_info.history_length
+                    if tail.looked is None or tail.looked.history[0] != latest.run_id:  # else its turn comes first
+                        tail.looked = _Look((latest.run_id, length), beats)
+                    tail.show()
+                    if description.pending_activities or tail.looked is not None:
+                        await asyncio.sleep(LOOK_SECONDS)
+                        continue
             await changed.wait()
 
     async def _follow(self, tail: _Tail, found: Found) -> None:
@@ -172,10 +200,17 @@ class Tails:
         """Fetch events whenever the history has grown, until the workflow is closed."""
         await self._fetch(tail, found)
         if found.is_open:
-            async for _ in follow_history(self._temporal, found):
-                await self._fetch(tail, found)
+            async for events in follow_history(self._temporal, found):
+                await self._fetch(tail, found, events[-1].event_id)
 
-    async def _fetch(self, tail: _Tail, found: Found) -> None:
+    async def _fetch(self, tail: _Tail, found: Found, upto: int = 0) -> None:
+        """Fetch the events of a run since the last time.
+
+        Args:
+            tail: The tail.
+            found: The run.
+            upto: Event of its history up to which these are all.
+        """
         handle = self._temporal.get_workflow_handle(found.workflow_id, run_id=found.run_id)
         more = True
         while more:
@@ -189,4 +224,6 @@ class Tails:
             tail.beats = {key: beat for key, beat in tail.beats.items() if beat.task_id not in ended}
         tail.settled = page["settled"] and not found.continued
         tail.over = bool(tail.events) and tail.events[-1].event.kind in _ENDS
+        tail.history = found.run_id, upto
         tail.wake()
+        tail.show()
