@@ -45,8 +45,8 @@ async def main() -> None:
 
     result = await thrifty.invoke("Where is the treasure?")
     print(f"answer: {result.state['messages'][-1].content}")
-    used = [message.extra["usage"] for message in result.state["messages"] if message.message_type == "ai"]
-    print(f"model calls: {len(used)}")  # on Temporal, result.usage has them summed up by model, with their cost
+    used = sum(usage.calls for usage in result.usage.values())  # by model: calls, tokens, and cost where it is known
+    print(f"model calls: {used}")
 
 
 if __name__ == "__main__":
