@@ -103,6 +103,24 @@ class AskingRun(RecordingRun):
         interrupt.namespace = namespace
         return interrupt.id, self._begin_asking(engine, interrupt, (*engine.order, task.index, *order), Ask(None))
 
+    def settled_by_child(self, interrupt_id: str, item: Interrupt) -> None:
+        """Note what became of a question that a subgraph's own run settled: by its deadline, or on its own thread.
+
+        Args:
+            interrupt_id: The question as it is asked here.
+            item: The same, as the child has it.
+        """
+        pending = next((known for known in self.desk.pending if known.id == interrupt_id), None)
+        at = item.answered_at or self.now()
+        if pending is None:
+            return
+        if item.status == "resumed":
+            self.desk.answer({interrupt_id: item.answer}, author=item.author, at=at)
+            data = {"id": interrupt_id, "value": item.answer, "author": item.author}
+            self.record("resumed", self.engines.get(""), node=pending.node, data=data)
+        elif item.status == "rejected" and item.answered_at is not None:
+            self.reject(interrupt_id, reason=str(item.answer), author=item.author)
+
     async def ask_breakpoint(self, engine: Engine, kind: BreakpointKind, node: str) -> None:
         """Wait at a static breakpoint until somebody resumes."""
         key = f"{engine.namespace}/{engine.state.step}/{kind}"

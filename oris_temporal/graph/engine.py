@@ -75,7 +75,8 @@ class Engine:
         self._checkpoint("input", [("__input__", input_wire)])
 
     def restart(self) -> None:
-        """Record the first checkpoint of a run that starts from another one's checkpoint."""
+        """Record the first checkpoint of a run that starts from another one's checkpoint. Its supersteps are counted anew."""
+        _count_anew(self.state)
         self._checkpoint("fork", [])
 
     async def step_until_done(self) -> None:
@@ -178,8 +179,13 @@ class Engine:
         self.run.engines[namespace] = child
         try:
             if fresh:
-                payload = node.input_from_payload(task.payload) if task.sent else node.input_wire(self.values)
-                await child.begin(payload)
+                try:
+                    await child.begin(
+                        node.input_from_payload(task.payload) if task.sent else node.input_wire(self.values)
+                    )
+                except GraphError:
+                    task.child = None  # a retry begins again
+                    raise
             await child.step_until_done()
             return node.outcome(child.values, child.state.writes)
         finally:
@@ -206,7 +212,11 @@ class Engine:
         try:
             async with self.run.handing_over(task):
                 if fresh:
-                    await child.begin(input_wire)
+                    try:
+                        await child.begin(input_wire)
+                    except GraphError:
+                        del task.calls[number]  # a retry begins again
+                        raise
                 await child.step_until_done()
         finally:
             del self.run.engines[namespace]
@@ -488,6 +498,14 @@ class Engine:
         if self.state.tasks is tasks:
             self.state.halted = True
             self.state.pause = None
+
+
+def _count_anew(state: EngineState) -> None:
+    state.supersteps = 0
+    for task in state.tasks:
+        for inner in (task.child, *(call.state for call in task.calls.values())):
+            if inner is not None:
+                _count_anew(inner)
 
 
 def check_edit(

@@ -7,7 +7,7 @@ futures with their own timers.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -27,7 +27,7 @@ from .errors import (
     NotInterruptedError,
 )
 from .requests import check_answers
-from .wire import to_wire
+from .wire import to_wire, wire_size
 
 InterruptKind = Literal["interrupt", "before", "after"]
 InterruptStatus = Literal["pending", "resumed", "rejected"]
@@ -144,6 +144,10 @@ _INTERRUPT: TypeAdapter[Interrupt] = TypeAdapter(Interrupt)
 _WIRE_DEFAULTS = {"namespace": "", "kind": "interrupt", "escalated": False, "status": "pending"}
 
 
+CARRIED_BYTES = 100_000
+"""Bytes of settled interrupts that a run keeps when it continues as new."""
+
+
 @dataclass(slots=True)
 class _Open:
     interrupt: Interrupt
@@ -176,6 +180,25 @@ class InterruptDesk:
         """Unanswered interrupts with what they are ordered by."""
         entries = sorted(self._open.values(), key=lambda entry: entry.order)
         return [(entry.interrupt, entry.order) for entry in entries]
+
+    def carry_settled(self) -> list[dict[str, Any]]:
+        """The settled interrupts that a run keeps when it continues as new: the latest; earlier histories have them all."""
+        carried: list[dict[str, Any]] = []
+        size = 0
+        for item in reversed(self.asked.values()):
+            if item.status == "pending":
+                continue
+            wire = item.to_wire()
+            size += wire_size(wire)
+            if size > CARRIED_BYTES:
+                break
+            carried.append(wire)
+        return carried
+
+    def restore(self, settled: Sequence[Mapping[str, Any]], pending: Iterable[Interrupt]) -> None:
+        """Take over what `carry_settled` returned, and what waits for answers."""
+        asked = [*map(Interrupt.from_wire, settled), *pending]
+        self.asked = {item.id: item for item in sorted(asked, key=lambda item: int(item.id.rpartition("-")[2]))}
 
     def open(self, interrupt: Interrupt, order: Order) -> asyncio.Future[Any]:
         """Register a question; the future gets the answer's JSON value."""

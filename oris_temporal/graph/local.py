@@ -199,11 +199,16 @@ class LocalRun(Run):
             child.start(node.input_from_payload(task.payload) if task.sent else node.input_wire(engine.values))
             while not child.ended:
                 change = child.change
-                relay.update(settled=child.settled, pending=child.desk.waiting, signal_waits=child.signal_waits)
+                relay.update(
+                    settled=child.settled,
+                    pending=child.desk.waiting,
+                    signal_waits=child.signal_waits,
+                    asked=child.desk.asked.values(),
+                )
                 await change.wait()
             await child.until_settled()
         finally:
-            relay.close()
+            relay.close(child.desk.asked.values())
             child.stop()
             self.add_usage(child.usage)
         updates = [

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from copy import copy
 from datetime import datetime, timedelta
 from random import Random
@@ -75,6 +75,7 @@ class NodeContext(Context):
         self._branch = ""
         self._position = 0
         self._operating: dict[asyncio.Task[Any], None] = {}
+        self._raised: list[tuple[GraphError, Position]] = []
         self._returned = False
         self._random: Random | None = None
         self.thread_id = run.thread_id
@@ -312,7 +313,7 @@ class NodeContext(Context):
         entry = self._task.journal.get(position)
         if entry is not None and "until" not in entry:
             if "error" in entry:
-                raise _stored_error(entry["error"])
+                raise self._noted(_stored_error(entry["error"]), position)
             return isolate(entry["value"])
         if self._root._returned:
             raise GraphError(
@@ -327,6 +328,7 @@ class NodeContext(Context):
             self._task.journal[position] = {
                 "error": {"type": type(error).__name__, "message": error.message, "details": error.details}
             }
+            self._noted(error, position)
             raise
         finally:
             del self._operating[caller]
@@ -334,12 +336,35 @@ class NodeContext(Context):
         self._task.journal[position] = {"value": value}
         return isolate(value)
 
+    def _noted(self, error: GraphError, position: Position) -> GraphError:
+        self._raised.append((error, position))
+        return error
+
+    def forget(self, error: BaseException) -> None:
+        """Leave out of the journal the operations whose failure the node ended with, so that a retry of the run does them again."""
+        causes = list(_chain_of(error))
+        for raised, position in self._raised:
+            if any(raised is cause for cause in causes):
+                self._task.journal.pop(position, None)
+
     def _left(self, position: Position, duration: timedelta) -> timedelta:
         """What is left of a wait, which may have begun in an earlier history."""
         entry = self._task.journal.setdefault(position, {"until": (self._run.now() + duration).isoformat()})
         return max(datetime.fromisoformat(entry["until"]) - self._run.now(), timedelta(0))
 
 
-def _stored_error(stored: dict[str, Any]) -> Exception:
-    found = error_class(stored["type"]) or NodeError
-    return found(stored["message"], **stored["details"])
+def _stored_error(stored: dict[str, Any]) -> GraphError:
+    found = error_class(stored["type"])
+    return (found if found is not None and issubclass(found, GraphError) else NodeError)(
+        stored["message"], **stored["details"]
+    )
+
+
+def _chain_of(error: BaseException | None, *, known: tuple[BaseException, ...] = ()) -> Iterator[BaseException]:
+    """An error, what it was raised from or while handling, and the members of groups among these."""
+    while error is not None and error not in known:
+        known = (*known, error)
+        yield error
+        for member in error.exceptions if isinstance(error, BaseExceptionGroup) else ():
+            yield from _chain_of(member, known=known)
+        error = error.__cause__ or error.__context__

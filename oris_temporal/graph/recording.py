@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
@@ -13,9 +14,14 @@ from .records import Checkpoint, CheckpointSource, EngineState, Event, EventKind
 from .results import StateSnapshot
 from .run_log import RunLog
 from .snapshot import engine_state_to_wire
+from .wire import wire_size
 
 if TYPE_CHECKING:
     from .compiled import CompiledGraph
+
+
+CARRIED_WRITES = 100_000
+"""Bytes of the latest superstep's writes up to which a run that continues as new keeps them; the history it leaves has them all."""
 
 
 class RecordingRun(Host):
@@ -28,6 +34,9 @@ class RecordingRun(Host):
         config: The run's configuration.
         interrupts_before: Interrupts the thread asked in earlier runs.
         keep: Checkpoints and events kept for queries; older ones are dropped.
+
+    Attributes:
+        continued: Whether the run went on elsewhere: it continued as new.
     """
 
     def __init__(
@@ -49,6 +58,7 @@ class RecordingRun(Host):
         self.desk = InterruptDesk(thread_id, interrupts_before)
         self.log = RunLog(thread_id, keep)
         self.progressed = False
+        self.continued = False
         self.parent_checkpoint: str | None = None
         self.began: datetime | None = None
 
@@ -120,18 +130,49 @@ class RecordingRun(Host):
             interrupts=self.desk.pending if pending else [],
         )
 
+    def is_at(self, checkpoint: Checkpoint) -> bool:
+        """Whether a checkpoint is where the run is now, or ended. One that continued as new is nowhere any more."""
+        return not self.continued and checkpoint is self.log.latest(checkpoint.namespace)
+
     def seed_of(self, checkpoint: Checkpoint) -> dict[str, Any]:
         """JSON state from which a run can start at a checkpoint.
 
-        For the latest checkpoint that is the present state, so finished tasks of an unfinished superstep keep their writes.
+        Where the run is now that is the present state, so finished tasks of an unfinished superstep keep their writes.
         """
         live = self.engines.get("")
-        latest = (
-            live is not None
-            and checkpoint.root.step == live.state.step
-            and checkpoint is self.log.latest(checkpoint.namespace)
+        here = live is not None and checkpoint.root.step == live.state.step and self.is_at(checkpoint)
+        return engine_state_to_wire(self.graph, cast("Engine", live).state if here else checkpoint.root)
+
+    def carry_checkpoint(self) -> dict[str, Any]:
+        """What is to be known, beside the state, of the checkpoint at which the run continues as new. JSON data."""
+        latest = self.log.checkpoint()
+        writes = [list(write) for write in latest.writes]
+        return {
+            "source": latest.source,
+            "parent_id": latest.parent_id,
+            "created_at": latest.created_at.isoformat(),
+            "writes": writes if wire_size(writes) <= CARRIED_WRITES else [],
+        }
+
+    def restore_checkpoint(self, state: EngineState, carried: Mapping[str, Any]) -> None:
+        """Take over what `carry_checkpoint` wrote, with the state that the run goes on from."""
+        root = freeze(state)
+        root.tasks = [
+            Task(task.id, task.node, task.index, sent=task.sent, payload=task.payload) for task in state.tasks
+        ]
+        self.log.carried = Checkpoint(
+            id=cast("str", state.checkpoint_id),
+            namespace="",
+            parent_id=carried["parent_id"],
+            source=carried["source"],
+            step=state.step,
+            schema=self.graph.schema,
+            values=state.values,
+            next=[task.node for task in state.tasks],
+            writes=[(node, update) for node, update in carried["writes"]],
+            created_at=datetime.fromisoformat(carried["created_at"]),
+            root=root,
         )
-        return engine_state_to_wire(self.graph, cast("Engine", live).state if latest else checkpoint.root)
 
 
 def freeze(state: EngineState) -> EngineState:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .interrupts import Interrupt, Order
@@ -41,10 +41,22 @@ class ChildRelay:
         run.occupy(task.id, works=1)
 
     def update(
-        self, *, settled: bool, pending: Sequence[tuple[Interrupt, Order]], signal_waits: Mapping[str, str]
+        self,
+        *,
+        settled: bool,
+        pending: Sequence[tuple[Interrupt, Order]],
+        signal_waits: Mapping[str, str],
+        asked: Iterable[Interrupt] = (),
     ) -> None:
-        """Take over what the child waits for now, and whether all of it waits for people."""
-        self._keep({item.id for item, _ in pending}, signal_waits)
+        """Take over what the child waits for now.
+
+        Args:
+            settled: Whether all of it waits for people.
+            pending: Its unanswered interrupts.
+            signal_waits: Signals that its nodes wait for.
+            asked: Interrupts of it that may have been settled there, by a deadline or on its own thread.
+        """
+        self._keep({item.id for item, _ in pending}, signal_waits, asked)
         for item, order in pending:
             if item.id not in self._asks:  # asked here and now: an answer may be on its way already
                 id, future = self._run.ask_for_child(self._engine, self._task, item, order)
@@ -70,18 +82,21 @@ class ChildRelay:
         async with self._sending:  # two that are under way may overtake each other
             await self._signal(name, value)
 
-    def close(self) -> None:
-        """Stop asking: the child has ended."""
-        self._keep((), ())
+    def close(self, asked: Iterable[Interrupt] = ()) -> None:
+        """Stop asking: the child has ended. For `asked` see `update`."""
+        self._keep((), (), asked)
         if not self._settled:
             self._run.occupy(self._task.id, works=-1)
             self._settled = True
 
-    def _keep(self, asked: Collection[str], signal_waits: Collection[str]) -> None:
+    def _keep(self, pending: Collection[str], signal_waits: Collection[str], asked: Iterable[Interrupt]) -> None:
         """Stop what is not wanted any more."""
-        for item in [item for item in self._asks if item not in asked]:
+        became = {item.id: item for item in asked}
+        for item in [item for item in self._asks if item not in pending]:
             id, relaying = self._asks.pop(item)
             relaying.cancel()
+            if item in became:
+                self._run.settled_by_child(id, became[item])
             self._run.stop_asking(id)
         for wait_id in [wait_id for wait_id in self._signals if wait_id not in signal_waits]:
             self._signals.pop(wait_id).cancel()

@@ -194,6 +194,7 @@ class Run(AskingRun):
         except GeneratorExit:
             raise
         except BaseException as error:
+            context.forget(error)
             await context.close()
             if isinstance(error, StoreError):
                 raise located(error, node.full_name) from error
@@ -353,7 +354,8 @@ class Run(AskingRun):
                 item.key: {"interrupt": item.to_wire(), "ask": self._asks[item.id].to_wire()}
                 for item in self.desk.pending
             },
-            "asked": {item.id: item.to_wire() for item in self.desk.asked.values()},
+            "asked": self.desk.carry_settled(),
+            "checkpoint": self.carry_checkpoint(),
             "signals": self.signals,
             "began": None if self.began is None else self.began.isoformat(),
             "usage": {model: used.to_wire() for model, used in self.usage.items()},
@@ -365,7 +367,6 @@ class Run(AskingRun):
         self.ordinal = carried["ordinal"]
         self.desk.count = carried["interrupts"]
         self.log.sequence = carried["sequence"]
-        self.desk.asked = {id: Interrupt.from_wire(wire) for id, wire in carried["asked"].items()}
         for name, values in carried["signals"].items():
             self.signals[name] = [*values, *self.signals.get(name, [])]  # some may have come already
         self.began = datetime.fromisoformat(carried["began"]) if carried["began"] else None
@@ -374,8 +375,11 @@ class Run(AskingRun):
             key: CarriedAsk(replace(Interrupt.from_wire(wire["interrupt"]), key=key), Ask.from_wire(wire["ask"]))
             for key, wire in carried["pending"].items()
         }
+        self.desk.restore(carried["asked"], (item.interrupt for item in self._carried.values()))
         self.resumed_tasks = {*carried.get("started", ()), *(key.partition("#")[0] for key in self._carried)}
-        return engine_state_from_wire(self.graph, carried["root"])
+        state = engine_state_from_wire(self.graph, carried["root"])
+        self.restore_checkpoint(state, carried["checkpoint"])
+        return state
 
 
 def node_error(full_name: str, error: BaseException) -> NodeError:

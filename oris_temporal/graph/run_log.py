@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import chain
 from typing import Any
 
 from .errors import CheckpointNotFoundError
@@ -21,6 +22,7 @@ class RunLog:
         checkpoints: The checkpoints, of all namespaces.
         sequence: Number of the latest event.
         finished_nodes: How often each of the graph's own nodes finished.
+        carried: The checkpoint at which the run continued from an earlier history, which has it among its own.
     """
 
     def __init__(self, thread_id: str, keep: int) -> None:
@@ -28,6 +30,7 @@ class RunLog:
         self.checkpoints: list[Checkpoint] = []
         self.sequence = 0
         self.finished_nodes: Counter[str] = Counter()
+        self.carried: Checkpoint | None = None
         self._thread_id = thread_id
         self._keep = keep
 
@@ -48,13 +51,9 @@ class RunLog:
 
     def find(self, checkpoint_id: str | None = None, namespace: str = "") -> Checkpoint | None:
         """A checkpoint by id, or the latest of a namespace; ``None`` if there is none."""
+        newest_first = chain(reversed(self.checkpoints), () if self.carried is None else (self.carried,))
         return next(
-            (
-                item
-                for item in reversed(self.checkpoints)
-                if item.namespace == namespace and checkpoint_id in (None, item.id)
-            ),
-            None,
+            (item for item in newest_first if item.namespace == namespace and checkpoint_id in (None, item.id)), None
         )
 
     def checkpoint(self, checkpoint_id: str | None = None, namespace: str = "") -> Checkpoint:

@@ -267,5 +267,5 @@ class ThreadStore:
         return runs[-1], runs[-1].log.checkpoint(wanted, namespace)
 
     def _snapshot(self, run: LocalRun, checkpoint: Checkpoint) -> StateSnapshot:
-        latest = run is self._threads[run.thread_id][-1] and checkpoint is run.log.latest(checkpoint.namespace)
-        return run.snapshot(checkpoint, pending=latest)
+        latest = run is self._threads[run.thread_id][-1]
+        return run.snapshot(checkpoint, pending=latest and run.is_at(checkpoint))

@@ -198,6 +198,7 @@ class GraphWorkflow(QueriedWorkflow):
         )
         memo = {**self._memo(run), "previous": workflow.info().run_id}
         upgrade = workflow.info().is_target_worker_deployment_version_changed()
+        run.continued = True
         workflow.continue_as_new(
             args=[None, ordered(following.to_wire())],
             memo={protocol.MEMO: memo},
@@ -236,8 +237,9 @@ class GraphWorkflow(QueriedWorkflow):
         if (task := self._options.child_task) is None:
             return
         before, self._told = self._told, (run.settled, [item.id for item in run.desk.pending], dict(run.signal_waits))
-        if self._told != (before or (False, [], {})):
-            await tell_parent(task, run.waits())
+        before = before or (False, [], {})
+        if self._told != before:
+            await tell_parent(task, run.waits(told=before[1]))
 
     def _show_end(self) -> None:
         """Show how the run ended, and leave to the thread's next run the number of questions asked so far."""

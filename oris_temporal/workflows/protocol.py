@@ -201,11 +201,13 @@ class ChildWaits(Wire):
         settled: Whether all of it waits for people.
         pending: Its unanswered interrupts, each with the ``order`` of its place.
         signals: Signals that its nodes wait for, oldest first: ids of the waits, and names.
+        asked: Interrupts it told of before that were settled since.
     """
 
     settled: bool = False
     pending: list[dict[str, Any]] | None = None
     signals: list[tuple[str, str]] | None = None
+    asked: list[dict[str, Any]] | None = None
 
 
 @dataclass(slots=True)

@@ -102,7 +102,7 @@ class QueriedWorkflow:
         self, checkpoint_id: str | None = None, namespace: str = "", edit: dict[str, Any] | None = None
     ) -> Any:
         run = self._run
-        if run is None or not run.log.checkpoints:
+        if run is None:
             return None
         first = checkpoint_id == protocol.FIRST_CHECKPOINT
         found = run.log.first() if first else run.log.find(checkpoint_id, namespace)
@@ -180,7 +180,7 @@ class QueriedWorkflow:
 
     @staticmethod
     def _snapshot(run: TemporalRun, checkpoint: Checkpoint, *, values: bool) -> dict[str, Any]:
-        snapshot = run.snapshot(checkpoint, pending=checkpoint is run.log.latest(checkpoint.namespace))
+        snapshot = run.snapshot(checkpoint, pending=run.is_at(checkpoint))
         wire: dict[str, Any] = to_wire(snapshot, "checkpoint")
         if not values:
             del wire["values"], wire["metadata"]["writes"]

@@ -323,7 +323,8 @@ class TemporalRun(PacedRun):
         if not self.keeps_writes:
             return values
         usage = {"usage": {model: used.to_wire() for model, used in self.usage.items()}} if self.usage else {}
-        return {"values": values, "writes": [list(write) for write in self.root.state.writes], **usage}
+        asked = {"asked": settled} if (settled := self.desk.carry_settled()) else {}
+        return {"values": values, "writes": [list(write) for write in self.root.state.writes], **usage, **asked}
 
     def _record_custom(self, engine: Engine, task: Task, output: NodeOutput) -> None:
         for piece in output.custom or ():
@@ -357,6 +358,7 @@ class TemporalRun(PacedRun):
                 await handle.signal(name, ordered(value))
 
         relay = self._children[task.id] = ChildRelay(self, engine, task, answer, signal)
+        asked: list[Interrupt] = []
         try:
             result = await workflow.execute_child_workflow(
                 node.graph.name,
@@ -367,6 +369,7 @@ class TemporalRun(PacedRun):
                 cancellation_type=workflow.ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
                 static_summary=f"{node.graph.name}, for {self.graph.name}.{task.node} of {self.thread_id}",
             )
+            asked = [Interrupt.from_wire(wire) for wire in result.get("asked", ())]
         except ChildWorkflowError as error:
             if isinstance(error.cause, CancelledError) and (self.cancelling or being_cancelled()):
                 raise asyncio.CancelledError from error
@@ -378,7 +381,7 @@ class TemporalRun(PacedRun):
                 cause_type=type(error).__name__,
             ) from None
         finally:
-            relay.close()
+            relay.close(asked)
             del self._children[task.id]
         self.add_usage({model: Usage.from_wire(used) for model, used in result.get("usage", {}).items()})
         schema = node.graph.schema
@@ -396,15 +399,20 @@ class TemporalRun(PacedRun):
             return
         try:
             pending = [(Interrupt.from_wire(wire), tuple(map(int, wire["order"]))) for wire in waits.pending or ()]
+            asked = [Interrupt.from_wire(wire) for wire in waits.asked or ()]
         except (ValueError, LookupError, TypeError) as error:
             raise SerializationError(f"What a child waits for cannot be read: {error_line(error)}") from error
-        relay.update(settled=waits.settled, pending=pending, signal_waits=dict(waits.signals or ()))
+        relay.update(settled=waits.settled, pending=pending, signal_waits=dict(waits.signals or ()), asked=asked)
 
-    def waits(self) -> ChildWaits:
-        """What this run waits for, for its parent."""
+    def waits(self, told: Sequence[str] = ()) -> ChildWaits:
+        """What this run waits for, for its parent, and what became of what it was told of."""
         pending = [{**item.to_wire(), "order": list(order)} for item, order in self.desk.waiting]
+        asked = [self.desk.asked[id].to_wire() for id in told if self.desk.asked[id].status != "pending"]
         return ChildWaits(
-            settled=self.settled, pending=pending or None, signals=list(self.signal_waits.items()) or None
+            settled=self.settled,
+            pending=pending or None,
+            signals=list(self.signal_waits.items()) or None,
+            asked=asked or None,
         )
 
 

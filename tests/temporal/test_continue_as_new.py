@@ -561,6 +561,32 @@ async def test_a_run_listens_to_the_server_when_it_suggests_to_continue(thread: 
             assert await worker.check_replay() >= 3
 
 
+async def test_questions_that_were_answered_weigh_on_a_run_no_more(
+    client: OrisClient, serve: Serve, thread: str
+) -> None:
+    """Thirty questions of 100 kB each would not fit into what a run can carry over."""
+
+    async def asks(state: Counting, ctx: Context) -> dict[str, int]:
+        count = state.get("count", 0)
+        await ctx.interrupt({"number": count, "text": "x" * 100_000})
+        return {"count": count + 1}
+
+    graph = StateGraph(Counting).add_node("asks", asks).add_edge(START, "asks")
+    graph.add_conditional_edges("asks", lambda state: END if state["count"] >= 30 else "asks", ["asks", END])
+    async with serve(graph.compile(name="long_questions")):
+        result = await client.run("long_questions", thread, {}, continue_as_new_after=20)
+        first = result.interrupts[0].id
+        while result.status == "interrupted":
+            result = await client.resume(thread, "yes")
+        assert result.status == "completed"
+        assert len(await segments(client, thread)) >= 8
+        asked = await client.interrupts(thread, all=True)
+        assert [item.value["number"] for item in asked] == list(range(29, -1, -1))
+        assert {item.status for item in asked} == {"resumed"}
+        with pytest.raises(InterruptConflictError):
+            await client.resume(thread, "no", interrupt_id=first)
+
+
 async def test_many_edits_do_not_reach_the_servers_limit_of_updates(
     client: OrisClient, thread: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

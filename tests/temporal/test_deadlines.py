@@ -118,7 +118,13 @@ def one(name: str, fn: object, **options: object) -> CompiledGraph:
     return graph.compile(name=name)
 
 
+def in_a_child() -> CompiledGraph:
+    graph = StateGraph(State).add_subgraph("sub", one("child", by_default), run_as="child_workflow")
+    return graph.add_edge(START, "sub").add_edge("sub", END).compile(name="in_a_child")
+
+
 GRAPHS = [
+    in_a_child(),
     stubborn(),
     one("never_ends", never_ends),
     one("by_default", by_default),
@@ -162,6 +168,17 @@ async def test_at_the_deadline_the_default_is_taken(server: TimeSkippingServer, 
     assert (await client.result("t")).values == {"log": ["False"]}
     [resumed] = [event for event in await client.timeline("t") if event.kind == "resumed"]
     assert resumed.data["default"] is True
+
+
+async def test_at_the_deadline_of_a_child_workflow_its_default_answers_the_parents_question(
+    server: TimeSkippingServer, client: OrisClient
+) -> None:
+    await client.run("in_a_child", "t", {"log": []})
+    await server.skip("25h")
+    assert (await client.result("t")).values == {"log": ["False"]}
+    [item] = await client.interrupts("t", all=True)
+    assert (item.status, item.answer, item.author) == ("resumed", {"ok": False}, None)
+    assert "resumed" in [event.kind for event in await client.timeline("t")]
 
 
 async def test_an_answer_in_time_stops_the_clock(server: TimeSkippingServer, client: OrisClient) -> None:

@@ -1,0 +1,229 @@
+"""Runs that failed and are tried again, on every host of ours, and with a history of a few events.
+
+What finished keeps its results, what failed is done again, and nothing is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import temporalio.client
+from effects import note, ran
+from hosts import InProcessHost, Options, OrisHost
+from states import Log
+from temporal_host import TemporalHost
+
+from oris_temporal import END, START, CompiledGraph, Context, RetryPolicy, RunnableConfig, StateGraph, interrupt
+from oris_temporal.graph.errors import ToolError
+from oris_temporal.tools import tool
+
+ONCE = RetryPolicy(maximum_attempts=1)
+
+
+@pytest.fixture(params=["in-process", "temporal", "continued"])
+async def host(request: pytest.FixtureRequest, temporal: temporalio.client.Client) -> AsyncIterator[OrisHost]:
+    if request.param == "in-process":
+        yield InProcessHost()
+        return
+    limit = 6 if request.param == "continued" else None
+    async with TemporalHost(temporal, continue_as_new_after=limit) as temporal_host:
+        yield temporal_host
+
+
+@pytest.fixture
+def thread(host: OrisHost) -> str:
+    return f"{host.name}-{uuid4().hex[:12]}"
+
+
+class Switch:
+    """Something that is broken until it is mended."""
+
+    broken = True
+
+    def check(self) -> None:
+        if self.broken:
+            raise RuntimeError("it is broken")
+
+
+def chain(**nodes: Callable[..., Any] | CompiledGraph) -> StateGraph:
+    graph = StateGraph(Log)
+    previous = START
+    for node, fn in nodes.items():
+        graph.add_node(node, fn).add_edge(previous, node)
+        previous = node
+    return graph.add_edge(previous, END)
+
+
+async def after(state: Log) -> dict[str, Any]:
+    return {"log": ["after"]}
+
+
+def route(state: Log) -> str:
+    if "mended" not in state["log"]:
+        raise RuntimeError("it is broken")
+    return "after"
+
+
+def failing_start(name: str) -> CompiledGraph:
+    graph = StateGraph(Log).add_node("after", after).add_edge("after", END)
+    return graph.add_conditional_edges(START, route, ["after"]).compile(name=name)
+
+
+async def test_a_subgraph_that_failed_as_it_began_begins_again(host: OrisHost, thread: str) -> None:
+    graph = chain(child=failing_start("failing_child"), last=after).compile(name="parent_of_failing")
+    failed = await host.start(graph, {"log": []}, thread)
+    assert (failed.status, failed.error) == ("failed", "condition")
+
+    again = await host.retry(graph, thread)
+    assert (again.status, again.error) == ("failed", "condition")
+    latest = (await host.state(graph, thread)).checkpoint_id
+    _, done = await host.fork(graph, thread, latest, {"log": ["mended"]})
+
+    assert (done.status, done.values["log"][-2:]) == ("completed", ["after", "after"])
+
+
+async def test_a_called_graph_that_failed_as_it_began_begins_again(host: OrisHost, thread: str) -> None:
+    called = failing_start("failing_call")
+
+    async def call(state: Log, ctx: Context) -> dict[str, Any]:
+        return {"log": (await ctx.call_graph(called, {"log": state["log"]}))["log"]}
+
+    graph = chain(call=call).add_graphs(called).compile(name="caller_of_failing")
+    assert (await host.start(graph, {"log": []}, thread)).status == "failed"
+
+    again = await host.retry(graph, thread)
+
+    assert (again.status, again.error) == ("failed", "condition")
+
+
+async def test_what_a_workflow_side_node_failed_with_is_done_again_and_nothing_else(
+    host: OrisHost, thread: str
+) -> None:
+    switch = Switch()
+
+    async def prepare(thread_id: str) -> str:
+        ran[thread_id, "prepare"] += 1
+        return "prepared"
+
+    async def charge() -> str:
+        switch.check()
+        return "charged"
+
+    async def pay(state: Log, ctx: Context) -> dict[str, Any]:
+        prepared = await ctx.activity(prepare, ctx.thread_id)
+        try:
+            charged = await ctx.activity(charge, retry=ONCE)
+        except Exception as error:
+            raise RuntimeError("cannot pay") from error
+        return {"log": [prepared, charged]}
+
+    graph = chain(pay=pay).add_activity(prepare).add_activity(charge).compile(name="paying")
+    failed = await host.start(graph, {"log": []}, thread)
+    assert (failed.status, failed.error) == ("failed", "node")
+
+    switch.broken = False
+    done = await host.retry(graph, thread)
+
+    assert (done.status, done.values) == ("completed", {"log": ["prepared", "charged"]})
+    assert ran[thread, "prepare"] == 1
+
+
+async def test_what_a_node_caught_is_not_done_again(host: OrisHost, thread: str) -> None:
+    switch = Switch()
+
+    @tool(retry=ONCE)
+    async def look_up(thread_id: str) -> str:
+        """Look something up."""
+        ran[thread_id, "look_up"] += 1
+        raise RuntimeError("nothing there")
+
+    async def charge() -> None:
+        switch.check()
+
+    async def work(state: Log, ctx: Context) -> dict[str, Any]:
+        try:
+            await ctx.tool(look_up, {"thread_id": ctx.thread_id})
+        except ToolError as error:
+            found = error.kind
+        await ctx.activity(charge, retry=ONCE)
+        return {"log": [found]}
+
+    graph = chain(work=work).add_tools(look_up).add_activity(charge).compile(name="catching")
+    assert (await host.start(graph, {"log": []}, thread)).status == "failed"
+
+    switch.broken = False
+    done = await host.retry(graph, thread)
+
+    assert done.status == "completed"
+    assert ran[thread, "look_up"] == 1
+
+
+def half_done(switch: Switch) -> CompiledGraph:
+    async def charge(thread_id: str) -> None:
+        ran[thread_id, "charge"] += 1
+
+    async def pay(state: Log, ctx: Context) -> dict[str, Any]:
+        await ctx.interrupt("pay?")
+        for _ in range(4):
+            await ctx.activity(charge, ctx.thread_id)
+        return {"log": ["paid"]}
+
+    async def send(state: Log, config: RunnableConfig) -> dict[str, Any]:
+        await interrupt("send?")
+        note(config, "send")
+        switch.check()
+        return {"log": ["sent"]}
+
+    graph = StateGraph(Log).add_node("pay", pay).add_node("send", send, retry=ONCE).add_activity(charge)
+    graph.add_edge(START, "pay").add_edge(START, "send").add_edge("pay", END).add_edge("send", END)
+    return graph.compile(name="half_done")
+
+
+async def test_finished_tasks_of_an_unfinished_superstep_keep_their_results(host: OrisHost, thread: str) -> None:
+    switch = Switch()
+    graph = half_done(switch)
+    asked = await host.start(graph, {"log": []}, thread)
+    await host.answer(graph, thread, asked.ids({"pay": 1}))
+    assert [item.value for item in (await host.state(graph, thread)).interrupts] == ["send?"]
+    assert (await host.resume(graph, thread, 1)).status == "failed"
+
+    switch.broken = False
+    done = await host.retry(graph, thread)
+
+    assert (done.status, done.values) == ("completed", {"log": ["paid", "sent"]})
+    assert ran[thread, "charge"] == 4
+    assert ran[thread, "send"] == 2
+
+
+async def test_a_replay_of_an_earlier_checkpoint_knows_nothing_of_what_was_done_after_it(
+    host: OrisHost, thread: str
+) -> None:
+    switch = Switch()
+    switch.broken = False
+    graph = half_done(switch)
+    asked = await host.start(graph, {"log": []}, thread)
+    start = (await host.state(graph, thread)).checkpoint_id
+    await host.answer(graph, thread, asked.ids({"pay": 1}))
+    assert (await host.resume(graph, thread, 1)).status == "completed"
+
+    again = await host.replay(graph, thread, start)
+
+    assert [value for _, value in again.questions] == ["pay?", "send?"]
+    assert ran[thread, "charge"] == 4
+
+
+async def test_a_new_run_counts_its_supersteps_anew(host: OrisHost, thread: str) -> None:
+    def again(state: Log) -> str:
+        return END if len(state["log"]) == 8 else "after"
+
+    graph = StateGraph(Log).add_node("after", after).add_edge(START, "after")
+    looping = graph.add_conditional_edges("after", again, ["after", END]).compile(name="looping_on")
+    failed = await host.start(looping, {"log": []}, thread, Options(recursion_limit=5))
+    assert (failed.status, failed.error) == ("failed", "graph_recursion")
+
+    done = await host.retry(looping, thread)
+
+    assert (done.status, len(done.values["log"])) == ("completed", 8)
