@@ -15,6 +15,15 @@ from .wire import to_wire
 
 MODES = ("values", "updates", "messages", "custom", "debug")
 
+_THEIRS = {
+    "run_started": "input",
+    "updates": "update",
+    "state_edited": "update",
+    "message": "message",
+    "custom": "data",
+}
+"""Events whose data a graph or its caller makes, and the name of that in the ``debug`` stream and the timeline."""
+
 
 def read_modes(mode: str | Sequence[str]) -> list[str]:
     """Check the modes asked for.
@@ -91,14 +100,16 @@ def _data(event: Event, mode: str, values: Mapping[str, Any] | None) -> Iterator
 
 
 def debug_info(event: Event) -> dict[str, Any]:
-    """An event as JSON data."""
+    """An event as JSON data. What has names that a graph or its caller chose is under a name of its own."""
     info: dict[str, Any] = {"event_type": event.kind, "at": to_wire(event.at, "time"), "step": event.step}
     for name in ("node", "task_id", "namespace"):
         if getattr(event, name):
             info[name] = getattr(event, name)
-    if isinstance(event.data, Mapping):
-        return {**event.data, **info}
-    return info if event.data is None else {**info, "data": event.data}
+    if event.data is None:
+        return info
+    if event.kind in _THEIRS:
+        return {**info, _THEIRS[event.kind]: event.data}
+    return {**info, **event.data}
 
 
 def trace_of(events: Sequence[Event]) -> list[dict[str, Any]]:

@@ -163,6 +163,19 @@ class TestDebug:
         asked = next(chunk for chunk in chunks if chunk["event_type"] == "interrupt")
         assert (asked["node"], asked["value"], asked["id"]) == ("ask", "ok?", "int-t-0")
 
+    async def test_state_fields_are_apart_from_what_the_event_says(self) -> None:
+        class Own(TypedDict, total=False):
+            event_type: str
+            node: str
+
+        graph = StateGraph(Own).add_node("a", lambda state: {"event_type": "mine"}).add_edge(START, "a")
+        chunks = await data(graph.add_edge("a", END).compile(name="own"), {"node": "theirs"}, mode="debug")
+        started, updated = (
+            next(chunk for chunk in chunks if chunk["event_type"] == kind) for kind in ("run_started", "updates")
+        )
+        assert (started["input"], started.get("node")) == ({"node": "theirs"}, None)
+        assert (updated["update"], updated["node"]) == ({"event_type": "mine"}, "a")
+
 
 class TestSeveralModes:
     async def test_chunks_of_an_event_follow_the_order_asked_for(self) -> None:

@@ -105,3 +105,20 @@ async def test_a_checkpoint_says_what_was_written_by_whom(client: OrisClient, se
         [["__input__", {"log": ["given"]}]],
         [["a", {"log": ["a"]}], ["b", {"log": ["b"]}]],
     ]
+
+
+async def test_a_state_may_have_fields_with_the_names_of_an_event(
+    client: OrisClient, serve: Serve, thread: str
+) -> None:
+    class Own(TypedDict, total=False):
+        seq: int
+        at: str
+        node: str
+
+    graph = StateGraph(Own).add_node("work", lambda state: {"seq": 5}).add_edge(START, "work").add_edge("work", END)
+    own = {"seq": 7_777, "at": "never", "node": "none"}
+    async with serve(graph.compile(name="own")):
+        await client.run("own", thread, own)
+        timeline = await client.timeline(thread)
+    assert [event.seq for event in timeline] == sorted({event.seq for event in timeline})
+    assert (timeline[0].seq, timeline[0].node, timeline[0].data) == (1, None, {"input": own})
