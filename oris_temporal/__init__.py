@@ -1,8 +1,8 @@
 """Oris graphs as durable Temporal workflows."""
 
+from . import errors
 from .agents import create_agent
 from .client import OrisClient, RunResult
-from .graph import errors
 from .graph.builder import StateGraph
 from .graph.compiled import CompiledGraph
 from .graph.config import RunnableConfig

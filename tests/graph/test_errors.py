@@ -7,8 +7,9 @@ from typing import Any, TypedDict
 
 import pytest
 
-from oris_temporal import END, START, Context, StateGraph
-from oris_temporal.graph.errors import NodeError, ToolError, error_text
+from oris_temporal import END, START, Context, StateGraph, errors
+from oris_temporal.errors import InvalidThreadIdError
+from oris_temporal.graph.errors import NodeError, OrisError, ToolError, error_text
 
 
 class State(TypedDict, total=False):
@@ -53,3 +54,12 @@ def test_details_that_cannot_be_sent_are_told_as_text() -> None:
     assert error.details["fine"] == {"a": [1]}
     assert error.details["thing"].startswith("<object object")
     assert len(error.details["large"]) < 11_000
+
+
+def test_all_errors_are_in_one_module() -> None:
+    def tree(cls: type[OrisError]) -> set[type[OrisError]]:
+        return {cls}.union(*map(tree, cls.__subclasses__()))
+
+    ours = {cls for cls in tree(OrisError) if cls.__module__ == OrisError.__module__}
+    assert InvalidThreadIdError in ours
+    assert {getattr(errors, name) for name in dir(errors) if name.endswith("Error")} == ours
