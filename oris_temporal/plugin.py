@@ -21,7 +21,7 @@ from oris_temporal.graph.errors import ConfigurationError
 from oris_temporal.models.queues import ModelQueues
 from oris_temporal.tools.tool import open_sources
 from oris_temporal.workflows.graph_workflow import GraphWorkflow, workflow_type
-from oris_temporal.workflows.protocol import PAYLOAD_LIMIT
+from oris_temporal.workflows.payloads import payload_limit
 
 EAGER_SLOTS = 100
 """Activities handed straight to the worker that scheduled them, per workflow task; Temporal's default of 3 makes a fan-out wait."""
@@ -67,7 +67,7 @@ class OrisPlugin(SimplePlugin):
     def configure_worker(self, config: WorkerConfig) -> WorkerConfig:
         """Add the graphs' workflows and activities, and settings under which they run well."""
         config = super().configure_worker(config)
-        limit = _payload_limit(getattr(config.get("client"), "data_converter", None))
+        limit = payload_limit(getattr(config.get("client"), "data_converter", None))
         fields = FieldCache()
         served = _served(config.get("workflows", ()))
         graphs = self._not_yet(served)
@@ -99,7 +99,7 @@ class OrisPlugin(SimplePlugin):
     def configure_replayer(self, config: ReplayerConfig) -> ReplayerConfig:
         """Add the graphs' workflows."""
         config = super().configure_replayer(config)
-        limit = _payload_limit(config.get("data_converter"))
+        limit = payload_limit(config.get("data_converter"))
         graphs = self._not_yet(_served(config.get("workflows", ())))
         config["workflows"] = [*config.get("workflows", ()), *self._workflows(graphs, limit)]
         return config
@@ -133,8 +133,3 @@ def _known_graphs(activities: Sequence[Callable[..., Any]]) -> ServedGraphs:
     """What the activities of other plugins know the worker's graphs by, to which this one's are added."""
     owners = (getattr(item, "__self__", None) for item in activities)
     return next((owner.graphs for owner in owners if isinstance(owner, StoreActivities)), ServedGraphs())
-
-
-def _payload_limit(converter: Any) -> int | None:
-    """Temporal's payload limit, unless the data converter moves large payloads to external storage."""
-    return None if getattr(converter, "external_storage", None) is not None else PAYLOAD_LIMIT

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 from uuid import uuid4
 
-from oris_temporal.client import OrisClient, RunHandle, RunResult
+from oris_temporal.client import OrisClient, RunHandle, RunResult, StartOptions
 from oris_temporal.client.lookup import find
 from oris_temporal.client.waiting import why_stuck
 from oris_temporal.graph.compiled import CompiledGraph
@@ -95,7 +95,7 @@ def run(call: Call) -> int:
 async def _run(call: Call, client: OrisClient, graph: CompiledGraph | None) -> int:
     args = call.args
     thread = args.thread_id or uuid4().hex
-    options: dict[str, Any] = {
+    options: StartOptions = {
         "config": args.config,
         "from_last_state": args.from_last_state,
         "on_conflict": "replace" if args.replace else "fail",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any, Literal
+from typing import Any
 
 from temporalio.client import WithStartWorkflowOperation
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
@@ -16,8 +16,7 @@ from oris_temporal.workflows.payloads import ordered
 from oris_temporal.workflows.protocol import MEMO, PAYLOAD_LIMIT, RunOptions
 
 from .lookup import Found
-
-OnConflict = Literal["fail", "replace"]
+from .options import OnConflict, OnTimeout
 
 KEPT_KEYS = 50
 """Idempotency keys of earlier runs that a thread remembers."""
@@ -62,7 +61,7 @@ class Launch:
     continues: bool | None = False
     payload_limit: int | None = PAYLOAD_LIMIT
     memo: dict[str, Any] = field(default_factory=dict)
-    on_timeout: Literal["failed", "cancelled"] = "failed"
+    on_timeout: OnTimeout = "failed"
 
     def after(self, latest: Found) -> None:
         """Make this the run after the thread's latest one. A repeated call has no run of its own: see `repeats`.

@@ -6,7 +6,7 @@ Reads the server's answers as they are on the wire: the SDK's own `describe` and
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -26,7 +26,7 @@ from oris_temporal.graph.errors import ConfigurationError, ThreadNotFoundError, 
 from oris_temporal.graph.interrupts import Interrupt
 from oris_temporal.graph.records import RunStatus
 from oris_temporal.workflows.protocol import MEMO
-from oris_temporal.workflows.search_attributes import PARENT, STATUS, TENANT, UPDATED_AT
+from oris_temporal.workflows.search_attributes import GRAPH, PARENT, STATUS, TENANT, UPDATED_AT
 
 from .failures import typed_errors
 
@@ -174,6 +174,35 @@ async def search(client: Client, query: str) -> AsyncIterator[Found]:
         token = answer.next_page_token
         if not token:
             return
+
+
+async def latest_runs(client: Client, clauses: Sequence[str], status: str | None, most: int) -> list[Found]:
+    """Threads, each by its latest run, those updated last first.
+
+    Args:
+        client: Temporal client.
+        clauses: What a visibility query asks beside that they are runs of graphs.
+        status: Only this status.
+        most: Needed, of those that come first; there may be more.
+    """
+    query = " AND ".join([f"{GRAPH.name} IS NOT NULL", "ExecutionStatus != 'ContinuedAsNew'", *clauses])
+    latest: dict[str, Found] = {}
+    closed = 0
+    async for found in search(client, query):
+        # Open runs come first, whenever they were updated, then closed ones by the time they closed. So a thread's latest run is the
+        # first one seen, and of the closed ones those of one page and before it are enough.
+        if not found.is_open and closed >= most:
+            break
+        if found.workflow_id not in latest:
+            latest[found.workflow_id] = found
+            closed += not found.is_open and status in (None, found.status)
+    wanted = [found for found in latest.values() if status in (None, found.status)]
+    return sorted(wanted, key=lambda found: found.updated_at, reverse=True)
+
+
+def quoted(value: str) -> str:
+    """Text as a visibility query has it."""
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 async def _found(client: Client, info: WorkflowExecutionInfo, *, with_memo: bool = True) -> Found:

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import builtins
-import hashlib
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from typing import Any, Literal, cast
-from uuid import NAMESPACE_OID, uuid4, uuid5
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, Unpack
 
 from temporalio.client import Client
-from temporalio.common import Priority, SearchAttributePair, TypedSearchAttributes
 from temporalio.envconfig import ClientConfig
 
 from oris_temporal.graph.compiled import CompiledGraph
-from oris_temporal.graph.config import read_config, with_context
 from oris_temporal.graph.control import MISSING, Command
-from oris_temporal.graph.duration import Duration, to_timedelta_or_none
+from oris_temporal.graph.duration import Duration
 from oris_temporal.graph.errors import (
     GraphNotFoundError,
     InvalidAnswerError,
@@ -25,26 +21,25 @@ from oris_temporal.graph.errors import (
 )
 from oris_temporal.graph.interrupts import Interrupt
 from oris_temporal.graph.node import destination_wire
-from oris_temporal.graph.requests import check_answers, check_update
+from oris_temporal.graph.requests import check_answers, check_update, checkpoint_place
 from oris_temporal.graph.results import StateSnapshot, StreamChunk
 from oris_temporal.graph.signals import check_signal
 from oris_temporal.graph.wire import to_wire
 from oris_temporal.workflows import protocol
-from oris_temporal.workflows.details import static_details, static_summary
-from oris_temporal.workflows.payloads import ordered
-from oris_temporal.workflows.protocol import PAYLOAD_LIMIT, ResumeOptions, RunOptions
-from oris_temporal.workflows.search_attributes import GRAPH, PARENT, STATUS, TENANT
+from oris_temporal.workflows.payloads import ordered, payload_limit
+from oris_temporal.workflows.protocol import ResumeOptions, RunOptions
+from oris_temporal.workflows.search_attributes import GRAPH, STATUS, TENANT
 
 from .failures import connected, typed_errors
-from .launch import Launch, OnConflict, check_size
-from .lookup import Found, search
+from .launch import Launch, check_size
+from .launcher import Launcher
+from .lookup import Found, latest_runs, quoted, search
+from .options import OnConflict, Order, StartOptions, one_of, optional, read_wait, refusal, text, whole_number
 from .records import RunHandle, RunInfo, RunResult, RunSummary, TimelineEvent
 from .runs import Runs
 from .snapshots import read_snapshot, read_timeline, read_usage
 from .tail import Tails
 from .threads import Threads, no_checkpoint
-
-_FAIRNESS_KEY_BYTES = 64
 
 _EVENTS_BEFORE_WORK = 2
 """Events of a run that no worker has begun: its start, and its first workflow task."""
@@ -65,6 +60,7 @@ class OrisClient:
         self.id_prefix = id_prefix
         self._threads = Threads(temporal, id_prefix)
         self._runs = Runs(self._threads)
+        self._launcher = Launcher(self._threads, task_queue)
         self._tails = Tails(temporal)
 
     @classmethod
@@ -103,19 +99,7 @@ class OrisClient:
         input: Any = None,
         *,
         wait: Duration | None = None,
-        config: Mapping[str, Any] | None = None,
-        context: Any = None,
-        from_last_state: bool | None = None,
-        on_conflict: OnConflict = "fail",
-        idempotency_key: str | None = None,
-        tenant: str | None = None,
-        priority: int | None = None,
-        task_queue: str | None = None,
-        execution_timeout: Duration | None = None,
-        on_timeout: Literal["failed", "cancelled"] = "failed",
-        interrupt_before: Collection[str] | None = None,
-        interrupt_after: Collection[str] | None = None,
-        continue_as_new_after: int | None = None,
+        **options: Unpack[StartOptions],
     ) -> RunResult:
         """Start a run and wait until it settles: it ended, or all of it waits for people.
 
@@ -125,58 +109,43 @@ class OrisClient:
             thread_id: The thread. Default: a new one. A thread that ran before runs again, from a fresh state.
             input: Initial state (a JSON object), or text for a message graph.
             wait: Longest wait; then the result says ``running``. Default: no limit.
-            config: Run configuration, see `RunnableConfig`.
-            context: Its ``context``: an object, or an instance of the graph's ``context_schema``.
-            from_last_state: Start from the thread's last state instead of a fresh one; `input` may then be left out. Default: as the
-                graph says, which agents do.
-            on_conflict: What to do if the thread is actively running: ``fail`` or ``replace``.
-            idempotency_key: A second call with the same key joins the run that the first started, and gets what that got. A thread
-                remembers the keys of its last 50 runs; without a thread id the key names the thread.
-            tenant: Fairness key of everything the run schedules, and search attribute.
-            priority: 1 (first) to 5 (last).
-            task_queue: Task queue of the workers, in place of the client's.
-            execution_timeout: Longest time the run may take.
-            on_timeout: Status of the run if it takes longer.
-            interrupt_before: Nodes to stop before, in place of the graph's own.
-            interrupt_after: Nodes to stop after, in place of the graph's own.
-            continue_as_new_after: History events after which the run continues as new. Default: when the server suggests it.
+            options: See `StartOptions`.
 
         Raises:
+            InvalidOptionError: An option is not what it may be; nothing is started.
             RunConflictError: The thread is actively running and `on_conflict` is ``fail``.
             NoWorkerError: No worker polls the task queue. The run is kept. Or, for `from_last_state`, none can tell that state; then
                 nothing is started.
             GraphNotFoundError: The workers do not have the graph. The run is kept.
             NotSetUpError: The namespace lacks the search attributes.
-            InvalidUpdateError: The input or the context does not fit the graph (only where the graph itself was given).
+            InvalidUpdateError: The configuration is none, or the input or the context does not fit the graph (only where the graph
+                itself was given).
+            NodeNotFoundError: The graph that was given has no such node to stop at.
             PayloadTooLargeError: The input is larger than Temporal takes.
             ServerUnreachableError: The server does not answer.
         """
-        launch = await self._launch(
-            graph,
-            thread_id,
-            input,
-            config=config,
-            context=context,
-            from_last_state=from_last_state,
-            on_conflict=on_conflict,
-            idempotency_key=idempotency_key,
-            tenant=tenant,
-            priority=priority,
-            task_queue=task_queue,
-            execution_timeout=execution_timeout,
-            on_timeout=on_timeout,
-            interrupt_before=interrupt_before,
-            interrupt_after=interrupt_after,
-            continue_as_new_after=continue_as_new_after,
-        )
-        return await self._runs.run(launch, wait)
+        limit = read_wait(wait)
+        return await self._runs.run(await self._launch(graph, thread_id, input, options), limit)
 
     async def start(
-        self, graph: str | CompiledGraph, thread_id: str | None = None, input: Any = None, **options: Any
+        self,
+        graph: str | CompiledGraph,
+        thread_id: str | None = None,
+        input: Any = None,
+        **options: Unpack[StartOptions],
     ) -> RunHandle:
         """Start a run and return at once. The arguments are those of `run`, without ``wait``; so are the errors."""
-        launch = await self._launch(graph, thread_id, input, **options)
-        return await self._runs.start(launch)
+        return await self._runs.start(await self._launch(graph, thread_id, input, options))
+
+    async def _launch(
+        self, graph: str | CompiledGraph, thread_id: str | None, input: Any, options: StartOptions
+    ) -> Launch:
+        launch = self._launcher.of_call(graph, thread_id, input, options)
+        if options.get("from_last_state"):  # it needs that state before it can be started
+            found = await self._threads.find(launch.thread_id)
+            if found is not None and not launch.repeats(found):
+                await self._runs.follow(launch, found)
+        return launch
 
     async def resume(
         self,
@@ -217,7 +186,13 @@ class OrisClient:
             InterruptConflictError: An id was already answered differently, or rejected. The same answer again is no error.
             InvalidAnswerError: The answer does not fit the schema the interrupt declares.
         """
+        wait = read_wait(wait)
+        _read_texts(
+            interrupt_id=interrupt_id, checkpoint_id=checkpoint_id, author=author, idempotency_key=idempotency_key
+        )
         if by_id:
+            if interrupt_id is not None:
+                raise refusal("interrupt_id", interrupt_id, "left out with by_id=True: the answers say their ids")
             if value is MISSING:
                 raise InvalidAnswerError("resume(by_id=True) takes the answers as well: value={interrupt_id: answer}.")
             check_answers(value)
@@ -267,8 +242,11 @@ class OrisClient:
             InterruptConflictError: It was already answered or rejected.
             NoWorkerError: No worker polls the task queue, so nobody can be told.
         """
+        limit = read_wait(wait)
+        _read_texts(interrupt_id=interrupt_id, author=author)
+        text(least=0)("reason", reason)
         await self._runs.reject(thread_id, interrupt_id, reason, author)
-        return await self._runs.closed(thread_id, wait)
+        return await self._runs.closed(thread_id, limit)
 
     async def cancel(self, thread_id: str, *, reason: str | None = None, wait: Duration | None = "30s") -> RunResult:
         """Cancel a thread's run: what runs is cancelled, cleans up, and the run ends ``cancelled``.
@@ -282,14 +260,16 @@ class OrisClient:
             ThreadNotFoundError: The thread has no run.
             NoWorkerError: The run is asked to cancel, but no worker is there to carry that out.
         """
+        limit = read_wait(wait)
+        _read_texts(reason=reason)
         found = await self._threads.describe(thread_id)
         if not found.is_open:
-            return await self._runs.settled(thread_id, wait=wait, graph=None)
+            return await self._runs.settled(thread_id, wait=limit, graph=None)
         why = reason or "cancelled by client"
         async with typed_errors(f"cancel thread {thread_id!r}", thread_id):
             await self._threads.handle(thread_id).cancel(reason=why)
         try:
-            return await self._runs.closed(thread_id, wait)
+            return await self._runs.closed(thread_id, limit)
         except (GraphNotFoundError, NoWorkerError) as error:
             if isinstance(error, NoWorkerError) and found.info.history_length > _EVENTS_BEFORE_WORK:
                 queue = found.info.task_queue
@@ -300,7 +280,7 @@ class OrisClient:
                 ) from None
             # Nobody can run its cancellation, or nothing of it has run that would have to clean up.
             await self._threads.handle(thread_id).terminate(reason=f"{why}; no worker could carry it out")
-            return await self._runs.closed(thread_id, wait)
+            return await self._runs.closed(thread_id, limit)
 
     async def update_state(self, thread_id: str, values: Any, *, as_node: str | None = None) -> str:
         """Merge values into a thread's state: now if it waits, else at the next superstep boundary.
@@ -372,6 +352,9 @@ class OrisClient:
             CheckpointNotFoundError: It has no such checkpoint.
             RunConflictError: The thread is actively running and `on_conflict` is ``fail``.
         """
+        limit = read_wait(wait)
+        on_conflict = one_of(OnConflict)("on_conflict", on_conflict)
+        _read_texts(checkpoint_id=checkpoint_id)
         runs = await self._threads.runs(thread_id)
         if checkpoint_id is None:
             first = [found for found in runs if found.ordinal == runs[0].ordinal][-1]
@@ -379,7 +362,7 @@ class OrisClient:
         else:
             source, seed = await self._threads.seed(thread_id, runs, checkpoint_id)
         options = RunOptions(config=seed.get("config"), seed=seed["seed"], parent=seed["id"])
-        launch = self._make_launch(
+        launch = self._launcher.make(
             source.graph,
             thread_id,
             None,
@@ -390,7 +373,7 @@ class OrisClient:
         )
         launch.on_conflict = on_conflict
         launch.after(runs[0])
-        return await self._runs.run(launch, wait)
+        return await self._runs.run(launch, limit)
 
     async def fork(
         self,
@@ -419,6 +402,8 @@ class OrisClient:
             InvalidUpdateError: The update does not fit the state. Nothing is started.
             NodeNotFoundError: There is no node `as_node`. Nothing is started.
         """
+        limit = read_wait(wait)
+        _read_texts(checkpoint_id=checkpoint_id, as_node=as_node)
         check_update(update, "state update")
         edit = None
         if update is not None or as_node is not None:
@@ -429,7 +414,7 @@ class OrisClient:
         while True:
             fork_id = new_thread_id if new_thread_id is not None else f"{thread_id}/fork/{number}"
             options = RunOptions(config=seed.get("config"), seed=seed["seed"], parent=seed["id"], edit=edit)
-            launch = self._make_launch(
+            launch = self._launcher.make(
                 source.graph,
                 fork_id,
                 None,
@@ -441,7 +426,7 @@ class OrisClient:
             )
             launch.must_be_new = True
             try:
-                return await self._runs.run(launch, wait)
+                return await self._runs.run(launch, limit)
             except RunConflictError:
                 if new_thread_id is not None:
                     raise
@@ -495,22 +480,11 @@ class OrisClient:
             limit: Most to return.
             offset: How many to skip.
         """
-        clauses = [f"{GRAPH.name} IS NOT NULL", "ExecutionStatus != 'ContinuedAsNew'", *self._own]
-        for key, value in ((GRAPH, graph), (TENANT, tenant)):
-            if value is not None:
-                clauses.append(f"{key.name} = {_quoted(value)}")
-        latest: dict[str, Found] = {}
-        closed = 0
-        async for found in search(self.temporal, " AND ".join(clauses)):
-            # Open runs come first, whenever they were updated, then closed ones by the time they closed. So a thread's latest run is
-            # the first one seen, and of the closed ones those of one page and before it are enough.
-            if not found.is_open and closed >= offset + limit:
-                break
-            if found.workflow_id not in latest:
-                latest[found.workflow_id] = found
-                closed += not found.is_open and status in (None, found.status)
-        wanted = [found for found in latest.values() if status in (None, found.status)]
-        wanted.sort(key=lambda found: found.updated_at, reverse=True)
+        for name, number in (("limit", limit), ("offset", offset)):
+            whole_number(0)(name, number)
+        asked = {GRAPH: graph, TENANT: tenant}
+        clauses = [f"{key.name} = {quoted(value)}" for key, value in asked.items() if value is not None]
+        wanted = await latest_runs(self.temporal, [*self._own, *clauses], status, offset + limit)
         return [RunSummary(**_summary(self._threads, found)) for found in wanted[offset : offset + limit]]
 
     async def interrupts(self, thread_id: str | None = None, *, all: bool = False) -> builtins.list[Interrupt]:
@@ -539,7 +513,7 @@ class OrisClient:
         *,
         namespace: str = "",
         values: bool = True,
-        order: Literal["oldest", "newest"] = "oldest",
+        order: Order = "oldest",
         before: str | None = None,
         limit: int | None = None,
     ) -> builtins.list[StateSnapshot]:
@@ -555,12 +529,16 @@ class OrisClient:
 
         Raises:
             ThreadNotFoundError: The thread has no run.
+            InvalidOptionError: `before` is no checkpoint id, or another option is not what it may be.
         """
+        one_of(Order)("order", order)
+        optional(whole_number(0))("limit", limit)
+        end = None if before is None else checkpoint_place(before, "before")
         runs = await self._threads.runs(thread_id)  # newest first
         snapshots: list[StateSnapshot] = []
         for found in runs if order == "newest" else reversed(runs):
             made = map(read_snapshot, await self._threads.history(thread_id, found, namespace, values))
-            wanted = [snapshot for snapshot in made if before is None or snapshot.checkpoint_id < before]
+            wanted = [item for item in made if end is None or checkpoint_place(item.checkpoint_id, "id") < end]
             snapshots += wanted if order == "oldest" else reversed(wanted)
             if limit is not None and len(snapshots) >= limit:
                 break
@@ -589,6 +567,7 @@ class OrisClient:
             ThreadNotFoundError: The thread has no run.
             CheckpointNotFoundError: It has no such checkpoint.
         """
+        _read_texts(checkpoint_id=checkpoint_id)
         for found in await self._threads.runs(thread_id):
             wire = await self._threads.query(thread_id, found, protocol.QUERY_CHECKPOINT, checkpoint_id, namespace)
             if wire is not None:
@@ -608,7 +587,7 @@ class OrisClient:
         Raises:
             ThreadNotFoundError: The thread has no run.
         """
-        return await self._runs.settled(thread_id, wait=wait, graph=graph)
+        return await self._runs.settled(thread_id, wait=read_wait(wait), graph=graph)
 
     async def stream(
         self,
@@ -638,108 +617,10 @@ class OrisClient:
         async for chunk in self._tails.watch(found, mode=mode, cursor=cursor, subgraphs=subgraphs, follow=follow):
             yield chunk
 
-    # --- launching -----------------------------------------------------------------------------------------------
-
-    async def _launch(
-        self,
-        graph: str | CompiledGraph,
-        thread_id: str | None,
-        input: Any,
-        *,
-        config: Mapping[str, Any] | None = None,
-        context: Any = None,
-        from_last_state: bool | None = None,
-        on_conflict: OnConflict = "fail",
-        idempotency_key: str | None = None,
-        tenant: str | None = None,
-        priority: int | None = None,
-        task_queue: str | None = None,
-        execution_timeout: Duration | None = None,
-        on_timeout: Literal["failed", "cancelled"] = "failed",
-        interrupt_before: Collection[str] | None = None,
-        interrupt_after: Collection[str] | None = None,
-        continue_as_new_after: int | None = None,
-    ) -> Launch:
-        own = graph if isinstance(graph, CompiledGraph) else None
-        if not isinstance(input, str):
-            check_update(input, f"input of {own.name if own is not None else graph}")
-        summary = input if isinstance(input, str) else None
-        if own is not None and not (from_last_state and input is None):
-            input = own.input_wire(input)
-        config = with_context(config, context)
-        read = read_config(config) if config else None
-        if own is not None:
-            own.context_of(read or {})
-        options = RunOptions(
-            config=cast("dict[str, Any] | None", read),
-            interrupt_before=None if interrupt_before is None else sorted(interrupt_before),
-            interrupt_after=None if interrupt_after is None else sorted(interrupt_after),
-            history_limit=continue_as_new_after,
-        )
-        name = own.name if own is not None else cast("str", graph)
-        named = _thread_of(thread_id, config)
-        launch = self._make_launch(
-            name,
-            _new_thread(name, idempotency_key) if named is None else named,
-            to_wire(input, "input"),
-            options,
-            summary=summary,
-            tenant=tenant,
-            priority=priority,
-            task_queue=task_queue,
-        )
-        launch.graph = own
-        launch.on_conflict = on_conflict
-        launch.idempotency_key = idempotency_key
-        if own is not None:
-            launch.arguments["static_details"] = static_details(own)
-        launch.arguments["execution_timeout"] = to_timedelta_or_none(execution_timeout)
-        launch.continues = from_last_state if from_last_state is not None or own is None else own.continues
-        launch.on_timeout = on_timeout
-        if (
-            from_last_state
-            and (found := await self._threads.find(launch.thread_id)) is not None
-            and not launch.repeats(found)
-        ):
-            await self._runs.follow(launch, found)
-        return launch
-
-    def _make_launch(
-        self,
-        graph: str,
-        thread_id: str,
-        input: Any,
-        options: RunOptions,
-        *,
-        summary: str | None = None,
-        tenant: str | None = None,
-        priority: int | None = None,
-        parent: str | None = None,
-        task_queue: str | None = None,
-    ) -> Launch:
-        if self.id_prefix:
-            options.thread_id = thread_id
-        attributes = {GRAPH: graph, STATUS: "running", TENANT: tenant, PARENT: parent}
-        pairs = [SearchAttributePair(key, value) for key, value in attributes.items() if value is not None]
-        arguments: dict[str, Any] = {
-            "id": self._threads.workflow_id(thread_id),
-            "task_queue": task_queue or self.task_queue,
-            "search_attributes": TypedSearchAttributes(pairs),
-            "static_summary": static_summary(graph, input if summary is None else summary),
-        }
-        if tenant is not None or priority is not None:
-            arguments["priority"] = Priority(priority_key=priority, fairness_key=_fairness_key(tenant))
-        return Launch(graph, thread_id, input, options, arguments, payload_limit=self._payload_limit)
-
     @property
     def _own(self) -> builtins.list[str]:
         """Clauses of a visibility query for this client's threads: other programs may share the namespace."""
-        return [f"WorkflowId STARTS_WITH {_quoted(self.id_prefix)}"] if self.id_prefix else []
-
-    @property
-    def _payload_limit(self) -> int | None:
-        """Bytes of JSON accepted for one payload; no limit where the data converter has external storage."""
-        return None if self.temporal.data_converter.external_storage is not None else PAYLOAD_LIMIT
+        return [f"WorkflowId STARTS_WITH {quoted(self.id_prefix)}"] if self.id_prefix else []
 
     def _wire(self, value: Any, what: str) -> Any:
         """JSON form of something to send.
@@ -748,29 +629,14 @@ class OrisClient:
             PayloadTooLargeError: It is larger than Temporal takes.
         """
         wire = to_wire(value, what)
-        check_size(wire, what, self._payload_limit)
+        check_size(wire, what, payload_limit(self.temporal.data_converter))
         return wire
 
 
-def _thread_of(thread_id: str | None, config: Mapping[str, Any] | None) -> str | None:
-    """The thread that a call names itself or in its configuration."""
-    return thread_id if thread_id is not None else (config or {}).get("configurable", {}).get("thread_id")
-
-
-def _new_thread(graph: str, key: str | None) -> str:
-    """Id of a thread that the caller did not name; the same for the same key."""
-    return uuid4().hex if key is None else uuid5(NAMESPACE_OID, f"{graph}/{key}").hex
-
-
-def _fairness_key(tenant: str | None) -> str | None:
-    """A tenant as a fairness key, which may have 64 bytes at most."""
-    if tenant is None or len(tenant.encode()) <= _FAIRNESS_KEY_BYTES:
-        return tenant
-    return hashlib.sha256(tenant.encode()).hexdigest()
-
-
-def _quoted(value: str) -> str:
-    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+def _read_texts(**options: str | None) -> None:
+    """Check options that are text or left out."""
+    for name, value in options.items():
+        optional(text())(name, value)
 
 
 def _summary(threads: Threads, found: Found) -> dict[str, Any]:

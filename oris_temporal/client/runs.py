@@ -6,6 +6,7 @@ import asyncio
 import secrets
 from collections.abc import Awaitable
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any, NoReturn, cast
 
 from temporalio.api.enums.v1 import EventType
@@ -20,7 +21,6 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from oris_temporal.graph.compiled import CompiledGraph
-from oris_temporal.graph.duration import Duration, to_timedelta_or_none
 from oris_temporal.graph.errors import (
     InterruptConflictError,
     InterruptNotFoundError,
@@ -63,7 +63,7 @@ class Runs:
 
     # --- starting ------------------------------------------------------------------------------------------------
 
-    async def run(self, launch: Launch, wait: Duration | None) -> RunResult:
+    async def run(self, launch: Launch, wait: timedelta | None) -> RunResult:
         """Start a run and wait until it settles: update-with-start, one round trip where the thread is new."""
         while True:
             operation = launch.operation()  # before anything is ended: it refuses what Temporal would
@@ -139,7 +139,7 @@ class Runs:
         if continues:
             launch.options.values = await self._threads.last_values(launch.thread_id, latest)
 
-    async def _joined(self, launch: Launch, found: Found, wait: Duration | None) -> RunResult:
+    async def _joined(self, launch: Launch, found: Found, wait: timedelta | None) -> RunResult:
         """Result of a run that an earlier call started."""
         latest = await self._threads.describe(launch.thread_id)
         if found.ordinal == latest.ordinal:
@@ -170,7 +170,7 @@ class Runs:
         options: ResumeOptions,
         *,
         idempotency_key: str | None,
-        wait: Duration | None,
+        wait: timedelta | None,
         graph: CompiledGraph | None,
     ) -> RunResult:
         """Answer what a thread waits for and wait until its run settles again."""
@@ -250,7 +250,7 @@ class Runs:
 
     # --- waiting -------------------------------------------------------------------------------------------------
 
-    async def settled(self, thread_id: str, *, wait: Duration | None, graph: CompiledGraph | None) -> RunResult:
+    async def settled(self, thread_id: str, *, wait: timedelta | None, graph: CompiledGraph | None) -> RunResult:
         """Wait until a thread's latest run settles."""
         report = await self._watch(self._settlement(thread_id), thread_id, wait)
         return await self._result(thread_id, report, graph)
@@ -277,7 +277,7 @@ class Runs:
         report = await self._threads.report(thread_id, found)
         return report if report.status == "interrupted" else None
 
-    async def closed(self, thread_id: str, wait: Duration | None) -> RunResult:
+    async def closed(self, thread_id: str, wait: timedelta | None) -> RunResult:
         """Wait until a thread's latest run is closed."""
 
         async def end() -> None:
@@ -291,7 +291,7 @@ class Runs:
         self,
         update: Awaitable[WorkflowUpdateHandle[Any]],
         thread_id: str,
-        wait: Duration | None,
+        wait: timedelta | None,
         final: Awaitable[Wire | None] | None = None,
     ) -> tuple[RunReport | None, str]:
         """Report of an update that returns when the run settles (``None`` if the wait ended first), and the run's id.
@@ -323,9 +323,8 @@ class Runs:
 
         return await self._watch(settled(), thread_id, wait), run_id
 
-    async def _watch(self, waiting: Any, thread_id: str, wait: Duration | None) -> Any:
-        limit = to_timedelta_or_none(wait)
-        seconds = None if limit is None else limit.total_seconds()
+    async def _watch(self, waiting: Any, thread_id: str, wait: timedelta | None) -> Any:
+        seconds = None if wait is None else wait.total_seconds()
         workflow_id = self._threads.workflow_id(thread_id)
         return await wait_watching(self._temporal, asyncio.ensure_future(waiting), workflow_id, thread_id, seconds)
 

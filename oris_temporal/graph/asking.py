@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 from .answer_types import answer_schema
 from .control import MISSING
 from .engine import Engine
-from .errors import InterruptTimeoutError, NodeNotFoundError
+from .errors import InterruptTimeoutError
 from .interrupts import Ask, Interrupt, Order
 from .recording import RecordingRun
 from .records import BreakpointKind, Position, Task, order_of
+from .requests import check_breakpoints
 
 if TYPE_CHECKING:
     from .compiled import CompiledGraph
@@ -52,12 +53,7 @@ class AskingRun(RecordingRun):
             "after": interrupt_after,
         }
         for kind, names in self._breakpoints.items():
-            if unknown := [name for name in names or () if name not in graph.nodes]:
-                raise NodeNotFoundError(
-                    f"interrupt_{kind} names {unknown[0]!r}, which is no node of graph {graph.name} "
-                    f"(it has {', '.join(graph.nodes)}).",
-                    node=unknown[0],
-                )
+            check_breakpoints(graph, names, f"interrupt_{kind}")
 
     @property
     def has_breakpoints(self) -> bool:

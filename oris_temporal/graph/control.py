@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 START: Final = "__start__"
 """Pseudo-node whose outgoing edges name the first tasks of a run."""
@@ -64,7 +64,8 @@ class Command:
     @property
     def destinations(self) -> list[Destination]:
         """``goto`` as a list."""
-        return [self.goto] if isinstance(self.goto, str | Send) else list(self.goto)
+        several = isinstance(self.goto, Iterable) and not isinstance(self.goto, str)
+        return list(cast("Iterable[Destination]", self.goto)) if several else [cast("Destination", self.goto)]
 
     @classmethod
     def parse(cls, wire: Mapping[str, Any]) -> Command:

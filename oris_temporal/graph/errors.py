@@ -31,6 +31,7 @@ __all__ = [
     "InterruptOutsideRunError",
     "InterruptTimeoutError",
     "InvalidAnswerError",
+    "InvalidOptionError",
     "InvalidThreadIdError",
     "InvalidUpdateError",
     "ModelError",
@@ -399,8 +400,12 @@ class ConfigurationError(OrisError):
     """Settings, command-line arguments or an optional dependency are missing or wrong."""
 
 
-class InvalidThreadIdError(ConfigurationError):
-    """A thread id is empty or longer than Temporal takes."""
+class InvalidOptionError(ConfigurationError):
+    """A call has an option that does not exist, or that may not be what it is; nothing was done."""
+
+
+class InvalidThreadIdError(InvalidOptionError):
+    """A thread id is empty, longer than Temporal takes, or no text."""
 
 
 def error_class(name: str) -> type[OrisError] | None:

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from .errors import InvalidAnswerError, InvalidThreadIdError, InvalidUpdateError
+from .errors import (
+    InvalidAnswerError,
+    InvalidOptionError,
+    InvalidThreadIdError,
+    InvalidUpdateError,
+    NodeNotFoundError,
+)
+
+if TYPE_CHECKING:
+    from .compiled import CompiledGraph
 
 THREAD_ID_BYTES = 1_000
 """Longest thread id: Temporal takes workflow ids of so many bytes (docs: self-hosted defaults, ``limit.maxIDLength``)."""
@@ -28,7 +37,13 @@ def check_thread_id(thread_id: Any, prefix: str = "") -> str:
         raise InvalidThreadIdError(f"A thread id is text, not {type(thread_id).__name__}.")
     if not thread_id.strip():
         raise InvalidThreadIdError("A thread id must not be empty.")
-    if (size := len(f"{prefix}{thread_id}".encode(errors="replace"))) > THREAD_ID_BYTES:
+    try:
+        size = len(f"{prefix}{thread_id}".encode())
+    except UnicodeEncodeError:
+        raise InvalidThreadIdError(
+            f"The thread id {thread_id[:40]!r} has characters that UTF-8 cannot write."
+        ) from None
+    if size > THREAD_ID_BYTES:
         raise InvalidThreadIdError(
             f"A thread id may have {THREAD_ID_BYTES - len(prefix.encode()):,} bytes; {thread_id[:40]!r}... makes {size:,}."
         )
@@ -61,3 +76,39 @@ def check_answers(answers: Any) -> Mapping[str, Any]:
     if not isinstance(answers, Mapping) or not answers:
         raise InvalidAnswerError("Resuming by id takes an object of interrupt id to answer.")
     return answers
+
+
+def check_breakpoints(graph: CompiledGraph, names: Collection[str] | None, option: str) -> None:
+    """Refuse static breakpoints at nodes that are not there.
+
+    Args:
+        graph: The graph.
+        names: Names of nodes.
+        option: The option that has them.
+
+    Raises:
+        NodeNotFoundError: The graph has no such node.
+    """
+    if unknown := [name for name in names or () if name not in graph.nodes]:
+        raise NodeNotFoundError(
+            f"{option} names {unknown[0]!r}, which is no node of graph {graph.name} (it has {', '.join(graph.nodes)}).",
+            node=unknown[0],
+        )
+
+
+def checkpoint_place(checkpoint_id: Any, option: str) -> tuple[int, int]:
+    """Run and step of a checkpoint id, by which the checkpoints of a thread are in order.
+
+    Args:
+        checkpoint_id: The id.
+        option: The option that has it.
+
+    Raises:
+        InvalidOptionError: It is none.
+    """
+    run, _, step = checkpoint_id.partition("-") if isinstance(checkpoint_id, str) else ("", "", "")
+    if not (run.isdecimal() and step.isdecimal()):
+        raise InvalidOptionError(
+            f"{option}={checkpoint_id!r:.100} must be the id of a checkpoint, such as '0001-000002'."
+        )
+    return int(run), int(step)

@@ -14,7 +14,7 @@ from .engine import check_edit
 from .errors import EmptyInputError, InvalidUpdateError, NotInterruptedError, RunConflictError, ThreadNotFoundError
 from .local import LocalRun
 from .records import Checkpoint, EngineState
-from .requests import check_thread_id, check_update
+from .requests import check_thread_id, check_update, checkpoint_place
 from .results import InvokeResult, StateSnapshot, StreamChunk
 from .run import Edit
 from .signals import check_signal
@@ -104,11 +104,12 @@ class ThreadStore:
         namespace = configurable.get("checkpoint_ns", "")
         if order not in ("newest", "oldest"):
             raise InvalidUpdateError(f"get_state_history(order={order!r}): it is 'newest' or 'oldest' first.")
+        end = None if before is None else checkpoint_place(before, "before")
         found = [
             self._snapshot(run, checkpoint)
             for run in self._runs(configurable)
             for checkpoint in run.log.checkpoints
-            if checkpoint.namespace == namespace and (before is None or checkpoint.id < before)
+            if checkpoint.namespace == namespace and (end is None or checkpoint_place(checkpoint.id, "id") < end)
         ]
         if order == "newest":
             found.reverse()

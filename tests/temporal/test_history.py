@@ -122,3 +122,13 @@ async def test_a_state_may_have_fields_with_the_names_of_an_event(
         timeline = await client.timeline(thread)
     assert [event.seq for event in timeline] == sorted({event.seq for event in timeline})
     assert (timeline[0].seq, timeline[0].node, timeline[0].data) == (1, None, {"input": own})
+
+
+async def test_the_ten_thousandth_run_comes_after_the_one_before(client: OrisClient, serve: Serve, thread: str) -> None:
+    async with serve(review):
+        given = ["storks", {"run": 9_999}]
+        await client.temporal.start_workflow("review", args=given, id=thread, task_queue=client.task_queue)
+        await client.result(thread)
+        await client.run("review", thread, "cranes")
+        ids = [snapshot.checkpoint_id for snapshot in await client.history(thread, before="10000-000002")]
+    assert ids == ["9999-000001", "9999-000002", "10000-000001"]
