@@ -15,6 +15,7 @@ from oris_temporal.graph.duration import Duration
 from oris_temporal.graph.errors import (
     GraphNotFoundError,
     InvalidAnswerError,
+    InvalidOptionError,
     NoWorkerError,
     RunConflictError,
     ThreadNotFoundError,
@@ -172,7 +173,8 @@ class OrisClient:
             interrupt_id: The one interrupt that `value` answers.
             update: State update to merge first.
             goto: Node name, `Send` or a list: what runs next, in place of what waits, or with a `value` after it.
-            checkpoint_id: Go back to this checkpoint first, as a new run of the thread, and answer there.
+            checkpoint_id: Go back to this checkpoint first, as a new run of the thread, and answer there. If the answer is refused, the
+                thread waits there.
             author: Who answers; kept with the run.
             idempotency_key: A second call with the same key gets the first one's result.
             wait: Longest wait. Default: no limit.
@@ -198,7 +200,7 @@ class OrisClient:
             check_answers(value)
         check_update(update, "state update")
         if checkpoint_id is not None:
-            await self.replay(thread_id, checkpoint_id, wait=wait)
+            await self._go_back(thread_id, checkpoint_id, idempotency_key, wait)
         options = ResumeOptions(
             interrupt_id=interrupt_id,
             by_id=by_id,
@@ -215,6 +217,16 @@ class OrisClient:
             wait=wait,
             graph=graph,
         )
+
+    async def _go_back(self, thread_id: str, checkpoint_id: str, key: str | None, wait: Duration | None) -> None:
+        """Start a run from a checkpoint, unless a call with the same key did before."""
+        limit = read_wait(wait)
+        runs = await self._threads.runs(thread_id)
+        launch = await self._replay(thread_id, runs, checkpoint_id)
+        launch.idempotency_key = None if key is None else f"{key} at {checkpoint_id}"
+        if not launch.repeats(runs[0]):
+            launch.after(runs[0])
+            await self._runs.run(launch, limit)
 
     async def reject(
         self,
@@ -333,17 +345,19 @@ class OrisClient:
         thread_id: str,
         checkpoint_id: str | None = None,
         *,
+        from_last_state: bool = False,
         on_conflict: OnConflict = "fail",
         wait: Duration | None = None,
     ) -> RunResult:
-        """Run a thread again from a checkpoint, as a new run on the same thread.
+        """Run a thread again from a checkpoint, as a new run on the same thread, with the configuration of the earlier one.
 
         Nothing before the checkpoint runs again. From the checkpoint of an unfinished superstep, the tasks that had finished keep
-        their results, so this also retries a failed run where it failed.
+        their results and what failed is done again, so this also retries a failed run where it failed. Supersteps are counted anew.
 
         Args:
             thread_id: The thread.
             checkpoint_id: Where to start. Default: the input of the thread's latest run.
+            from_last_state: Start at the graph's beginning, with the thread's last state.
             on_conflict: What to do if the thread is actively running: ``fail`` or ``replace``.
             wait: Longest wait. Default: no limit.
 
@@ -355,25 +369,38 @@ class OrisClient:
         limit = read_wait(wait)
         on_conflict = one_of(OnConflict)("on_conflict", on_conflict)
         _read_texts(checkpoint_id=checkpoint_id)
+        if from_last_state and checkpoint_id is not None:
+            raise InvalidOptionError(
+                "Replay from a checkpoint or from the last state, not both.", option="from_last_state"
+            )
         runs = await self._threads.runs(thread_id)
+        launch = await self._replay(thread_id, runs, checkpoint_id, from_last_state)
+        launch.on_conflict = on_conflict
+        launch.after(runs[0])
+        return await self._runs.run(launch, limit)
+
+    async def _replay(
+        self, thread_id: str, runs: builtins.list[Found], checkpoint_id: str | None, from_last_state: bool = False
+    ) -> Launch:
+        """A run of a thread that starts where an earlier one was; see `replay`."""
         if checkpoint_id is None:
             first = [found for found in runs if found.ordinal == runs[0].ordinal][-1]
             source, seed = await self._threads.seed(thread_id, [first], protocol.FIRST_CHECKPOINT)
         else:
             source, seed = await self._threads.seed(thread_id, runs, checkpoint_id)
-        options = RunOptions(config=seed.get("config"), seed=seed["seed"], parent=seed["id"])
-        launch = self._launcher.make(
+        if from_last_state:
+            options = RunOptions(config=seed.get("config"), values=await self._threads.last_values(thread_id, runs[0]))
+        else:
+            options = RunOptions(config=seed.get("config"), seed=seed["seed"], parent=seed["id"])
+        return self._launcher.make(
             source.graph,
             thread_id,
             None,
             options,
-            summary=f"replay of {seed['id']}",
+            summary="replay from the last state" if from_last_state else f"replay of {seed['id']}",
             tenant=source.tenant,
             task_queue=source.info.task_queue,
         )
-        launch.on_conflict = on_conflict
-        launch.after(runs[0])
-        return await self._runs.run(launch, limit)
 
     async def fork(
         self,

@@ -267,7 +267,7 @@ class Threads:
             _raise_refusal(seed)
             if seed is not None:
                 return found, seed
-        raise no_checkpoint(thread_id, checkpoint_id)
+        raise no_checkpoint(thread_id, None if checkpoint_id == protocol.FIRST_CHECKPOINT else checkpoint_id)
 
     async def why_cancelled(self, found: Found) -> str | None:
         """Why a run was cancelled or terminated, as the end of its history has it."""
@@ -316,4 +316,5 @@ def _settled(item: Interrupt, found: Found) -> Interrupt:
 
 def no_checkpoint(thread_id: str, checkpoint_id: str | None) -> CheckpointNotFoundError:
     """The error for a checkpoint that is not there."""
-    return CheckpointNotFoundError(f"Thread {thread_id!r} has no checkpoint {checkpoint_id!r}.", thread_id=thread_id)
+    which = "" if checkpoint_id is None else f" {checkpoint_id!r}"
+    return CheckpointNotFoundError(f"Thread {thread_id!r} has no checkpoint{which}.", thread_id=thread_id)

@@ -9,7 +9,7 @@ from typing import Annotated, TypedDict
 import pytest
 from temporal_support import Serve, eventually
 
-from oris_temporal import END, START, CompiledGraph, Context, OrisClient, StateGraph
+from oris_temporal import END, START, CompiledGraph, Context, OrisClient, RunnableConfig, StateGraph
 from oris_temporal.graph.errors import CheckpointNotFoundError, NodeNotFoundError, RunConflictError, ThreadNotFoundError
 
 
@@ -98,6 +98,33 @@ async def test_resume_at_an_earlier_checkpoint(client: OrisClient, serve: Serve,
         assert result.status == "completed"
         assert result.values["log"][1] == "approve maybe"
         assert ran == {"research": 1, "publish": 2}
+
+
+async def test_resume_at_an_earlier_checkpoint_under_a_key_happens_once(
+    client: OrisClient, serve: Serve, done: str
+) -> None:
+    async with serve(travelling()):
+        first, second = [
+            await client.resume(done, "maybe", checkpoint_id="0001-000002", idempotency_key="k") for _ in range(2)
+        ]
+        assert second.run_id == first.run_id
+        assert second.values == first.values
+        assert (await client.inspect(done)).run == 2
+        assert ran == {"research": 1, "publish": 2}
+
+
+async def test_replay_with_the_last_state_keeps_the_configuration(
+    client: OrisClient, serve: Serve, thread: str
+) -> None:
+    async def greet(state: Log, config: RunnableConfig) -> dict:
+        return {"log": [f"{config['configurable']['user']}, {config['context']['city']}"]}
+
+    graph = StateGraph(Log).add_node("greet", greet).add_edge(START, "greet").add_edge("greet", END)
+    async with serve(graph.compile(name="greeting_again")):
+        config = {"configurable": {"user": "ada"}}
+        await client.run("greeting_again", thread, {"topic": "storks"}, config=config, context={"city": "London"})
+        again = await client.replay(thread, from_last_state=True)
+        assert again.values == {"topic": "storks", "log": ["ada, London", "ada, London"]}
 
 
 async def test_fork_starts_another_thread_and_leaves_this_one_alone(

@@ -51,24 +51,17 @@ class ControlService:
     async def replay(self, thread_id: str, request: ReplayJobRequest) -> RunJob:
         """Run the thread again, from a checkpoint or from its start with its latest state, and wait until that settles."""
         require(thread_id, "thread_id")
-        latest = await refuse_cancelled(self._client, thread_id)
-        if latest is None:
+        if await refuse_cancelled(self._client, thread_id) is None:
             raise _no_checkpoint("replay failed", "thread_id", thread_id)
         # The replay guard, one effect per target, is to be asked here.
         with failing("replay failed"):
             try:
-                if request.checkpoint_id:
-                    result = await self._client.replay(thread_id, request.checkpoint_id, wait=WAIT_BUDGET)
-                else:
+                from_last_state = not request.checkpoint_id
+                if from_last_state:
                     await self._client.checkpoint(thread_id)  # there must be a state to start with
-                    result = await self._client.run(
-                        latest.graph,
-                        thread_id,
-                        from_last_state=True,
-                        tenant=latest.tenant,
-                        task_queue=latest.info.task_queue,
-                        wait=WAIT_BUDGET,
-                    )
+                result = await self._client.replay(
+                    thread_id, request.checkpoint_id or None, from_last_state=from_last_state, wait=WAIT_BUDGET
+                )
             except PersistenceError:
                 raise _no_checkpoint("replay failed", "thread_id", thread_id, request.checkpoint_id) from None
         return run_job(result, failing="replay failed")
