@@ -77,10 +77,14 @@ class Launch:
         self.follows = True
         self.replaces = latest.run_id if latest.is_open else None
         self.options.run = latest.ordinal + 1
-        self.options.interrupts = int(latest.memo.get("interrupts", 0))
-        self.memo = {"run": self.options.run, "interrupts": self.options.interrupts, "previous": latest.run_id}
+        self.memo = {"run": self.options.run, "previous": latest.run_id}
+        self.count_from(latest)
         if keys := _keys_of(latest)[-KEPT_KEYS:]:
             self.memo["keys"] = keys
+
+    def count_from(self, latest: Found) -> None:
+        """Number the questions on from those that the thread's latest run has asked."""
+        self.options.interrupts = self.memo["interrupts"] = int(latest.memo.get("interrupts", 0))
 
     def repeats(self, latest: Found) -> bool:
         """Whether an earlier run of the thread was started with this launch's key."""

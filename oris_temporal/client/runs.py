@@ -37,7 +37,7 @@ from oris_temporal.workflows.protocol import ResumeOptions, RunReport
 from .failures import typed_errors
 from .history import follow_history
 from .launch import Launch
-from .lookup import Found
+from .lookup import Found, describe
 from .records import RunHandle, RunResult
 from .snapshots import read_usage
 from .threads import Threads
@@ -66,8 +66,8 @@ class Runs:
     async def run(self, launch: Launch, wait: timedelta | None) -> RunResult:
         """Start a run and wait until it settles: update-with-start, one round trip where the thread is new."""
         while True:
-            operation = launch.operation()  # before anything is ended: it refuses what Temporal would
             await self._make_room(launch)
+            operation = launch.operation()
             final = None if launch.follows else asyncio.create_task(self._state_of_new(launch.thread_id))
             update = self._temporal.start_update_with_start_workflow(
                 protocol.WAIT,
@@ -95,8 +95,8 @@ class Runs:
     async def start(self, launch: Launch) -> RunHandle:
         """Start a run and return at once."""
         while True:
-            arguments = launch.start_arguments()
             await self._make_room(launch)
+            arguments = launch.start_arguments()
             try:
                 async with typed_errors(f"start thread {launch.thread_id!r}"):
                     handle = await self._temporal.start_workflow(launch.name, request_eager_start=True, **arguments)
@@ -110,14 +110,14 @@ class Runs:
         """The run that an earlier call with the launch's key started. If there is none, the launch becomes the thread's next run.
 
         Raises:
-            RunConflictError: The thread must be new, or is actively running.
+            RunConflictError: The thread must be new, or is actively running and may not be replaced.
         """
         latest = await self._threads.describe(launch.thread_id)
         if launch.repeats(latest):
             for found in await self._threads.runs(launch.thread_id):
                 if found.memo.get("key") == launch.idempotency_key:
                     return found
-        if launch.follows or launch.must_be_new:
+        if launch.must_be_new:
             raise RunConflictError(
                 f"Thread {launch.thread_id!r} exists already.", thread_id=launch.thread_id
             ) from error
@@ -149,9 +149,14 @@ class Runs:
         )
 
     async def _make_room(self, launch: Launch) -> None:
-        """End the run that a launch replaces."""
+        """End the run that a launch replaces.
+
+        Raises:
+            PayloadTooLargeError: The launch could not be started then. Nothing is ended.
+        """
         if launch.replaces is None:
             return
+        launch.start_arguments()
         handle = self._threads.handle(launch.thread_id, launch.replaces)
         async with typed_errors(f"replace the run of thread {launch.thread_id!r}"):
             try:
@@ -159,6 +164,8 @@ class Runs:
             except RPCError as error:
                 if error.status != RPCStatusCode.NOT_FOUND:  # else it ended by itself
                     raise
+        workflow_id = self._threads.workflow_id(launch.thread_id)
+        launch.count_from(await describe(self._temporal, workflow_id, launch.thread_id, launch.replaces))
         launch.replaces = None
 
     # --- answering -----------------------------------------------------------------------------------------------
@@ -235,6 +242,11 @@ class Runs:
             await self._refuse_known(thread_id, interrupt_id)
             raise InterruptNotFoundError(
                 f"Thread {thread_id!r} has no interrupt {interrupt_id!r}.", interrupt_id=interrupt_id
+            )
+        if found.status == "interrupted":  # by now
+            asked = ", ".join(item.id for item in found.pending)
+            raise NotInterruptedError(
+                f"Thread {thread_id!r} was not waiting when the answer came; somebody else was quicker. It waits for {asked} now."
             )
         raise NotInterruptedError(
             f"The run of thread {thread_id!r} is {found.status}; it is not waiting for an answer."

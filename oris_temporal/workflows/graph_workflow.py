@@ -229,7 +229,7 @@ class GraphWorkflow(QueriedWorkflow):
                     UPDATED_AT.value_set(run.now()),
                 ]
             )
-        if (changed and waits) or self._must_tell_that_it_continues:
+        if (changed and waits) or self._must_tell_that_it_continues or self._must_tell_what_it_asked(run):
             workflow.upsert_memo({protocol.MEMO: self._memo(run)})
 
     async def _tell_parent(self, run: TemporalRun) -> None:
@@ -242,13 +242,15 @@ class GraphWorkflow(QueriedWorkflow):
             await tell_parent(task, run.waits(told=before[1]))
 
     def _show_end(self) -> None:
-        """Show how the run ended, and leave to the thread's next run the number of questions asked so far."""
+        """Show how the run ended."""
         self._show_details()
-        run = self._run
-        if run is not None and run.desk.count > max(
-            workflow.memo_value(protocol.MEMO, {}).get("interrupts", 0), self._options.interrupts
-        ):
-            workflow.upsert_memo({protocol.MEMO: self._memo(run)})
+        if self._run is not None and self._must_tell_what_it_asked(self._run):
+            workflow.upsert_memo({protocol.MEMO: self._memo(self._run)})
+
+    def _must_tell_what_it_asked(self, run: TemporalRun) -> bool:
+        """Whether the memo lacks questions. The thread's next run counts on from there, and this one may be ended at any time."""
+        told: int = workflow.memo_value(protocol.MEMO, {}).get("interrupts", 0)
+        return run.desk.count > max(told, self._options.interrupts)
 
     @property
     def _must_tell_that_it_continues(self) -> bool:
@@ -257,7 +259,7 @@ class GraphWorkflow(QueriedWorkflow):
         return self.graph.continues and not told and self._options.child_task is None
 
     def _memo(self, run: TemporalRun) -> dict[str, Any]:
-        pending = self._pending(run, SHOWN_VALUE_BYTES)
+        pending = self._pending(run, SHOWN_VALUE_BYTES) if run.settled else []  # nobody lists those of a run that works
         for wire in pending:
             wire.pop("answer_schema", None)
         known: dict[str, Any] = workflow.memo_value(protocol.MEMO, {})

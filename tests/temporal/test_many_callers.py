@@ -112,3 +112,12 @@ async def test_an_edit_that_comes_too_late_is_told_so(client: OrisClient, serve:
             await client.update_state(thread, {"answers": ["late"]})
         with pytest.raises(NotInterruptedError):
             await client.signal(thread, "news")
+
+
+async def test_those_who_replace_a_run_at_once_all_get_one(client: OrisClient, serve: Serve, thread: str) -> None:
+    async with serve(asking("left"), max_cached_workflows=10):
+        await client.run("asking", thread, {"answers": []})
+        replacing = (client.run("asking", thread, {"answers": []}, on_conflict="replace") for _ in range(12))
+        results = await asyncio.gather(*replacing)
+        assert {result.status for result in results} == {"interrupted"}
+        assert (await client.inspect(thread)).run == 13

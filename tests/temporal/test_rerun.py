@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 from questions import asking
-from temporal_support import Serve, event_names
+from temporal_support import Serve, event_names, eventually
 
 from oris_temporal import END, START, CompiledGraph, Context, OrisClient, StateGraph
 from oris_temporal.graph.errors import InvalidUpdateError, NoWorkerError, PayloadTooLargeError, RunConflictError
@@ -310,3 +310,39 @@ async def test_a_graph_that_continues_and_never_waits(client: OrisClient, serve:
         await client.run("continuing", thread, {"log": ["one"]})
         second = await client.run("continuing", thread, {"log": ["two"]})
         assert second.values == {"log": ["one", "said", "two", "said"]}
+
+
+def asks_beside(started: asyncio.Event, go_on: asyncio.Event) -> CompiledGraph:
+    """Asks while another branch works, unless that has nothing to do."""
+
+    async def work(state: Log) -> dict:
+        if state.get("count"):
+            started.set()
+            await go_on.wait()
+        return {"log": ["worked"]}
+
+    async def ask(state: Log, ctx: Context) -> dict:
+        return {"log": [await ctx.interrupt("go on?")]}
+
+    graph = StateGraph(Log).add_node("work", work).add_node("ask", ask)
+    for node in ("work", "ask"):
+        graph.add_edge(START, node).add_edge(node, END)
+    return graph.compile(name="beside")
+
+
+@pytest.mark.parametrize("how", ["replaced", "terminated"])
+async def test_a_question_of_a_run_that_was_ended_while_it_worked_keeps_its_id(
+    client: OrisClient, serve: Serve, thread: str, how: str
+) -> None:
+    started, go_on = asyncio.Event(), asyncio.Event()
+    async with serve(asks_beside(started, go_on), max_cached_workflows=10):
+        await client.start("beside", thread, {"count": 1})
+        await started.wait()
+        [first] = await eventually(lambda: client.interrupts(thread))
+        if how == "terminated":
+            await client.temporal.get_workflow_handle(thread).terminate()
+        second = await client.run("beside", thread, {}, on_conflict="replace")
+        go_on.set()
+        assert (first.id, [item.id for item in second.interrupts]) == (f"int-{thread}-0", [f"int-{thread}-1"])
+        asked = {item.id: item.status for item in await client.interrupts(thread, all=True)}
+        assert asked == {f"int-{thread}-0": "rejected", f"int-{thread}-1": "pending"}
