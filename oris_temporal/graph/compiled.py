@@ -14,7 +14,7 @@ from oris_temporal.store.base import Store
 from .config import with_context
 from .edges import ConditionalEdge, Edge
 from .errors import ConfigurationError, EmptyInputError, InvalidUpdateError
-from .field_type import FieldType
+from .field_type import FieldType, readable
 from .limits import Limits
 from .mermaid import draw
 from .messages import Message
@@ -239,7 +239,7 @@ class CompiledGraph:
         """
         if self.context_schema is None:
             return None
-        return FieldType(self.context_schema, [], f"Graph {self.name}: context_schema")
+        return FieldType(readable(self.context_schema), [], f"Graph {self.name}: context_schema")
 
     def context_of(self, config: Mapping[str, Any]) -> Any:
         """The context in a run's configuration: as its schema, or without one as the JSON object that was given, or ``None``.

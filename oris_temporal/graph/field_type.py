@@ -5,14 +5,17 @@ from __future__ import annotations
 import dataclasses
 import functools
 import operator
+import sys
+import typing
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import Annotated, Any, NewType
+from typing import Annotated, Any, NewType, NotRequired, Required, cast
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
 from pydantic_core import to_json
+from typing_extensions import TypedDict
 
 from .errors import GraphCompileError, InvalidUpdateError
 from .wire import PLAIN, to_wire
@@ -109,6 +112,21 @@ class FieldType:
                 f"{what} has a {item} where the type says {base}; JSON would bring it back as a {base}, without "
                 f"{', '.join(found[2])}. Annotate it with all it may be: {base} | {item}."
             )
+
+
+def readable(annotation: Any) -> Any:
+    """A type as Pydantic reads it: before Python 3.12 that takes a TypedDict of ``typing_extensions`` only."""
+    if sys.version_info >= (3, 12) or not typing.is_typeddict(annotation):
+        return annotation
+    fields = {
+        name: hint
+        if typing.get_origin(hint) in (Required, NotRequired)
+        else Required[hint]
+        if name in annotation.__required_keys__
+        else NotRequired[hint]
+        for name, hint in typing.get_type_hints(annotation, include_extras=True).items()
+    }
+    return cast("Any", TypedDict)(annotation.__name__, fields)
 
 
 def grew(old: Any, new: Any) -> bool:

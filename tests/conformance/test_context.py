@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import typing
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
@@ -11,7 +12,7 @@ from uuid import uuid4
 import pytest
 from cases import edges
 from hosts import InProcessHost, Options, OrisHost
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from states import Log
 from typing_extensions import TypedDict
 
@@ -40,6 +41,11 @@ class Place(TypedDict):
     code: NotRequired[int]
 
 
+class Room(typing.TypedDict, total=False):
+    number: typing.Required[int]
+    floor: typing.Annotated[int, Field(ge=0)]
+
+
 def one_node(name: str, node: Callable[..., Any], schema: Any = None, *tools: Tool) -> CompiledGraph:
     graph = StateGraph(Log).add_node("node", node).add_tools(*tools)
     return graph.add_edge(START, "node").add_edge("node", END).compile(name=name, context_schema=schema)
@@ -57,6 +63,8 @@ async def tell(state: Log, ctx: Context) -> dict[str, Any]:
         (Team, {"name": "one"}, "Team(name='one', size=3)"),
         (Team, Team("two", 5), "Team(name='two', size=5)"),
         (Place, {"city": "Bern"}, "{'city': 'Bern'}"),
+        (Room, {"number": 7, "floor": 1}, "{'number': 7, 'floor': 1}"),
+        (Room, {"number": 7}, "{'number': 7}"),
         (None, {"any": ["thing"]}, "{'any': ['thing']}"),
         (None, None, "None"),
     ],
