@@ -14,6 +14,7 @@ from temporalio.common import RetryPolicy as TemporalRetryPolicy
 from temporalio.exceptions import ActivityError
 
 from oris_temporal.graph.compiled import CompiledGraph
+from oris_temporal.graph.config import read_config
 from oris_temporal.graph.errors import (
     GraphError,
     NotInterruptedError,
@@ -64,11 +65,17 @@ class GraphWorkflow(QueriedWorkflow):
 
     # --- running -------------------------------------------------------------------------------------------------
 
-    async def execute(self, input: Any, options: Any) -> Any:
-        """Run the graph; the result is its final state."""
+    async def execute(self, input: Any, options: Any, *more: Any) -> Any:
+        """Run the graph; the result is its final state. What anybody may have written by hand is checked here."""
         try:
             with self._graph_errors():
-                read = self._options = RunOptions.from_wire(options)
+                if more:
+                    raise SerializationError(
+                        f"Graph {self.graph.name} takes an input and an object of options, not {2 + len(more)} arguments."
+                    )
+                read = RunOptions.read(options)
+                read.config = None if read.config is None else cast("dict[str, Any]", read_config(read.config))
+                self._options = read
                 run = self._run = TemporalRun(
                     self.graph, read, payload_limit=self.payload_limit, model_queues=self.model_queues
                 )
@@ -469,8 +476,8 @@ def workflow_type(
         model_queues: Task queues of model calls.
     """
 
-    async def run(self: GraphWorkflow, input: Any = None, options: Any = None) -> Any:
-        return await self.execute(input, options)
+    async def run(self: GraphWorkflow, input: Any = None, options: Any = None, *more: Any) -> Any:
+        return await self.execute(input, options, *more)
 
     class_name = (
         "".join(part.capitalize() for part in graph.name.replace(".", "_").replace("-", "_").split("_")) + "Workflow"

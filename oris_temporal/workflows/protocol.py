@@ -16,7 +16,7 @@ from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any, Self, cast
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from oris_temporal.graph.control import MISSING, Command, Send
 from oris_temporal.graph.errors import SerializationError
@@ -80,6 +80,10 @@ INLINE_FINAL_LIMIT = 1_000
 """Bytes of state that a completed run reports inline; a larger state is read from the workflow's result."""
 
 
+BY_HAND = ConfigDict(extra="forbid")
+"""For what people write as well: a name that is misspelt is refused."""
+
+
 class Wire:
     """A dataclass whose JSON form leaves out fields at their default, which keeps history small."""
 
@@ -141,6 +145,8 @@ class RunOptions(Wire):
         store: Likewise, the graph around it whose store it uses.
     """
 
+    __pydantic_config__ = BY_HAND
+
     config: dict[str, Any] | None = None
     thread_id: str | None = None
     run: int = 1
@@ -170,6 +176,8 @@ class ResumeOptions(Wire):
         update: State update to merge first.
         goto: Destinations that replace what runs next; with an answer, what comes after it. A `Send` is ``{"node", "payload"}``.
     """
+
+    __pydantic_config__ = BY_HAND
 
     interrupt_id: str | None = None
     by_id: bool = False

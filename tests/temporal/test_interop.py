@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from own_workflow import Pipeline, prepare
@@ -174,3 +175,38 @@ async def test_a_failure_is_a_typed_application_error_for_any_sdk(
     assert isinstance(failed.value.cause, ApplicationError)
     assert failed.value.cause.type == "InvalidUpdateError"
     assert "nowhere" in failed.value.cause.message
+
+
+BY_HAND: list[tuple[list[Any], str]] = [
+    ([{"recursion_limit": 5}], "recursion_limit: Unexpected"),
+    (["x"], "RunOptions are an object of config, thread_id"),
+    ([{"values": [1]}], "values: "),
+    ([{"run": "x"}], "run: "),
+    ([{"interrupt_before": "left"}], "interrupt_before: "),
+    ([{"interrupt_before": ["zz"]}], "'zz', which is no node of graph asking"),
+    ([{"config": {"recursion_limit": 0}}], "recursion_limit=0 must be"),
+    ([{"config": {"thread_id": "t"}}], "Run configuration has unknown keys"),
+    ([{}, 3], "takes an input and an object of options, not 3 arguments"),
+]
+
+
+async def test_options_written_by_hand_are_checked(
+    client: OrisClient, temporal: Client, serve: Serve, thread: str
+) -> None:
+    async with serve(asking_left, max_cached_workflows=20):
+        for number, (options, says) in enumerate(BY_HAND):
+            id = f"{thread}-{number}"
+            args = [{"answers": []}, *options]
+            await temporal.start_workflow("asking", args=args, id=id, task_queue=client.task_queue)
+            result = await client.result(id, wait="10s")
+            assert (result.status, result.error and says in result.error["message"]) == ("failed", True), result.error
+
+
+async def test_a_configuration_written_by_hand_needs_no_more_than_it_says(
+    client: OrisClient, temporal: Client, serve: Serve, thread: str
+) -> None:
+    async with serve(asking_left, max_cached_workflows=20):
+        options = {"config": {"context": {"name": "ada"}, "recursion_limit": 5}, "interrupt_before": ["left"]}
+        args = [{"answers": []}, options]
+        await temporal.start_workflow("asking", args=args, id=thread, task_queue=client.task_queue)
+        assert [item.kind for item in (await client.result(thread)).interrupts] == ["before"]
