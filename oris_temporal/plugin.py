@@ -43,6 +43,8 @@ class OrisPlugin(SimplePlugin):
         model_task_queue: Task queue of the workers that call models, or one by provider, ``{"openai": "models-openai"}``, to give those
             their own concurrency and rate limits; by default every worker calls its own. Workers on such a queue need this plugin too,
             with graphs or without any, and Temporal's ``max_task_queue_activities_per_second`` limits the calls of all of them together.
+        id_prefix: What an `OrisClient` puts before thread ids to make workflow ids; by it a run that something else started, such as a
+            schedule, knows its thread. The same on every worker, and replayer, for as long as such runs are open.
 
     Raises:
         ConfigurationError: Two different graphs have the same name, or a provider is not known.
@@ -58,11 +60,13 @@ class OrisPlugin(SimplePlugin):
         *,
         threads: int = 100,
         model_task_queue: str | Mapping[str, str] | None = None,
+        id_prefix: str = "",
     ) -> None:
         super().__init__("oris_temporal.OrisPlugin")
         self.graphs = _with_subgraphs(graphs)
         self._threads = threads
         self._model_queues = ModelQueues(model_task_queue)
+        self._id_prefix = id_prefix
 
     def configure_worker(self, config: WorkerConfig) -> WorkerConfig:
         """Add the graphs' workflows and activities, and settings under which they run well."""
@@ -105,7 +109,8 @@ class OrisPlugin(SimplePlugin):
         return config
 
     def _workflows(self, graphs: Sequence[CompiledGraph], limit: int | None) -> list[type]:
-        return [workflow_type(graph, payload_limit=limit, model_queues=self._model_queues) for graph in graphs]
+        options: dict[str, Any] = {"model_queues": self._model_queues, "id_prefix": self._id_prefix}
+        return [workflow_type(graph, payload_limit=limit, **options) for graph in graphs]
 
     def _not_yet(self, served: Sequence[CompiledGraph]) -> list[CompiledGraph]:
         """The graphs that no other plugin, such as one that the client brought along, has registered already."""

@@ -85,6 +85,7 @@ class ReplayingWorker(Worker):
         self.runs: dict[Run, None] = {}
         self._graphs = graphs
         self._temporal = client.temporal if isinstance(client, OrisClient) else client
+        self._id_prefix = client.id_prefix if isinstance(client, OrisClient) else ""
         self._own_workflows = list(options.get("workflows", ()))
         self._own_plugins = plugins
         options["interceptors"] = [*options.get("interceptors", ()), _Recorder(self.runs)]
@@ -101,7 +102,11 @@ class ReplayingWorker(Worker):
             DeterminismError: One of them does not replay.
         """
         return await _replay(
-            self._temporal, self._graphs, list(self.runs), workflows=self._own_workflows, plugins=self._own_plugins
+            self._temporal,
+            OrisPlugin(self._graphs, id_prefix=self._id_prefix),
+            list(self.runs),
+            workflows=self._own_workflows,
+            plugins=self._own_plugins,
         )
 
 
@@ -157,12 +162,13 @@ async def check_replay(
     for thread in threads or ():
         workflow_id = f"{client.id_prefix}{thread}"
         runs += [(workflow_id, found.run_id) for found in await runs_of(client.temporal, workflow_id, thread)]
-    return await _replay(client.temporal, graphs, runs, workflows=workflows, plugins=plugins)
+    plugin = OrisPlugin(graphs, id_prefix=client.id_prefix)
+    return await _replay(client.temporal, plugin, runs, workflows=workflows, plugins=plugins)
 
 
 async def _replay(
     client: temporalio.client.Client,
-    graphs: Sequence[CompiledGraph],
+    plugin: OrisPlugin,
     runs: Iterable[Run],
     *,
     workflows: Sequence[type],
@@ -172,7 +178,7 @@ async def _replay(
         workflows=workflows,
         namespace=client.namespace,
         data_converter=client.data_converter,
-        plugins=[OrisPlugin(graphs), *plugins],
+        plugins=[plugin, *plugins],
     )
     histories = [await client.get_workflow_handle(id, run_id=run_id).fetch_history() for id, run_id in runs]
     histories = [history for history in histories if _was_worked_on(history)]

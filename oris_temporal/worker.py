@@ -49,8 +49,9 @@ class Worker(temporalio.worker.Worker):
         plugins: Sequence[temporalio.worker.Plugin] = (),
         **options: Any,
     ) -> None:
+        id_prefix = ""
         if isinstance(client, OrisClient):
-            task_queue = task_queue or client.task_queue
+            task_queue, id_prefix = task_queue or client.task_queue, client.id_prefix
             client = client.temporal
         if deployment is not None:
             options["deployment_config"] = WorkerDeploymentConfig(
@@ -58,7 +59,7 @@ class Worker(temporalio.worker.Worker):
                 use_worker_versioning=True,
                 default_versioning_behavior=VersioningBehavior.PINNED,
             )
-        plugin = OrisPlugin(graphs, model_task_queue=model_task_queue)
+        plugin = OrisPlugin(graphs, model_task_queue=model_task_queue, id_prefix=id_prefix)
         try:
             super().__init__(client, task_queue=task_queue or "oris", plugins=[plugin, *plugins], **options)
         except ValueError as error:

@@ -15,7 +15,7 @@ from temporalio.worker import Replayer
 
 from oris_temporal.client import OrisClient
 from oris_temporal.client.failures import typed_errors
-from oris_temporal.client.lookup import search
+from oris_temporal.client.lookup import quoted, search
 from oris_temporal.graph.compiled import CompiledGraph
 from oris_temporal.graph.errors import GraphNotFoundError
 from oris_temporal.plugin import OrisPlugin
@@ -85,7 +85,7 @@ def verify(call: Call) -> int:
 
 
 async def _verify(call: Call, graphs: list[CompiledGraph]) -> int:
-    plugin = OrisPlugin(graphs)
+    plugin = OrisPlugin(graphs, id_prefix=call.settings.id_prefix)
     verdicts = await (_replay_files(call, plugin) if call.args.file else _replay_newest(call, plugin))
     call.out.answer(verdicts, _text(verdicts))
     if not call.args.file:
@@ -114,9 +114,8 @@ async def _replay_newest(call: Call, plugin: OrisPlugin) -> list[Verdict]:
 
 async def _newest(client: OrisClient, graph: str, limit: int) -> AsyncIterator[WorkflowHistory]:
     """The newest histories of a graph."""
-    name = graph.replace("\\", "\\\\").replace("'", "\\'")
     number = 0
-    async for found in search(client.temporal, f"WorkflowType = '{name}'"):
+    async for found in search(client.temporal, f"WorkflowType = {quoted(graph)}"):
         if number == limit:
             return
         number += 1

@@ -136,8 +136,14 @@ class Interrupt:
     @classmethod
     def from_wire(cls, wire: Mapping[str, Any]) -> Interrupt:
         """Read an interrupt's JSON form."""
-        thread_id = str(wire["id"]).removeprefix("int-").rpartition("-")[0]
-        return _INTERRUPT.validate_python({**wire, "thread_id": thread_id})
+        return _INTERRUPT.validate_python({**wire, "thread_id": thread_of(str(wire["id"]))})
+
+
+def thread_of(interrupt_id: str) -> str | None:
+    """Thread of an interrupt id; ``None`` if it is no such id."""
+    thread_id, _, number = interrupt_id.removeprefix("int-").rpartition("-")
+    well_formed = interrupt_id.startswith("int-") and thread_id and number.isascii() and number.isdigit()
+    return thread_id if well_formed else None
 
 
 _INTERRUPT: TypeAdapter[Interrupt] = TypeAdapter(Interrupt)

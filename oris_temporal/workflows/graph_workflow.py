@@ -54,6 +54,7 @@ class GraphWorkflow(QueriedWorkflow):
 
     payload_limit: ClassVar[int | None] = PAYLOAD_LIMIT
     model_queues: ClassVar[ModelQueues | None] = None
+    id_prefix: ClassVar[str] = ""
 
     def __init__(self) -> None:
         super().__init__()
@@ -75,6 +76,8 @@ class GraphWorkflow(QueriedWorkflow):
                     )
                 read = RunOptions.read(options)
                 read.config = None if read.config is None else cast("dict[str, Any]", read_config(read.config))
+                if read.thread_id is None and self.id_prefix:  # somebody else's code started it
+                    read.thread_id = workflow.info().workflow_id.removeprefix(self.id_prefix)
                 self._options = read
                 run = self._run = TemporalRun(
                     self.graph, read, payload_limit=self.payload_limit, model_queues=self.model_queues
@@ -466,7 +469,11 @@ def _listed(ids: Sequence[str]) -> list[str]:
 
 
 def workflow_type(
-    graph: CompiledGraph, *, payload_limit: int | None = PAYLOAD_LIMIT, model_queues: ModelQueues | None = None
+    graph: CompiledGraph,
+    *,
+    payload_limit: int | None = PAYLOAD_LIMIT,
+    model_queues: ModelQueues | None = None,
+    id_prefix: str = "",
 ) -> type:
     """The workflow class of a graph, for a worker or replayer.
 
@@ -474,6 +481,7 @@ def workflow_type(
         graph: The graph.
         payload_limit: Bytes of JSON accepted as the final state; ``None`` is no limit, for clusters with external storage.
         model_queues: Task queues of model calls.
+        id_prefix: What comes before the thread id in a workflow id.
     """
 
     async def run(self: GraphWorkflow, input: Any = None, options: Any = None, *more: Any) -> Any:
@@ -488,6 +496,7 @@ def workflow_type(
         "graph": graph,
         "payload_limit": payload_limit,
         "model_queues": model_queues,
+        "id_prefix": id_prefix,
     }
     made = type(class_name, (GraphWorkflow,), members)
     return workflow.defn(name=graph.name, sandboxed=False, failure_exception_types=[GraphError])(made)

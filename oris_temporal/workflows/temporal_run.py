@@ -347,6 +347,8 @@ class TemporalRun(PacedRun):
         # A thread's earlier run may have a child of the same task that still winds up.
         place = task.id if self.ordinal == 1 else f"run{self.ordinal}/{task.id}"
         child_id = bounded(f"{workflow.info().workflow_id}/{place}")
+        prefix = workflow.info().workflow_id.removesuffix(self.thread_id)
+        options.thread_id = child_id.removeprefix(prefix) if prefix else None
         handle = workflow.get_external_workflow_handle(child_id)
 
         async def answer(item: Interrupt, value: Any) -> None:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
+from facade_graphs import all_graphs
+from facade_server import serving
+from fastapi import FastAPI
+
+from oris_temporal import OrisClient, Worker
+from oris_temporal.api import create_app
+from oris_temporal.config import Settings
+from oris_temporal.devserver import DevServer
 
 
 def data(response: httpx.Response) -> dict[str, Any]:
@@ -264,3 +273,20 @@ def test_of_a_reject_and_resumes_at_the_same_time_the_losers_hear_what_won(facad
         lost = [answer for answer in answers if answer.status_code != 200]
         assert {conflict(answer) for answer in lost} == {"interrupt already resumed with different payload"}
         assert len(lost) == 7
+
+
+def test_of_a_run_that_something_else_started_under_a_prefix(dev_server: DevServer, thread: str) -> None:
+    @asynccontextmanager
+    async def stack() -> AsyncIterator[FastAPI]:
+        client = OrisClient(await dev_server.connect(), task_queue=thread, id_prefix=f"{thread}/")
+        async with Worker(client, graphs=all_graphs()):
+            await client.temporal.start_workflow("int", "hello", id=f"{thread}/plain", task_queue=thread)
+            await client.result("plain")
+            yield create_app(client, settings=Settings(default_graph="int"))
+
+    with serving(stack) as api:
+        [item] = data(api.get("/v1/interrupts?run_id=plain"))["interrupts"]
+        assert (item["interrupt_id"], item["thread_id"]) == ("int-plain-0", "plain")
+        assert data(api.get("/v1/interrupts/int-plain-0"))["status"] == "pending"
+        assert data(resume(api, "plain", True))["status"] == "completed"
+        assert data(api.get("/v1/jobs/plain"))["thread_id"] == "plain"

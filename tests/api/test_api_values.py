@@ -11,7 +11,6 @@ from temporalio.service import RPCError, RPCStatusCode
 from oris_temporal.api.error_mapping import explain
 from oris_temporal.api.errors import ApiError
 from oris_temporal.api.models.base import format_milliseconds, format_timestamp
-from oris_temporal.api.services.interrupts import thread_of
 from oris_temporal.api.services.runs import temporal_priority
 from oris_temporal.api.services.trace import open_trace
 from oris_temporal.graph import errors as oris
@@ -82,25 +81,6 @@ def test_malformed_traceparent(header: bytes) -> None:
 def test_traceparent_must_be_ascii() -> None:
     with pytest.raises(ApiError, match="traceparent header must be valid ASCII"):
         open_trace(INCOMING[:-2] + b"\xc3\xa9")
-
-
-@pytest.mark.parametrize(
-    ("interrupt_id", "thread_id"),
-    [
-        ("int-t1-0", "t1"),
-        ("int-a-b-12", "a-b"),
-        ("int-int-list-1-0", "int-list-1"),
-        ("int- -0", " "),
-        ("int--0", None),
-        ("int-t1", None),
-        ("int-t1-", None),
-        ("int-t1-x", None),
-        ("t1-0", None),
-        (" ", None),
-    ],
-)
-def test_thread_of_an_interrupt(interrupt_id: str, thread_id: str | None) -> None:
-    assert thread_of(interrupt_id) == thread_id
 
 
 def test_priorities_become_priority_keys() -> None:

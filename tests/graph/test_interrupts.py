@@ -27,6 +27,7 @@ from oris_temporal.graph.errors import (
     SerializationError,
     ThreadNotFoundError,
 )
+from oris_temporal.graph.interrupts import thread_of
 
 T = {"configurable": {"thread_id": "t"}}
 
@@ -572,3 +573,22 @@ class TestBreakpoints:
         result = await graph.invoke({"log": []}, T)
         assert (result.status, result.next) == ("interrupted", [])
         assert (await graph.invoke(None, T)).status == "completed"
+
+
+@pytest.mark.parametrize(
+    ("interrupt_id", "thread_id"),
+    [
+        ("int-t1-0", "t1"),
+        ("int-a-b-12", "a-b"),
+        ("int-int-list-1-0", "int-list-1"),
+        ("int- -0", " "),
+        ("int--0", None),
+        ("int-t1", None),
+        ("int-t1-", None),
+        ("int-t1-x", None),
+        ("t1-0", None),
+        (" ", None),
+    ],
+)
+def test_thread_of_an_interrupt(interrupt_id: str, thread_id: str | None) -> None:
+    assert thread_of(interrupt_id) == thread_id

@@ -10,7 +10,7 @@ from typing import Annotated, TypedDict
 from uuid import uuid4
 
 import pytest
-from questions import asking
+from questions import Answers, asking
 from review_graph import review, texts
 from temporal_support import Serve, events, eventually
 from temporalio.api.common.v1 import Payload, WorkflowExecution
@@ -73,6 +73,22 @@ async def test_a_prefix_keeps_threads_of_two_applications_apart(client: OrisClie
         assert (await client.inspect(thread)).status == "interrupted"
         await mine.cancel(fork.thread_id)
         await client.cancel(thread)
+
+
+async def test_a_run_that_something_else_started_knows_its_thread_by_the_prefix(
+    client: OrisClient, serve: Serve, thread: str
+) -> None:
+    mine = OrisClient(client.temporal, task_queue=client.task_queue, id_prefix=f"mine-{thread}:")
+    outer = StateGraph(Answers).add_subgraph("inner", asking("left"), run_as="child_workflow")
+    graph = outer.add_edge(START, "inner").add_edge("inner", END).compile(name="outer")
+    async with serve(graph, over=mine):
+        workflow_id = f"{mine.id_prefix}{thread}"
+        await client.temporal.start_workflow("outer", {"answers": []}, id=workflow_id, task_queue=client.task_queue)
+        paused = await mine.result(thread)
+        assert [(item.id, item.thread_id) for item in paused.interrupts] == [(f"int-{thread}-0", thread)]
+        child = f"{thread}/1/inner/0"
+        assert [item.thread_id for item in await mine.interrupts(child)] == [child]
+        assert (await mine.resume(thread, "yes", interrupt_id=f"int-{thread}-0")).status == "completed"
 
 
 class Shelf(StorageDriver):

@@ -12,7 +12,7 @@ from oris_temporal.graph.errors import (
     OrisError,
     ThreadNotFoundError,
 )
-from oris_temporal.graph.interrupts import Interrupt, same_json
+from oris_temporal.graph.interrupts import Interrupt, same_json, thread_of
 
 from ..error_mapping import failing
 from ..errors import ApiError, conflict, not_found
@@ -146,13 +146,6 @@ class InterruptService:
             return await self._of_thread(run.thread_id)
         except OrisError:  # no worker can tell; what is pending is known without
             return run.interrupts
-
-
-def thread_of(interrupt_id: str) -> str | None:
-    """Thread id within ``int-<thread_id>-<n>``; ``None`` if the id has another form."""
-    thread_id, _, number = interrupt_id.removeprefix("int-").rpartition("-")
-    well_formed = interrupt_id.startswith("int-") and thread_id and number.isascii() and number.isdigit()
-    return thread_id if well_formed else None
 
 
 def interrupt_detail(interrupt: Interrupt) -> InterruptDetail:
