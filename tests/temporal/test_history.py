@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import itertools
 import operator
-from typing import Annotated, TypedDict
+from typing import Annotated, Any, TypedDict
 
 import pytest
 from review_graph import review, texts
 from temporal_support import Serve
 
 from oris_temporal import END, START, OrisClient, StateGraph
+from oris_temporal.client.history import follow_history
+from oris_temporal.client.lookup import describe
 from oris_temporal.graph.errors import CheckpointNotFoundError
 
 
@@ -132,3 +134,30 @@ async def test_the_ten_thousandth_run_comes_after_the_one_before(client: OrisCli
         await client.run("review", thread, "cranes")
         ids = [snapshot.checkpoint_id for snapshot in await client.history(thread, before="10000-000002")]
     assert ids == ["9999-000001", "9999-000002", "10000-000001"]
+
+
+async def test_a_history_whose_branch_has_changed_is_followed_anew(
+    client: OrisClient, thread: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server refuses the token of a long poll that it takes to be of another branch: here one whose last number was altered."""
+    await client.start("review", thread, "storks")
+    service = client.temporal.workflow_service
+    read = service.get_workflow_execution_history
+    tokens: list[bytes] = []
+
+    async def reading(request: Any, **options: Any) -> Any:
+        tokens.append(request.next_page_token)
+        answer = await read(request, **options)
+        if answer.next_page_token and len(tokens) == 1:
+            answer.next_page_token = answer.next_page_token[:-1] + b"\x7f"
+        return answer
+
+    monkeypatch.setattr(service, "get_workflow_execution_history", reading)
+    found = await describe(client.temporal, thread, thread)
+    seen: list[int] = []
+    async for events in follow_history(client.temporal, found):
+        seen += [event.event_id for event in events]
+        if len(tokens) == 3:
+            await client.temporal.get_workflow_handle(thread).terminate()
+    assert tokens[:3] == [b"", tokens[1], b""]
+    assert seen == [1, 2, 1, 2, 3]
