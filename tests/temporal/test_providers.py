@@ -179,7 +179,7 @@ def cases_of(by: Interface) -> Cases:
         "over too early": [Answer(200, good.headers, half), good],
         "a malformed chunk": [Answer(200, good.headers, [*half, by.strange]), good],
         "no stream at all": [Answer(200, {"content-type": "text/html"}, [b"<html>Welcome</html>"]), good],
-        "a slow first token": [Answer(200, good.headers, [2.5, *good.chunks])],  # longer than the heartbeat
+        "a slow first token": [Answer(200, good.headers, [4.5, *good.chunks])],  # longer than the heartbeat
         "a character in two chunks": [Answer(200, good.headers, [raw[:middle], 0.05, raw[middle:]])],
         "too many, seconds": [error(429, retry_after="1"), good],
         "too many, milliseconds": [error(429, retry_after_ms="150"), good],
@@ -202,7 +202,7 @@ async def test_every_case(client: OrisClient, serve: Serve, name: str) -> None:
     provider = Provider(cases)
     async with ProviderServer(provider) as server:
         base_url = f"{server.url}{by.path}"
-        agent = create_agent(by.model, [look_up], heartbeat="2s", base_url=base_url, **by.options)
+        agent = create_agent(by.model, [look_up], heartbeat="4s", base_url=base_url, **by.options)
         threads = {case: f"t-{uuid4().hex[:12]}" for case in cases}
         async with serve(agent, max_cached_workflows=100):
 

@@ -143,13 +143,16 @@ async def test_a_sleeper_does_not_wait_for_people_who_do_not_answer() -> None:
 
 
 async def test_a_signal_that_does_not_come() -> None:
+    begun = asyncio.Event()
+
     async def wait(state: Log, ctx: Context) -> None:
+        begun.set()
         await ctx.wait_signal("news", timeout="7d")
 
     graph = one(wait)
     with FakeClock() as clock:
         running = asyncio.ensure_future(graph.invoke({}, CONFIG))
-        await asyncio.sleep(0.01)
+        await begun.wait()
         await clock.advance("8d")
         with pytest.raises(SignalTimeoutError):
             await running
