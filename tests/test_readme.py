@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -12,10 +13,13 @@ import pytest
 
 from oris_temporal import agents
 from oris_temporal.cli.parser import build_parser
+from oris_temporal.client import StartOptions
 from oris_temporal.config import Settings
 from oris_temporal.demo import model
 from oris_temporal.devserver import DevServer
+from oris_temporal.graph.options import MISTAKES
 from oris_temporal.testing import dev_server
+from oris_temporal.workflows.protocol import RunOptions
 
 __all__ = ["dev_server"]
 
@@ -141,3 +145,18 @@ def test_every_folder_of_the_layout_exists() -> None:
     named = re.findall(r"[\w/.-]+/|\w+\.py", section)
     package = [name for name in named if (root / "oris_temporal" / name).exists() or (root / name).exists()]
     assert named == package
+
+
+def test_every_option_of_a_run_is_named() -> None:
+    assert [name for name in StartOptions.__annotations__ if not re.search(rf"`{name}[=`]", README)] == []
+
+
+def test_the_options_of_a_plain_start_are_those_of_the_workflow() -> None:
+    table = README.partition("| option | is |")[2].partition("\n\n")[0]
+    names = re.findall(r"`(\w+)`", " ".join(re.findall(r"^\| ([^|]+) \|", table, re.MULTILINE)))
+    assert len(names) == 6
+    assert set(names) <= {item.name for item in fields(RunOptions)}
+
+
+def test_every_error_that_is_never_tried_again_is_named() -> None:
+    assert [cls.__name__ for cls in MISTAKES if f"`{cls.__name__}`" not in README] == []
