@@ -179,13 +179,7 @@ class Engine:
         self.run.engines[namespace] = child
         try:
             if fresh:
-                try:
-                    await child.begin(
-                        node.input_from_payload(task.payload) if task.sent else node.input_wire(self.values)
-                    )
-                except GraphError:
-                    task.child = None  # a retry begins again
-                    raise
+                await child.begin(node.input_from_payload(task.payload) if task.sent else node.input_wire(self.values))
             await child.step_until_done()
             return node.outcome(child.values, child.state.writes)
         finally:
@@ -212,11 +206,7 @@ class Engine:
         try:
             async with self.run.handing_over(task):
                 if fresh:
-                    try:
-                        await child.begin(input_wire)
-                    except GraphError:
-                        del task.calls[number]  # a retry begins again
-                        raise
+                    await child.begin(input_wire)
                 await child.step_until_done()
         finally:
             del self.run.engines[namespace]

@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from copy import copy
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
 from typing import TYPE_CHECKING, Any, cast
@@ -75,7 +76,8 @@ class NodeContext(Context):
         self._branch = ""
         self._position = 0
         self._operating: dict[asyncio.Task[Any], None] = {}
-        self._raised: list[tuple[GraphError, Position]] = []
+        self._begun: list[Position] = []
+        self._raised: list[_Raised] = []
         self._returned = False
         self._random: Random | None = None
         self.thread_id = run.thread_id
@@ -303,9 +305,10 @@ class NodeContext(Context):
     # --- journal -------------------------------------------------------------------------------------------------
 
     def _next(self) -> Position:
-        self._position += 1
-        number = self._position - 1
-        return f"{self._branch}{number}" if self._branch else number
+        number, self._position = self._position, self._position + 1
+        position: Position = f"{self._branch}{number}" if self._branch else number
+        self._begun.append(position)
+        return position
 
     async def _journaled(self, operation: Callable[[Position], Awaitable[Any]]) -> Any:
         """Result of an operation: from the journal, or by doing it and noting the result there."""
@@ -337,20 +340,45 @@ class NodeContext(Context):
         return isolate(value)
 
     def _noted(self, error: GraphError, position: Position) -> GraphError:
-        self._raised.append((error, position))
+        self._raised.append(_Raised(error, position, len(self._begun)))
         return error
 
     def forget(self, error: BaseException) -> None:
-        """Leave out of the journal the operations whose failure the node ended with, so that a retry of the run does them again."""
+        """Leave out of the journal what a retry of the run is to do again, when the node has ended with an error.
+
+        That are the operations whose failure it ended with, with what it began after that, and failures that it did nothing about. What
+        it did in other branches stays, and failures that it went on after: else what follows would not fit.
+        """
         causes = list(_chain_of(error))
-        for raised, position in self._raised:
-            if any(raised is cause for cause in causes):
-                self._task.journal.pop(position, None)
+        for raised in self._raised:
+            later = [position for position in self._begun[raised.begun :] if _follows(position, raised.position)]
+            if later and not any(raised.error is cause for cause in causes):
+                continue
+            self._task.journal.pop(raised.position, None)
+            for position in later:
+                self._task.calls.pop(position, None)
+                for entry in [entry for entry in self._task.journal if str(entry).partition("?")[0] == str(position)]:
+                    del self._task.journal[entry]
 
     def _left(self, position: Position, duration: timedelta) -> timedelta:
         """What is left of a wait, which may have begun in an earlier history."""
         entry = self._task.journal.setdefault(position, {"until": (self._run.now() + duration).isoformat()})
         return max(datetime.fromisoformat(entry["until"]) - self._run.now(), timedelta(0))
+
+
+@dataclass(frozen=True, slots=True)
+class _Raised:
+    """The failure of an operation: its position, and how many had begun by then."""
+
+    error: GraphError
+    position: Position
+    begun: int
+
+
+def _follows(later: Position, position: Position) -> bool:
+    """Whether an operation that began later may do so because of another: they are of the same branch, or one of a branch within it."""
+    one, other = (str(item).rpartition(".")[0] + "." if "." in str(item) else "" for item in (later, position))
+    return one.startswith(other) or other.startswith(one)
 
 
 def _stored_error(stored: dict[str, Any]) -> GraphError:

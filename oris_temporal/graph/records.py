@@ -90,7 +90,7 @@ class EngineState:
         pause: Static breakpoint the run stopped at: its kind and node.
         then: Destinations that take the place of the present superstep's edges, or ``None``.
         halted: Whether the breakpoint before the present superstep was passed, so that it does not stop again.
-        checkpoint_id: Id of the latest checkpoint.
+        checkpoint_id: Id of the latest checkpoint; ``None`` until the engine has begun.
         writes: In a subgraph, ``[node, update]`` of everything merged so far.
     """
 
@@ -104,6 +104,11 @@ class EngineState:
     halted: bool = False
     checkpoint_id: str | None = None
     writes: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+
+    @property
+    def begun(self) -> bool:
+        """Whether the input was merged and the first tasks are known."""
+        return self.checkpoint_id is not None
 
 
 @dataclass(slots=True)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def engine_state_to_wire(graph: CompiledGraph, state: EngineState) -> dict[str, Any]:
-    """Write an engine's state; fields at their default are left out."""
+    """Write an engine's state; fields at their default are left out, and graphs in it that have not begun: they begin again."""
     wire: dict[str, Any] = {
         "values": graph.schema.encode(state.values),
         "tasks": [_task_to_wire(graph, task) for task in state.tasks],
@@ -66,12 +66,12 @@ def _task_to_wire(graph: CompiledGraph, task: Task) -> dict[str, Any]:
     if task.outcome is not None:
         wire["outcome"] = {"updates": task.outcome.updates, "goto": task.outcome.goto}
     node = graph.nodes.get(task.node)
-    if task.child is not None and isinstance(node, Subgraph):
+    if task.child is not None and task.child.begun and isinstance(node, Subgraph):
         wire["child"] = engine_state_to_wire(node.graph, task.child)
-    if task.calls:
+    if calls := {number: call for number, call in task.calls.items() if call.state.begun}:
         wire["calls"] = [
             [number, call.graph, engine_state_to_wire(graph.graphs[call.graph], call.state)]
-            for number, call in task.calls.items()
+            for number, call in calls.items()
         ]
     return wire
 

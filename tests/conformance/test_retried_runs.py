@@ -5,6 +5,7 @@ What finished keeps its results, what failed is done again, and nothing is left 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 from uuid import uuid4
@@ -227,3 +228,83 @@ async def test_a_new_run_counts_its_supersteps_anew(host: OrisHost, thread: str)
     done = await host.retry(looping, thread)
 
     assert (done.status, len(done.values["log"])) == ("completed", 8)
+
+
+async def test_a_subgraph_that_was_stopped_as_it_began_begins_again(host: OrisHost, thread: str) -> None:
+    switch = Switch()
+
+    async def slow(state: Log) -> str:
+        await asyncio.sleep(0.5)
+        return "after"
+
+    async def fails(state: Log) -> None:
+        switch.check()
+
+    child = StateGraph(Log).add_node("after", after).add_edge("after", END)
+    child.add_conditional_edges(START, slow, ["after"])
+    graph = StateGraph(Log).add_node("child", child.compile(name="slow_child")).add_node("fails", fails, retry=ONCE)
+    graph.add_edge(START, "child").add_edge(START, "fails").add_edge("child", END).add_edge("fails", END)
+    compiled = graph.compile(name="stopped_child")
+    assert (await host.start(compiled, {"log": []}, thread)).status == "failed"
+
+    switch.broken = False
+    done = await host.retry(compiled, thread)
+
+    assert (done.status, done.values, done.message) == ("completed", {"log": ["after"]}, "")
+
+
+async def test_what_a_node_did_about_its_failure_is_no_result_of_the_next_try(host: OrisHost, thread: str) -> None:
+    switch = Switch()
+
+    async def charge() -> str:
+        switch.check()
+        return "charged"
+
+    async def apologise() -> str:
+        return "sorry"
+
+    async def ship() -> str:
+        return "shipped"
+
+    async def pay(state: Log, ctx: Context) -> dict[str, Any]:
+        try:
+            charged = await ctx.activity(charge, retry=ONCE)
+        except Exception:
+            await ctx.activity(apologise)
+            raise
+        return {"log": [charged, await ctx.activity(ship)]}
+
+    graph = chain(pay=pay).add_activity(charge).add_activity(apologise).add_activity(ship).compile(name="apologising")
+    assert (await host.start(graph, {"log": []}, thread)).status == "failed"
+
+    switch.broken = False
+    done = await host.retry(graph, thread)
+
+    assert (done.status, done.values) == ("completed", {"log": ["charged", "shipped"]})
+
+
+async def test_what_failed_at_once_is_done_again_at_once(host: OrisHost, thread: str) -> None:
+    switch = Switch()
+
+    async def charge(thread_id: str, number: int) -> str:
+        ran[thread_id, number] += 1
+        if number:
+            switch.check()
+        return f"charged {number}"
+
+    async def pay(state: Log, ctx: Context) -> dict[str, Any]:
+        charges = (ctx.branch(str(number)).activity(charge, ctx.thread_id, number, retry=ONCE) for number in range(3))
+        charged = await asyncio.gather(*charges, return_exceptions=True)
+        for item in charged:
+            if isinstance(item, BaseException):
+                raise item
+        return {"log": charged}
+
+    graph = chain(pay=pay).add_activity(charge).compile(name="charging_at_once")
+    assert (await host.start(graph, {"log": []}, thread)).status == "failed"
+
+    switch.broken = False
+    done = await host.retry(graph, thread)
+
+    assert (done.status, done.values) == ("completed", {"log": ["charged 0", "charged 1", "charged 2"]})
+    assert [ran[thread, number] for number in range(3)] == [1, 2, 2]
