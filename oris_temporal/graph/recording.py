@@ -134,14 +134,15 @@ class RecordingRun(Host):
         """Whether a checkpoint is where the run is now, or ended. One that continued as new is nowhere any more."""
         return not self.continued and checkpoint is self.log.latest(checkpoint.namespace)
 
-    def seed_of(self, checkpoint: Checkpoint) -> dict[str, Any]:
-        """JSON state from which a run can start at a checkpoint.
+    def seed_of(self, checkpoint: Checkpoint) -> dict[str, Any] | None:
+        """JSON state from which a run can start at a checkpoint; ``None`` if only the history that the run continued from knows it.
 
         Where the run is now that is the present state, so finished tasks of an unfinished superstep keep their writes.
         """
         live = self.engines.get("")
-        here = live is not None and checkpoint.root.step == live.state.step and self.is_at(checkpoint)
-        return engine_state_to_wire(self.graph, cast("Engine", live).state if here else checkpoint.root)
+        if live is not None and checkpoint.root.step == live.state.step and self.is_at(checkpoint):
+            return engine_state_to_wire(self.graph, live.state)
+        return None if checkpoint is self.log.carried else engine_state_to_wire(self.graph, checkpoint.root)
 
     def carry_checkpoint(self) -> dict[str, Any]:
         """What is to be known, beside the state, of the checkpoint at which the run continues as new. JSON data."""
@@ -156,10 +157,6 @@ class RecordingRun(Host):
 
     def restore_checkpoint(self, state: EngineState, carried: Mapping[str, Any]) -> None:
         """Take over what `carry_checkpoint` wrote, with the state that the run goes on from."""
-        root = freeze(state)
-        root.tasks = [
-            Task(task.id, task.node, task.index, sent=task.sent, payload=task.payload) for task in state.tasks
-        ]
         self.log.carried = Checkpoint(
             id=cast("str", state.checkpoint_id),
             namespace="",
@@ -171,7 +168,7 @@ class RecordingRun(Host):
             next=[task.node for task in state.tasks],
             writes=[(node, update) for node, update in carried["writes"]],
             created_at=datetime.fromisoformat(carried["created_at"]),
-            root=root,
+            root=freeze(state),
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
 from .config import RunnableConfig, read_config
@@ -242,7 +242,7 @@ class ThreadStore:
         self, run: LocalRun, checkpoint: Checkpoint, breakpoints: Breakpoints, edit: Edit | None = None
     ) -> LocalRun:
         """A new run of the thread that starts from a checkpoint."""
-        seed = engine_state_from_wire(self.graph, run.seed_of(checkpoint))
+        seed = engine_state_from_wire(self.graph, cast("dict[str, Any]", run.seed_of(checkpoint)))
         if edit is not None:
             check_edit(self.graph, seed.values, edit.update, as_node=edit.as_node, goto=edit.goto)
         branch = self._new_run(run.thread_id, run.config, breakpoints)

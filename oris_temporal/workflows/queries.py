@@ -106,15 +106,14 @@ class QueriedWorkflow:
             return None
         first = checkpoint_id == protocol.FIRST_CHECKPOINT
         found = run.log.first() if first else run.log.find(checkpoint_id, namespace)
-        if found is None:
+        if found is None or (seed := run.seed_of(found)) is None:
             return None
         if edit is not None:
             try:
                 check_edit(self.graph, found.values, edit["update"], as_node=edit["as_node"], goto=())
             except OrisError as error:
                 return _refusal(error)
-        seed = {"id": found.id, "seed": run.seed_of(found), "interrupts": run.desk.count, "config": run.given_config}
-        return ordered(seed)
+        return ordered({"id": found.id, "seed": seed, "config": run.given_config})
 
     @workflow.query(name=protocol.QUERY_INPUT, description="Whether an input fits the graph: null, or a refusal.")
     def _query_input(self, input: Any = None) -> dict[str, Any] | None:

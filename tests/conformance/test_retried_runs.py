@@ -308,3 +308,19 @@ async def test_what_failed_at_once_is_done_again_at_once(host: OrisHost, thread:
 
     assert (done.status, done.values) == ("completed", {"log": ["charged 0", "charged 1", "charged 2"]})
     assert [ran[thread, number] for number in range(3)] == [1, 2, 2]
+
+
+async def test_a_replay_of_an_edit_keeps_what_had_finished_before_it(host: OrisHost, thread: str) -> None:
+    switch = Switch()
+    switch.broken = False
+    graph = half_done(switch)
+    asked = await host.start(graph, {"log": []}, thread)
+    await host.answer(graph, thread, asked.ids({"pay": 1}))
+    edited = await host.update_state(graph, thread, {"log": ["edited"]})
+    assert (await host.resume(graph, thread, 1)).values == {"log": ["edited", "paid", "sent"]}
+
+    again = await host.replay(graph, thread, edited)
+
+    assert again.questions == [("send", "send?")]
+    assert (await host.resume(graph, thread, 1)).values == {"log": ["edited", "paid", "sent"]}
+    assert ran[thread, "charge"] == 4
