@@ -197,7 +197,10 @@ class Runs:
         except OrisError as error:
             if isinstance(error, NotInterruptedError) or _is_closed(error):
                 return await self._resume_closed(thread_id, answer, options, id, graph)
-            if isinstance(error, InterruptNotFoundError):  # in this run; an earlier one may have asked it
+            if isinstance(error, InterruptNotFoundError):  # in this history; an earlier one may have asked it
+                found = await self._threads.describe(thread_id)
+                if await self._first_new(thread_id, found, _by_id(answer, options)) is None:
+                    return await self.settled(thread_id, wait=wait, graph=graph)
                 await self._refuse_known(thread_id, error.details.get("interrupt_id"))
             raise
         return await self._result(thread_id, report, graph, run_id)
@@ -215,14 +218,20 @@ class Runs:
         found = await self._threads.describe(thread_id)
         if options.keyed and id in ((await self._threads.report(thread_id, found)).keys or ()):
             return await self._result(thread_id, None, graph)
-        answers = answer if options.by_id else {options.interrupt_id: answer} if options.interrupt_id else {}
-        asked = {item.id: item for item in await self._threads.asked(thread_id, found)}
-        for id, value in answers.items():
-            if not (id in asked and asked[id].status == "resumed" and same_json(asked[id].answer, value)):
-                await self._refuse(thread_id, found, id)
+        answers = _by_id(answer, options)
         if not answers:
             await self._refuse(thread_id, found, None)
+        if (new := await self._first_new(thread_id, found, answers)) is not None:
+            await self._refuse(thread_id, found, new)
         return await self._result(thread_id, None, graph)
+
+    async def _first_new(self, thread_id: str, found: Found, answers: dict[str, Any]) -> str | None:
+        """Id of the first answer that a run has not got already, in its present history or in one that it continued from."""
+        asked = {item.id: item for item in await self._threads.asked_ever(thread_id, found.ordinal)}
+        for id, value in answers.items():
+            if not (id in asked and asked[id].status == "resumed" and same_json(asked[id].answer, value)):
+                return id
+        return None
 
     async def reject(self, thread_id: str, interrupt_id: str | None, reason: str, author: str | None) -> None:
         """Refuse to answer an interrupt; the run then ends by itself."""
@@ -390,6 +399,11 @@ class Runs:
 def _update_id() -> str:
     """An id for an update. It need be unique in its run only, and history repeats it four times, so it is short."""
     return secrets.token_urlsafe(6)
+
+
+def _by_id(answer: Any, options: ResumeOptions) -> dict[str, Any]:
+    """What an answer answers, as far as it says: interrupt id to answer."""
+    return answer if options.by_id else {options.interrupt_id: answer} if options.interrupt_id else {}
 
 
 def _view(graph: CompiledGraph | None, values: Wire) -> Any:
