@@ -4,32 +4,28 @@ from .create_agent import create_agent
 from .deep_agent import SubAgent, create_deep_agent
 from .handoffs import HandoffMiddleware, create_handoffs
 from .llm_node import llm_node
-from .middleware import (
-    BudgetMiddleware,
-    ContentFilterMiddleware,
+from .middleware.base import Middleware, ModelCall, ToolRequest, activity_hook
+from .middleware.budget import BudgetMiddleware
+from .middleware.content_filter import ContentFilterMiddleware
+from .middleware.dynamic import (
     DynamicModelMiddleware,
     DynamicPromptMiddleware,
     DynamicResponseFormatMiddleware,
     DynamicToolsMiddleware,
-    FilesMiddleware,
-    HumanInTheLoopMiddleware,
-    InterruptConfig,
-    LoggingMiddleware,
-    MemoryMiddleware,
-    MessageInjectionMiddleware,
-    Middleware,
-    ModelCall,
-    PIIMiddleware,
-    RateLimitMiddleware,
-    RetryMiddleware,
-    SafetyGuardrailMiddleware,
-    SkillsMiddleware,
-    SummarizationMiddleware,
-    TodoListMiddleware,
-    ToolRequest,
-    ToolResultEvictionMiddleware,
-    activity_hook,
 )
+from .middleware.files import FilesMiddleware
+from .middleware.human_in_the_loop import HumanInTheLoopMiddleware, InterruptConfig
+from .middleware.injection import MessageInjectionMiddleware
+from .middleware.logs import LoggingMiddleware
+from .middleware.memory import MemoryMiddleware
+from .middleware.pii import PIIMiddleware
+from .middleware.rate_limit import RateLimitMiddleware
+from .middleware.retry import RetryMiddleware
+from .middleware.safety import SafetyGuardrailMiddleware
+from .middleware.skills import SkillsMiddleware
+from .middleware.summarization import SummarizationMiddleware
+from .middleware.todo_list import TodoListMiddleware
+from .middleware.tool_result_eviction import ToolResultEvictionMiddleware
 from .router import create_router
 from .state import AgentState
 from .structured import ProviderStrategy, ToolStrategy

@@ -17,15 +17,13 @@ from oris_temporal.tools.files import FileBackend, open_files
 
 from .create_agent import create_agent
 from .limits import run_limits
-from .middleware import (
-    FilesMiddleware,
-    MemoryMiddleware,
-    Middleware,
-    SkillsMiddleware,
-    TodoListMiddleware,
-    ToolResultEvictionMiddleware,
-)
+from .middleware.base import Middleware
+from .middleware.files import FilesMiddleware
 from .middleware.human_in_the_loop import InterruptOn
+from .middleware.memory import MemoryMiddleware
+from .middleware.skills import SkillsMiddleware
+from .middleware.todo_list import TodoListMiddleware
+from .middleware.tool_result_eviction import ToolResultEvictionMiddleware
 from .subagents import task_tool
 
 GENERAL_PURPOSE = "general-purpose"

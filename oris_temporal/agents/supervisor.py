@@ -19,8 +19,7 @@ from oris_temporal.store.base import Store
 from oris_temporal.tools import Tool, ToolOutput
 
 from .create_agent import create_agent
-from .middleware import Middleware, ModelCall
-from .middleware.base import ModelHandler
+from .middleware.base import Middleware, ModelCall, ModelHandler
 from .middleware.human_in_the_loop import InterruptOn
 from .subagents import AgentTool, last_answer, make_agent_tool
 
