@@ -27,6 +27,7 @@ from oris_temporal.graph.errors import (
     NotInterruptedError,
     OrisError,
     RunConflictError,
+    ThreadNotFoundError,
 )
 from oris_temporal.graph.ids import bounded
 from oris_temporal.graph.interrupts import Interrupt, same_json
@@ -45,6 +46,12 @@ from .waiting import wait_watching
 
 Wire = dict[str, Any]
 
+
+_REPLACED = "replaced by a new run of the thread"
+"""Why a run was terminated that another one takes the place of."""
+
+_HAND_OVER_LOOKS, _HAND_OVER_PAUSE = 100, 0.02
+"""How often to look for the run for which another one was ended, and seconds between."""
 
 _CLOSED_MEANWHILE = "AcceptedUpdateCompletedWorkflow"
 """How the server says that a run was ended from outside (a time limit, a termination) before its update could answer."""
@@ -66,7 +73,8 @@ class Runs:
     async def run(self, launch: Launch, wait: timedelta | None) -> RunResult:
         """Start a run and wait until it settles: update-with-start, one round trip where the thread is new."""
         while True:
-            await self._make_room(launch)
+            if (found := await self._make_room(launch)) is not None:
+                return await self._joined(launch, found, wait)
             operation = launch.operation()
             final = None if launch.follows else asyncio.create_task(self._state_of_new(launch.thread_id))
             update = self._temporal.start_update_with_start_workflow(
@@ -95,7 +103,8 @@ class Runs:
     async def start(self, launch: Launch) -> RunHandle:
         """Start a run and return at once."""
         while True:
-            await self._make_room(launch)
+            if (found := await self._make_room(launch)) is not None:
+                return RunHandle(launch.thread_id, found.run_id)
             arguments = launch.start_arguments()
             try:
                 async with typed_errors(f"start thread {launch.thread_id!r}"):
@@ -106,13 +115,13 @@ class Runs:
             else:
                 return RunHandle(launch.thread_id, handle.result_run_id or "")
 
-    async def _existing(self, launch: Launch, error: WorkflowAlreadyStartedError) -> Found | None:
+    async def _existing(self, launch: Launch, error: Exception) -> Found | None:
         """The run that an earlier call with the launch's key started. If there is none, the launch becomes the thread's next run.
 
         Raises:
             RunConflictError: The thread must be new, or is actively running and may not be replaced.
         """
-        latest = await self._threads.describe(launch.thread_id)
+        latest = await self._latest(launch.thread_id)
         if launch.repeats(latest):
             for found in await self._threads.runs(launch.thread_id):
                 if found.memo.get("key") == launch.idempotency_key:
@@ -148,25 +157,40 @@ class Runs:
             launch.thread_id, found.run_id, await self._threads.report(launch.thread_id, found), launch.graph
         )
 
-    async def _make_room(self, launch: Launch) -> None:
-        """End the run that a launch replaces.
+    async def _make_room(self, launch: Launch) -> Found | None:
+        """End the run that a launch replaces. If others did so and an earlier call with its key is among them, the run of that.
 
         Raises:
             PayloadTooLargeError: The launch could not be started then. Nothing is ended.
+            RunConflictError: The run is another by now, which may not be replaced.
         """
-        if launch.replaces is None:
-            return
-        launch.start_arguments()
-        handle = self._threads.handle(launch.thread_id, launch.replaces)
-        async with typed_errors(f"replace the run of thread {launch.thread_id!r}"):
+        while (run_id := launch.replaces) is not None:
+            launch.start_arguments()
             try:
-                await handle.terminate(reason="replaced by a new run of the thread")
-            except RPCError as error:
-                if error.status != RPCStatusCode.NOT_FOUND:  # else it ended by itself
-                    raise
-        workflow_id = self._threads.workflow_id(launch.thread_id)
-        launch.count_from(await describe(self._temporal, workflow_id, launch.thread_id, launch.replaces))
-        launch.replaces = None
+                async with typed_errors(f"replace the run of thread {launch.thread_id!r}", launch.thread_id):
+                    await self._threads.handle(launch.thread_id, run_id).terminate(reason=_REPLACED)
+            except ThreadNotFoundError as error:  # it has ended by itself, or somebody else ended it
+                if (found := await self._existing(launch, error)) is not None:
+                    return found
+            else:
+                workflow_id = self._threads.workflow_id(launch.thread_id)
+                launch.count_from(await describe(self._temporal, workflow_id, launch.thread_id, run_id))
+                launch.replaces = None
+        return None
+
+    async def _latest(self, thread_id: str) -> Found:
+        """A thread's latest run. Where somebody ended one to start another, that other one.
+
+        So only who ended a run starts the next, and no two take the same number.
+        """
+        found = await self._threads.describe(thread_id)
+        if found.is_open or found.status != "cancelled" or await self._threads.why_cancelled(found) != _REPLACED:
+            return found
+        for _ in range(_HAND_OVER_LOOKS):
+            await asyncio.sleep(_HAND_OVER_PAUSE)
+            if (await self._threads.describe(thread_id)).run_id != found.run_id:
+                return await self._latest(thread_id)
+        return found  # the other was not started after all
 
     # --- answering -----------------------------------------------------------------------------------------------
 
