@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
 from typing import Any, Unpack
 
 from temporalio.client import Client
@@ -188,7 +189,7 @@ class OrisClient:
             InterruptConflictError: An id was already answered differently, or rejected. The same answer again is no error.
             InvalidAnswerError: The answer does not fit the schema the interrupt declares.
         """
-        wait = read_wait(wait)
+        limit = read_wait(wait)
         _read_texts(
             interrupt_id=interrupt_id, checkpoint_id=checkpoint_id, author=author, idempotency_key=idempotency_key
         )
@@ -199,8 +200,6 @@ class OrisClient:
                 raise InvalidAnswerError("resume(by_id=True) takes the answers as well: value={interrupt_id: answer}.")
             check_answers(value)
         check_update(update, "state update")
-        if checkpoint_id is not None:
-            await self._go_back(thread_id, checkpoint_id, idempotency_key, wait)
         options = ResumeOptions(
             interrupt_id=interrupt_id,
             by_id=by_id,
@@ -209,24 +208,26 @@ class OrisClient:
             update=None if update is None else self._wire(update, "update"),
             goto=None if goto is None else [destination_wire(item, "goto") for item in Command(goto=goto).destinations],
         )
+        answer = None if value is MISSING else self._wire(value, "answer")
+        if checkpoint_id is not None:
+            await self._go_back(thread_id, checkpoint_id, idempotency_key, limit)
         return await self._runs.resume(
             thread_id,
-            None if value is MISSING else self._wire(value, "answer"),
+            answer,
             options,
             idempotency_key=idempotency_key,
-            wait=wait,
+            wait=limit,
             graph=graph,
         )
 
-    async def _go_back(self, thread_id: str, checkpoint_id: str, key: str | None, wait: Duration | None) -> None:
+    async def _go_back(self, thread_id: str, checkpoint_id: str, key: str | None, wait: timedelta | None) -> None:
         """Start a run from a checkpoint, unless a call with the same key did before."""
-        limit = read_wait(wait)
         runs = await self._threads.runs(thread_id)
         launch = await self._replay(thread_id, runs, checkpoint_id)
         launch.idempotency_key = None if key is None else f"{key} at {checkpoint_id}"
         if not launch.repeats(runs[0]):
             launch.after(runs[0])
-            await self._runs.run(launch, limit)
+            await self._runs.run(launch, wait)
 
     async def reject(
         self,

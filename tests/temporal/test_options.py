@@ -138,7 +138,8 @@ async def test_a_thread_id_that_no_server_takes(client: OrisClient, bad: Any) ->
 async def test_what_runs_next_is_a_node_or_a_send(client: OrisClient, waiting: str) -> None:
     goto: Any = 5
     with pytest.raises(InvalidUpdateError, match="goto=5 is neither a node name nor a Send"):
-        await client.resume(waiting, goto=goto)
+        await client.resume(waiting, goto=goto, checkpoint_id="0001-000001")
+    assert (await client.inspect(waiting)).run == 1
 
 
 async def test_an_unknown_conflict_rule_leaves_a_run_that_runs(client: OrisClient, thread: str) -> None:
