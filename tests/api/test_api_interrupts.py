@@ -58,7 +58,7 @@ def listed(api: httpx.Client, query: str) -> list[str]:
 
 def test_tools_say_which_call_asks_and_are_answered_in_any_order(facade: httpx.Client, thread: str) -> None:
     start(facade, thread, "clerk")
-    asked = data(facade.get(f"/v1/interrupts?thread_id={thread}"))["interrupts"]
+    asked = data(facade.get(f"/v1/interrupts?run_id={thread}"))["interrupts"]
     assert {(item["value"], item["tool"], item["tool_call_id"]) for item in asked} == {
         ("Send it to ada?", "send", "call-ada"),
         ("Send it to bob?", "send", "call-bob"),
