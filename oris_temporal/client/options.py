@@ -95,6 +95,12 @@ def read_wait(wait: Duration | None) -> timedelta | None:
     return cast("timedelta | None", optional(duration)("wait", wait))
 
 
+def read_texts(**options: str | None) -> None:
+    """Check options that are text, or left out."""
+    for name, value in options.items():
+        optional(text())(name, value)
+
+
 def refusal(name: str, value: Any, what: str) -> InvalidOptionError:
     """The error for a value that an option may not have, which says what it may be."""
     shown = repr(value)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
-from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from typing import Any, Unpack
 
@@ -21,33 +19,27 @@ from oris_temporal.graph.errors import (
     RunConflictError,
     ThreadNotFoundError,
 )
-from oris_temporal.graph.interrupts import Interrupt
 from oris_temporal.graph.node import destination_wire
-from oris_temporal.graph.requests import check_answers, check_update, checkpoint_place
-from oris_temporal.graph.results import StateSnapshot, StreamChunk
+from oris_temporal.graph.requests import check_answers, check_update
 from oris_temporal.graph.signals import check_signal
 from oris_temporal.graph.wire import to_wire
 from oris_temporal.workflows import protocol
 from oris_temporal.workflows.payloads import ordered, payload_limit
 from oris_temporal.workflows.protocol import ResumeOptions, RunOptions
-from oris_temporal.workflows.search_attributes import GRAPH, STATUS, TENANT
 
 from .failures import connected, typed_errors
 from .launch import Launch, check_size
 from .launcher import Launcher
-from .lookup import Found, latest_runs, quoted, search
-from .options import OnConflict, Order, StartOptions, one_of, optional, read_wait, refusal, text, whole_number
-from .records import RunHandle, RunInfo, RunResult, RunSummary, TimelineEvent
-from .runs import Runs
-from .snapshots import read_snapshot, read_timeline, read_usage
-from .tail import Tails
-from .threads import Threads, no_checkpoint
+from .lookup import Found
+from .options import OnConflict, StartOptions, one_of, read_texts, read_wait, refusal, text
+from .reading import ThreadReader
+from .records import RunHandle, RunResult
 
 _EVENTS_BEFORE_WORK = 2
 """Events of a run that no worker has begun: its start, and its first workflow task."""
 
 
-class OrisClient:
+class OrisClient(ThreadReader):
     """Starts, answers and reads runs of graphs on a Temporal cluster.
 
     Args:
@@ -57,13 +49,9 @@ class OrisClient:
     """
 
     def __init__(self, temporal: Client, *, task_queue: str = "oris", id_prefix: str = "") -> None:
-        self.temporal = temporal
+        super().__init__(temporal, id_prefix=id_prefix)
         self.task_queue = task_queue
-        self.id_prefix = id_prefix
-        self._threads = Threads(temporal, id_prefix)
-        self._runs = Runs(self._threads)
         self._launcher = Launcher(self._threads, task_queue)
-        self._tails = Tails(temporal)
 
     @classmethod
     async def connect(
@@ -190,7 +178,7 @@ class OrisClient:
             InvalidAnswerError: The answer does not fit the schema the interrupt declares.
         """
         limit = read_wait(wait)
-        _read_texts(
+        read_texts(
             interrupt_id=interrupt_id, checkpoint_id=checkpoint_id, author=author, idempotency_key=idempotency_key
         )
         if by_id:
@@ -256,7 +244,7 @@ class OrisClient:
             NoWorkerError: No worker polls the task queue, so nobody can be told.
         """
         limit = read_wait(wait)
-        _read_texts(interrupt_id=interrupt_id, author=author)
+        read_texts(interrupt_id=interrupt_id, author=author)
         text(least=0)("reason", reason)
         await self._runs.reject(thread_id, interrupt_id, reason, author)
         return await self._runs.closed(thread_id, limit)
@@ -274,7 +262,7 @@ class OrisClient:
             NoWorkerError: The run is asked to cancel, but no worker is there to carry that out.
         """
         limit = read_wait(wait)
-        _read_texts(reason=reason)
+        read_texts(reason=reason)
         found = await self._threads.describe(thread_id)
         if not found.is_open:
             return await self._runs.settled(thread_id, wait=limit, graph=None)
@@ -369,7 +357,7 @@ class OrisClient:
         """
         limit = read_wait(wait)
         on_conflict = one_of(OnConflict)("on_conflict", on_conflict)
-        _read_texts(checkpoint_id=checkpoint_id)
+        read_texts(checkpoint_id=checkpoint_id)
         if from_last_state and checkpoint_id is not None:
             raise InvalidOptionError(
                 "Replay from a checkpoint or from the last state, not both.", option="from_last_state"
@@ -381,7 +369,7 @@ class OrisClient:
         return await self._runs.run(launch, limit)
 
     async def _replay(
-        self, thread_id: str, runs: builtins.list[Found], checkpoint_id: str | None, from_last_state: bool = False
+        self, thread_id: str, runs: list[Found], checkpoint_id: str | None, from_last_state: bool = False
     ) -> Launch:
         """A run of a thread that starts where an earlier one was; see `replay`."""
         if checkpoint_id is None:
@@ -431,7 +419,7 @@ class OrisClient:
             NodeNotFoundError: There is no node `as_node`. Nothing is started.
         """
         limit = read_wait(wait)
-        _read_texts(checkpoint_id=checkpoint_id, as_node=as_node)
+        read_texts(checkpoint_id=checkpoint_id, as_node=as_node)
         check_update(update, "state update")
         edit = None
         if update is not None or as_node is not None:
@@ -460,196 +448,6 @@ class OrisClient:
                     raise
                 number += 1
 
-    # --- reading -------------------------------------------------------------------------------------------------
-
-    async def inspect(self, thread_id: str) -> RunInfo:
-        """A thread's latest run in full.
-
-        Raises:
-            ThreadNotFoundError: The thread has no run.
-        """
-        found = await self._threads.describe(thread_id)
-        report = await self._threads.report(thread_id, found)
-        info = found.info
-        summary = _summary(self._threads, found)
-        if found.is_open:  # the run itself knows best
-            summary["status"] = report.status
-            summary["interrupts"] = [Interrupt.from_wire(wire) for wire in report.interrupts or ()]
-        return RunInfo(
-            **summary,
-            run=found.ordinal,
-            values=report.values,
-            next=report.next or [],
-            checkpoint_id=report.checkpoint_id,
-            error=report.error,
-            reason=await self._threads.why_cancelled(found) if found.status == "cancelled" else None,
-            task_queue=info.task_queue,
-            history_events=info.history_length,
-            history_bytes=info.history_size_bytes,
-            paused=found.paused,
-            usage=read_usage(report.usage),
-        )
-
-    async def list(
-        self,
-        *,
-        status: str | None = None,
-        graph: str | None = None,
-        tenant: str | None = None,
-        limit: int = 50,
-        offset: int = 0,
-    ) -> builtins.list[RunSummary]:
-        """Threads, each by its latest run, those updated last first.
-
-        Args:
-            status: Only this status.
-            graph: Only runs of this graph.
-            tenant: Only runs of this tenant.
-            limit: Most to return.
-            offset: How many to skip.
-        """
-        for name, number in (("limit", limit), ("offset", offset)):
-            whole_number(0)(name, number)
-        asked = {GRAPH: graph, TENANT: tenant}
-        clauses = [f"{key.name} = {quoted(value)}" for key, value in asked.items() if value is not None]
-        wanted = await latest_runs(self.temporal, [*self._own, *clauses], status, offset + limit)
-        return [RunSummary(**_summary(self._threads, found)) for found in wanted[offset : offset + limit]]
-
-    async def interrupts(self, thread_id: str | None = None, *, all: bool = False) -> builtins.list[Interrupt]:
-        """What runs wait for, newest first.
-
-        Args:
-            thread_id: Only this thread; then large values are complete.
-            all: With a thread, also the interrupts of its runs that were answered or rejected. What a run asked and nobody
-                answered before it ended counts as rejected; ``answered_at`` is ``None`` then.
-
-        Raises:
-            ThreadNotFoundError: The thread has no run.
-        """
-        if thread_id is None:
-            query = " AND ".join([f"{STATUS.name} = 'interrupted'", "CloseTime IS NULL", *self._own])
-            asked = [item async for found in search(self.temporal, query) for item in found.pending]
-        elif all:
-            asked = await self._threads.asked_ever(thread_id)
-        else:
-            asked = await self._threads.asked(thread_id, await self._threads.describe(thread_id), all=False)
-        return sorted(asked, key=lambda item: item.created_at, reverse=True)
-
-    async def history(
-        self,
-        thread_id: str,
-        *,
-        namespace: str = "",
-        values: bool = True,
-        order: Order = "oldest",
-        before: str | None = None,
-        limit: int | None = None,
-    ) -> builtins.list[StateSnapshot]:
-        """Checkpoints of a thread, over all its runs that are still retained.
-
-        Args:
-            thread_id: The thread.
-            namespace: Namespace of a subgraph; empty at the top.
-            values: Whether to fetch the states too.
-            order: Which come first.
-            before: Only checkpoints before this one.
-            limit: At most so many, of those that come first.
-
-        Raises:
-            ThreadNotFoundError: The thread has no run.
-            InvalidOptionError: `before` is no checkpoint id, or another option is not what it may be.
-        """
-        one_of(Order)("order", order)
-        optional(whole_number(0))("limit", limit)
-        end = None if before is None else checkpoint_place(before, "before")
-        runs = await self._threads.runs(thread_id)  # newest first
-        snapshots: list[StateSnapshot] = []
-        for found in runs if order == "newest" else reversed(runs):
-            made = map(read_snapshot, await self._threads.history(thread_id, found, namespace, values))
-            wanted = [item for item in made if end is None or checkpoint_place(item.checkpoint_id, "id") < end]
-            snapshots += wanted if order == "oldest" else reversed(wanted)
-            if limit is not None and len(snapshots) >= limit:
-                break
-        return snapshots[:limit]
-
-    async def timeline(self, thread_id: str) -> builtins.list[TimelineEvent]:
-        """What happened in the thread's latest run, oldest first.
-
-        Raises:
-            ThreadNotFoundError: The thread has no run.
-        """
-        runs = await self._threads.runs(thread_id)
-        segments = [item for item in runs if item.ordinal == runs[0].ordinal]  # it may have continued as new
-        return [
-            event
-            for item in reversed(segments)
-            for event in read_timeline(await self._threads.timeline(thread_id, item))
-        ]
-
-    async def checkpoint(
-        self, thread_id: str, checkpoint_id: str | None = None, *, namespace: str = ""
-    ) -> StateSnapshot:
-        """One checkpoint of a thread, by default the latest.
-
-        Raises:
-            ThreadNotFoundError: The thread has no run.
-            CheckpointNotFoundError: It has no such checkpoint.
-        """
-        _read_texts(checkpoint_id=checkpoint_id)
-        for found in await self._threads.runs(thread_id):
-            wire = await self._threads.query(thread_id, found, protocol.QUERY_CHECKPOINT, checkpoint_id, namespace)
-            if wire is not None:
-                return read_snapshot(wire)
-        raise no_checkpoint(thread_id, checkpoint_id)
-
-    async def result(
-        self, thread_id: str, *, wait: Duration | None = None, graph: CompiledGraph | None = None
-    ) -> RunResult:
-        """Wait until the thread's latest run settles.
-
-        Args:
-            thread_id: The thread.
-            wait: Longest wait; then the result says ``running``. Default: no limit.
-            graph: The graph, to get ``state`` as an instance of its schema.
-
-        Raises:
-            ThreadNotFoundError: The thread has no run.
-        """
-        return await self._runs.settled(thread_id, wait=read_wait(wait), graph=graph)
-
-    async def stream(
-        self,
-        thread_id: str,
-        *,
-        mode: str | Sequence[str] = "updates",
-        cursor: str | None = None,
-        subgraphs: bool = False,
-        follow: bool = False,
-    ) -> AsyncIterator[StreamChunk]:
-        """What happens in a thread's latest run, as it happens.
-
-        Watching costs nothing in history, and any number may watch.
-
-        Args:
-            thread_id: The thread.
-            mode: ``values``, ``updates``, ``messages``, ``custom``, ``debug``, or several of them.
-            cursor: Go on after this chunk. Default: from the start of the run.
-            subgraphs: Whether to include what happens inside subgraphs.
-            follow: Go on while the run waits for people. By default the stream ends when the run settles.
-
-        Raises:
-            ThreadNotFoundError: The thread has no run.
-            StreamModeError: A mode does not exist, or the cursor is none.
-        """
-        found = await self._threads.describe(thread_id)
-        async for chunk in self._tails.watch(found, mode=mode, cursor=cursor, subgraphs=subgraphs, follow=follow):
-            yield chunk
-
-    @property
-    def _own(self) -> builtins.list[str]:
-        """Clauses of a visibility query for this client's threads: other programs may share the namespace."""
-        return [f"WorkflowId STARTS_WITH {quoted(self.id_prefix)}"] if self.id_prefix else []
-
     def _wire(self, value: Any, what: str) -> Any:
         """JSON form of something to send.
 
@@ -659,24 +457,3 @@ class OrisClient:
         wire = to_wire(value, what)
         check_size(wire, what, payload_limit(self.temporal.data_converter))
         return wire
-
-
-def _read_texts(**options: str | None) -> None:
-    """Check options that are text or left out."""
-    for name, value in options.items():
-        optional(text())(name, value)
-
-
-def _summary(threads: Threads, found: Found) -> dict[str, Any]:
-    return {
-        "thread_id": threads.thread_of(found.workflow_id),
-        "run_id": found.run_id,
-        "graph": found.graph,
-        "status": found.status,
-        "created_at": found.created_at,
-        "updated_at": found.updated_at,
-        "tenant": found.tenant,
-        "parent": found.parent,
-        "interrupts": found.pending,
-        "asked": int(found.memo.get("interrupts", 0)),
-    }
