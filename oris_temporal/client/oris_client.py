@@ -162,8 +162,9 @@ class OrisClient(ThreadReader):
             interrupt_id: The one interrupt that `value` answers.
             update: State update to merge first.
             goto: Node name, `Send` or a list: what runs next, in place of what waits, or with a `value` after it.
-            checkpoint_id: Go back to this checkpoint first, as a new run of the thread, and answer there. If the answer is refused, the
-                thread waits there.
+            checkpoint_id: Go back to this checkpoint first, as a new run of the thread, and answer there what it asks, with one `value`
+                and without ids: they are new. An answer that does not fit what was asked there before is refused before anything
+                happens; one that only the new run can refuse leaves the thread waiting there.
             author: Who answers; kept with the run.
             idempotency_key: A second call with the same key gets the first one's result.
             wait: Longest wait. Default: no limit.
@@ -198,24 +199,36 @@ class OrisClient(ThreadReader):
         )
         answer = None if value is MISSING else self._wire(value, "answer")
         if checkpoint_id is not None:
-            await self._go_back(thread_id, checkpoint_id, idempotency_key, limit)
+            later = await self._go_back(thread_id, checkpoint_id, answer, options, idempotency_key, limit)
+            if later is not None:
+                return later
         return await self._runs.resume(
-            thread_id,
-            answer,
-            options,
-            idempotency_key=idempotency_key,
-            wait=limit,
-            graph=graph,
+            thread_id, answer, options, idempotency_key=idempotency_key, wait=limit, graph=graph
         )
 
-    async def _go_back(self, thread_id: str, checkpoint_id: str, key: str | None, wait: timedelta | None) -> None:
-        """Start a run from a checkpoint, unless a call with the same key did before."""
+    async def _go_back(
+        self,
+        thread_id: str,
+        checkpoint_id: str,
+        answer: Any,
+        options: ResumeOptions,
+        key: str | None,
+        wait: timedelta | None,
+    ) -> RunResult | None:
+        """Start a run from a checkpoint that is to get an answer, unless a call with the same key did before.
+
+        Returns:
+            What became of that one, if the thread has run again since.
+        """
         runs = await self._threads.runs(thread_id)
-        launch = await self._replay(thread_id, runs, checkpoint_id)
+        launch = await self._replay(thread_id, runs, checkpoint_id, answer=[answer, options.to_wire()])
         launch.idempotency_key = None if key is None else f"{key} at {checkpoint_id}"
-        if not launch.repeats(runs[0]):
+        if (found := await self._runs.started_by(launch, runs[0])) is None:
             launch.after(runs[0])
             await self._runs.run(launch, wait)
+            return None
+        result = await self._runs.joined(launch, found, wait)
+        return None if found.ordinal == runs[0].ordinal else result
 
     async def reject(
         self,
@@ -363,20 +376,26 @@ class OrisClient(ThreadReader):
                 "Replay from a checkpoint or from the last state, not both.", option="from_last_state"
             )
         runs = await self._threads.runs(thread_id)
-        launch = await self._replay(thread_id, runs, checkpoint_id, from_last_state)
+        launch = await self._replay(thread_id, runs, checkpoint_id, from_last_state=from_last_state)
         launch.on_conflict = on_conflict
         launch.after(runs[0])
         return await self._runs.run(launch, limit)
 
     async def _replay(
-        self, thread_id: str, runs: list[Found], checkpoint_id: str | None, from_last_state: bool = False
+        self,
+        thread_id: str,
+        runs: list[Found],
+        checkpoint_id: str | None,
+        *,
+        from_last_state: bool = False,
+        answer: list[Any] | None = None,
     ) -> Launch:
-        """A run of a thread that starts where an earlier one was; see `replay`."""
+        """A run of a thread that starts where an earlier one was; see `replay`, and `Threads.seed` for the answer."""
         if checkpoint_id is None:
             first = [found for found in runs if found.ordinal == runs[0].ordinal][-1]
             source, seed = await self._threads.seed(thread_id, [first], protocol.FIRST_CHECKPOINT)
         else:
-            source, seed = await self._threads.seed(thread_id, runs, checkpoint_id)
+            source, seed = await self._threads.seed(thread_id, runs, checkpoint_id, answer=answer)
         if from_last_state:
             options = RunOptions(config=seed.get("config"), values=await self._threads.last_values(thread_id, runs[0]))
         else:
@@ -425,7 +444,7 @@ class OrisClient(ThreadReader):
         if update is not None or as_node is not None:
             edit = {"update": self._wire({} if update is None else update, "state update"), "as_node": as_node}
         runs = await self._threads.runs(thread_id)
-        source, seed = await self._threads.seed(thread_id, runs, checkpoint_id, edit)
+        source, seed = await self._threads.seed(thread_id, runs, checkpoint_id, edit=edit)
         number = 1
         while True:
             fork_id = new_thread_id if new_thread_id is not None else f"{thread_id}/fork/{number}"

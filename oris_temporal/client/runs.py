@@ -74,7 +74,7 @@ class Runs:
         """Start a run and wait until it settles: update-with-start, one round trip where the thread is new."""
         while True:
             if (found := await self._make_room(launch)) is not None:
-                return await self._joined(launch, found, wait)
+                return await self.joined(launch, found, wait)
             operation = launch.operation()
             final = None if launch.follows else asyncio.create_task(self._state_of_new(launch.thread_id))
             update = self._temporal.start_update_with_start_workflow(
@@ -93,7 +93,7 @@ class Runs:
             except WorkflowAlreadyStartedError as error:
                 _take_note(operation)
                 if (found := await self._existing(launch, error)) is not None:
-                    return await self._joined(launch, found, wait)
+                    return await self.joined(launch, found, wait)
             else:
                 return await self._result(launch.thread_id, report, launch.graph, run_id)
             finally:
@@ -122,15 +122,21 @@ class Runs:
             RunConflictError: The thread must be new, or is actively running and may not be replaced.
         """
         latest = await self._latest(launch.thread_id)
-        if launch.repeats(latest):
-            for found in await self._threads.runs(launch.thread_id):
-                if found.memo.get("key") == launch.idempotency_key:
-                    return found
+        if (found := await self.started_by(launch, latest)) is not None:
+            return found
         if launch.must_be_new:
             raise RunConflictError(
                 f"Thread {launch.thread_id!r} exists already.", thread_id=launch.thread_id
             ) from error
         await self.follow(launch, latest)
+        return None
+
+    async def started_by(self, launch: Launch, latest: Found) -> Found | None:
+        """The run that an earlier call with the launch's key started."""
+        if launch.repeats(latest):
+            for found in await self._threads.runs(launch.thread_id):
+                if found.memo.get("key") == launch.idempotency_key:
+                    return found
         return None
 
     async def follow(self, launch: Launch, latest: Found) -> None:
@@ -148,7 +154,7 @@ class Runs:
         if continues:
             launch.options.values = await self._threads.last_values(launch.thread_id, latest)
 
-    async def _joined(self, launch: Launch, found: Found, wait: timedelta | None) -> RunResult:
+    async def joined(self, launch: Launch, found: Found, wait: timedelta | None) -> RunResult:
         """Result of a run that an earlier call started."""
         latest = await self._threads.describe(launch.thread_id)
         if found.ordinal == latest.ordinal:

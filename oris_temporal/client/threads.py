@@ -248,7 +248,13 @@ class Threads:
         return list(asked.values())
 
     async def seed(
-        self, thread_id: str, runs: list[Found], checkpoint_id: str | None, edit: dict[str, Any] | None = None
+        self,
+        thread_id: str,
+        runs: list[Found],
+        checkpoint_id: str | None,
+        *,
+        edit: dict[str, Any] | None = None,
+        answer: list[Any] | None = None,
     ) -> tuple[Found, dict[str, Any]]:
         """The run that has a checkpoint, and what a run that starts there is given.
 
@@ -257,12 +263,13 @@ class Threads:
             runs: Its runs.
             checkpoint_id: The checkpoint.
             edit: The ``update`` and ``as_node`` that the new run is to begin with.
+            answer: The arguments of ``resume`` that the new run is to get.
 
         Raises:
             CheckpointNotFoundError: None of them has it.
-            GraphError: The edit does not fit.
+            GraphError: The edit or the answer does not fit.
         """
-        args = [checkpoint_id] if edit is None else [checkpoint_id, "", ordered(edit)]
+        args = [checkpoint_id, None if edit is None else ordered(edit), None if answer is None else ordered(answer)]
         for found in runs:
             seed = await self.query(thread_id, found, protocol.QUERY_SEED, *args)
             _raise_refusal(seed)

@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from .answer_types import answer_schema
+from .answer_types import answer_schema, check_answer
 from .control import MISSING
 from .engine import Engine
-from .errors import InterruptTimeoutError
+from .errors import AmbiguousResumeError, InterruptNotFoundError, InterruptTimeoutError, NotInterruptedError
 from .interrupts import Ask, Interrupt, Order
 from .recording import RecordingRun
-from .records import BreakpointKind, Position, Task, order_of
+from .records import BreakpointKind, Checkpoint, Position, Task, order_of
 from .requests import check_breakpoints
 
 if TYPE_CHECKING:
@@ -305,6 +305,43 @@ class AskingRun(RecordingRun):
         id = self.desk.reject(interrupt_id, reason, author=author, at=self.now())
         self.record("rejected", self.engines.get(""), data={"id": id, "reason": reason, "author": author})
         return id
+
+    def check_answer_at(self, checkpoint: Checkpoint, value: Any, *, by_id: bool = False) -> None:
+        """Refuse an answer that a run which starts at a checkpoint will not take, as far as what was asked there tells.
+
+        Args:
+            checkpoint: The checkpoint.
+            value: The answer.
+            by_id: Whether it answers by id.
+
+        Raises:
+            NotInterruptedError: Nothing runs after the checkpoint.
+            InterruptNotFoundError: The new run asks under ids of its own.
+            AmbiguousResumeError: Several tasks asked there.
+            InvalidAnswerError: It does not fit the question that was asked there.
+        """
+        state = self.start_at(checkpoint) or checkpoint.root
+        where = f"at checkpoint {checkpoint.id!r} of thread {self.thread_id!r}"
+        if not state.tasks and state.pause is None:
+            raise NotInterruptedError(f"Nothing runs {where}, so there is nothing to answer.")
+        if by_id:
+            raise InterruptNotFoundError(
+                f"A run that starts {where} asks under new ids. Start it, with replay, and then answer by its ids."
+            )
+        asked = [item for task in state.tasks if (item := self._first_open_question(task)) is not None]
+        if len(asked) > 1:
+            raise AmbiguousResumeError(
+                f"A run that starts {where} asks {len(asked)} questions. Start it, with replay, and then answer by id."
+            )
+        for item in asked:
+            if item.answer_type is not None:
+                check_answer(item.answer_type, value, item.id, item.value)
+
+    def _first_open_question(self, task: Task) -> Interrupt | None:
+        """What a task that has not finished asked first of what its journal has no answer to."""
+        answered = {f"{task.id}#{position}" for position in task.journal}
+        asked = (item for item in self.desk.asked.values() if item.key.startswith(f"{task.id}#"))
+        return next((item for item in asked if task.outcome is None and item.key not in answered), None)
 
     def receive_signal(self, name: str, value: Any) -> None:
         """Keep a signal for the node that waits, or will wait, for it."""

@@ -134,15 +134,20 @@ class RecordingRun(Host):
         """Whether a checkpoint is where the run is now, or ended. One that continued as new is nowhere any more."""
         return not self.continued and checkpoint is self.log.latest(checkpoint.namespace)
 
-    def seed_of(self, checkpoint: Checkpoint) -> dict[str, Any] | None:
-        """JSON state from which a run can start at a checkpoint; ``None`` if only the history that the run continued from knows it.
+    def start_at(self, checkpoint: Checkpoint) -> EngineState | None:
+        """The state from which a run starts at a checkpoint; ``None`` if only the history that this run continued from knows it.
 
         Where the run is now that is the present state, so finished tasks of an unfinished superstep keep their writes.
         """
         live = self.engines.get("")
         if live is not None and checkpoint.root.step == live.state.step and self.is_at(checkpoint):
-            return engine_state_to_wire(self.graph, live.state)
-        return None if checkpoint is self.log.carried else engine_state_to_wire(self.graph, checkpoint.root)
+            return live.state
+        return None if checkpoint is self.log.carried else checkpoint.root
+
+    def seed_of(self, checkpoint: Checkpoint) -> dict[str, Any] | None:
+        """`start_at` as JSON data."""
+        state = self.start_at(checkpoint)
+        return None if state is None else engine_state_to_wire(self.graph, state)
 
     def carry_checkpoint(self) -> dict[str, Any]:
         """What is to be known, beside the state, of the checkpoint at which the run continues as new. JSON data."""

@@ -188,6 +188,8 @@ class ThreadStore:
         check_update(command.update, f"update of the state of {self.graph.name}")
         if "checkpoint_id" in config["configurable"]:
             edit = None
+            if command.resume is not MISSING:
+                run.check_answer_at(checkpoint, command.resume, by_id=self._answers_by_id(run, command.resume))
             if edits:
                 update = self.graph.schema.update_wire(command.update, "Command(update=...)")
                 edit = Edit(update, goto=command.destinations if command.resume is MISSING else ())

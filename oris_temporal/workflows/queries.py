@@ -17,7 +17,7 @@ from oris_temporal.graph.wire import to_wire, wire_size
 from . import protocol
 from .message_log import FORMS, LOGS
 from .payloads import ordered
-from .protocol import INLINE_FINAL_LIMIT, INLINE_RESULT_LIMIT, PAYLOAD_LIMIT, RunReport
+from .protocol import INLINE_FINAL_LIMIT, INLINE_RESULT_LIMIT, PAYLOAD_LIMIT, ResumeOptions, RunReport
 from .temporal_run import TemporalRun
 
 SHOWN_VALUE_BYTES = 2_000
@@ -96,24 +96,34 @@ class QueriedWorkflow:
 
     @workflow.query(
         name=protocol.QUERY_SEED,
-        description="What a replay or fork from a checkpoint starts with; null if there is none, a refusal if an edit does not fit.",
+        description="What a run from a checkpoint starts with; null if there is none, a refusal if an edit or answer does not fit.",
     )
     def _query_seed(
-        self, checkpoint_id: str | None = None, namespace: str = "", edit: dict[str, Any] | None = None
+        self, checkpoint_id: str | None = None, edit: dict[str, Any] | None = None, answer: list[Any] | None = None
     ) -> Any:
         run = self._run
         if run is None:
             return None
         first = checkpoint_id == protocol.FIRST_CHECKPOINT
-        found = run.log.first() if first else run.log.find(checkpoint_id, namespace)
+        found = run.log.first() if first else run.log.find(checkpoint_id)
         if found is None or (seed := run.seed_of(found)) is None:
             return None
-        if edit is not None:
-            try:
+        try:
+            if edit is not None:
                 check_edit(self.graph, found.values, edit["update"], as_node=edit["as_node"], goto=())
-            except OrisError as error:
-                return _refusal(error)
+            if answer is not None:
+                self._check_answer_at(run, found, *answer)
+        except OrisError as error:
+            return _refusal(error)
         return ordered({"id": found.id, "seed": seed, "config": run.given_config})
+
+    def _check_answer_at(self, run: TemporalRun, checkpoint: Checkpoint, value: Any, wire: dict[str, Any]) -> None:
+        """Raise what ``resume`` with these options would raise in a run that starts at a checkpoint, as far as can be told."""
+        options = ResumeOptions.read(wire)
+        goto = options.command(value).destinations
+        check_edit(self.graph, checkpoint.values, options.update or {}, as_node=None, goto=goto)
+        if not options.no_value:
+            run.check_answer_at(checkpoint, value, by_id=options.by_id or options.interrupt_id is not None)
 
     @workflow.query(name=protocol.QUERY_INPUT, description="Whether an input fits the graph: null, or a refusal.")
     def _query_input(self, input: Any = None) -> dict[str, Any] | None:

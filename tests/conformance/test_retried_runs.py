@@ -6,19 +6,19 @@ What finished keeps its results, what failed is done again, and nothing is left 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 from uuid import uuid4
 
 import pytest
 import temporalio.client
 from effects import note, ran
-from hosts import InProcessHost, Options, OrisHost
+from hosts import InProcessHost, Options, OrisHost, Record
 from states import Log
 from temporal_host import TemporalHost
 
 from oris_temporal import END, START, CompiledGraph, Context, RetryPolicy, RunnableConfig, StateGraph, interrupt
-from oris_temporal.graph.errors import ToolError
+from oris_temporal.graph.errors import OrisError, ToolError
 from oris_temporal.tools import tool
 
 ONCE = RetryPolicy(maximum_attempts=1)
@@ -324,3 +324,36 @@ async def test_a_replay_of_an_edit_keeps_what_had_finished_before_it(host: OrisH
     assert again.questions == [("send", "send?")]
     assert (await host.resume(graph, thread, 1)).values == {"log": ["edited", "paid", "sent"]}
     assert ran[thread, "charge"] == 4
+
+
+async def refusal(call: Awaitable[Record]) -> str | None:
+    """Code of the error that a call is refused with."""
+    try:
+        return (await call).error
+    except OrisError as error:
+        return error.code
+
+
+async def test_an_answer_at_a_checkpoint_is_checked_before_anything_happens(host: OrisHost, thread: str) -> None:
+    async def asks(state: Log, ctx: Context) -> dict[str, Any]:
+        name = await ctx.interrupt("name?")
+        return {"log": [name, str(await ctx.interrupt("age?", schema=int))]}
+
+    async def asks_too(state: Log, ctx: Context) -> dict[str, Any]:
+        return {"log": [str(await ctx.interrupt("how many?", schema=int))]}
+
+    graph = chain(asks=asks, asks_too=asks_too).compile(name="checked_answers")
+    await host.start(graph, {"log": []}, thread)
+    start = (await host.state(graph, thread)).checkpoint_id
+    for answer in ("ada", 36):
+        await host.resume(graph, thread, answer)
+    second = (await host.state(graph, thread)).checkpoint_id
+    waiting = await host.resume_at(graph, thread, start, "grace")
+    assert waiting.questions == [("asks", "age?")]
+
+    assert await refusal(host.resume_at(graph, thread, second, "many")) == "invalid_answer"
+    assert (await host.state(graph, thread)).interrupts[0].value == "age?"
+    assert await refusal(host.resume_at(graph, thread, start, "no number")) is None
+
+    done = await host.resume_at(graph, thread, second, 3)
+    assert (done.status, done.values) == ("completed", {"log": ["ada", "36", "3"]})

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import operator
 from collections import Counter
-from typing import Annotated, TypedDict
+from typing import Annotated, Any, TypedDict
 
 import pytest
 from temporal_support import Serve, eventually
 
 from oris_temporal import END, START, CompiledGraph, Context, OrisClient, RunnableConfig, StateGraph
-from oris_temporal.graph.errors import CheckpointNotFoundError, NodeNotFoundError, RunConflictError, ThreadNotFoundError
+from oris_temporal.graph.errors import (
+    CheckpointNotFoundError,
+    InterruptNotFoundError,
+    InvalidUpdateError,
+    NodeNotFoundError,
+    NotInterruptedError,
+    RunConflictError,
+    ThreadNotFoundError,
+)
 
 
 class Log(TypedDict, total=False):
@@ -111,6 +119,37 @@ async def test_resume_at_an_earlier_checkpoint_under_a_key_happens_once(
         assert second.values == first.values
         assert (await client.inspect(done)).run == 2
         assert ran == {"research": 1, "publish": 2}
+
+
+async def test_a_key_of_an_answer_at_a_checkpoint_is_no_answer_to_what_a_later_run_asks(
+    client: OrisClient, serve: Serve, done: str
+) -> None:
+    async with serve(travelling()):
+        first = await client.resume(done, "maybe", checkpoint_id="0001-000002", idempotency_key="k")
+        await client.replay(done, "0001-000002")
+        again = await client.resume(done, "maybe", checkpoint_id="0001-000002", idempotency_key="k")
+        assert (again.run_id, again.status, again.values) == (first.run_id, "completed", first.values)
+        assert (await client.inspect(done)).status == "interrupted"
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"update": {"nonsense": 1}}, InvalidUpdateError),
+        ({"goto": "nowhere"}, NodeNotFoundError),
+        ({"interrupt_id": "int-x-0"}, InterruptNotFoundError),
+        ({"checkpoint_id": "0001-000004"}, NotInterruptedError),
+    ],
+)
+async def test_what_cannot_be_done_at_a_checkpoint_is_refused_before_anything_happens(
+    client: OrisClient, serve: Serve, done: str, options: dict[str, Any], error: type[Exception]
+) -> None:
+    async with serve(travelling()):
+        await client.replay(done, "0001-000002")
+        with pytest.raises(error):
+            await client.resume(done, "maybe", **{"checkpoint_id": "0001-000002", **options})
+        assert (await client.inspect(done)).run == 2
+        assert (await client.resume(done, "no")).status == "completed"
 
 
 async def test_replay_with_the_last_state_keeps_the_configuration(
