@@ -113,7 +113,8 @@ class AskingRun(RecordingRun):
         if item.status == "resumed":
             self.desk.answer({interrupt_id: item.answer}, author=item.author, at=at)
             data = {"id": interrupt_id, "value": item.answer, "author": item.author}
-            self.record("resumed", self.engines.get(""), node=pending.node, data=data)
+            late = {"default": True} if item.deadline is not None and at >= item.deadline else {}
+            self.record("resumed", self.engines.get(""), node=pending.node, data={**data, **late})
         elif item.status == "rejected" and item.answered_at is not None:
             self.reject(interrupt_id, reason=str(item.answer), author=item.author)
 

@@ -178,7 +178,8 @@ async def test_at_the_deadline_of_a_child_workflow_its_default_answers_the_paren
     assert (await client.result("t")).values == {"log": ["False"]}
     [item] = await client.interrupts("t", all=True)
     assert (item.status, item.answer, item.author) == ("resumed", {"ok": False}, None)
-    assert "resumed" in [event.kind for event in await client.timeline("t")]
+    [resumed] = [event for event in await client.timeline("t") if event.kind == "resumed"]
+    assert resumed.data["default"] is True
 
 
 async def test_an_answer_in_time_stops_the_clock(server: TimeSkippingServer, client: OrisClient) -> None:
