@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Unpack
 
@@ -9,6 +10,7 @@ from temporalio.client import Client
 from temporalio.envconfig import ClientConfig
 
 from oris_temporal.graph.compiled import CompiledGraph
+from oris_temporal.graph.config import merged
 from oris_temporal.graph.control import MISSING, Command
 from oris_temporal.graph.duration import Duration
 from oris_temporal.graph.errors import (
@@ -348,6 +350,7 @@ class OrisClient(ThreadReader):
         checkpoint_id: str | None = None,
         *,
         from_last_state: bool = False,
+        config: Mapping[str, Any] | None = None,
         on_conflict: OnConflict = "fail",
         wait: Duration | None = None,
     ) -> RunResult:
@@ -360,6 +363,7 @@ class OrisClient(ThreadReader):
             thread_id: The thread.
             checkpoint_id: Where to start. Default: the input of the thread's latest run.
             from_last_state: Start at the graph's beginning, with the thread's last state.
+            config: What is to be different in the configuration (`RunnableConfig`), such as a higher ``recursion_limit``.
             on_conflict: What to do if the thread is actively running: ``fail`` or ``replace``.
             wait: Longest wait. Default: no limit.
 
@@ -367,6 +371,7 @@ class OrisClient(ThreadReader):
             ThreadNotFoundError: The thread has no run.
             CheckpointNotFoundError: It has no such checkpoint.
             RunConflictError: The thread is actively running and `on_conflict` is ``fail``.
+            InvalidUpdateError: The configuration is none. Nothing is started.
         """
         limit = read_wait(wait)
         on_conflict = one_of(OnConflict)("on_conflict", on_conflict)
@@ -377,6 +382,8 @@ class OrisClient(ThreadReader):
             )
         runs = await self._threads.runs(thread_id)
         launch = await self._replay(thread_id, runs, checkpoint_id, from_last_state=from_last_state)
+        if config is not None:
+            launch.options.config = dict(merged(launch.options.config, config))
         launch.on_conflict = on_conflict
         launch.after(runs[0])
         return await self._runs.run(launch, limit)

@@ -303,7 +303,8 @@ class CompiledGraph:
             input: Initial state, or text for a message graph, starts a run from a fresh state; a `Command` answers or
                 redirects the thread's waiting run; ``None`` continues it, or starts at ``checkpoint_id`` of `config`.
             config: ``{"configurable": {"thread_id": ...}}`` and more; see `RunnableConfig`. Without a thread id the run is on
-                a thread of its own.
+                a thread of its own. A run that starts at a checkpoint has the configuration of the earlier one, and what this says
+                in its place.
             context: The ``context`` of `config`, for a run that starts: an object, or an instance of the graph's ``context_schema``.
             interrupt_before: Nodes to stop before, in place of the compiled ones.
             interrupt_after: Nodes to stop after, in place of the compiled ones.

@@ -58,3 +58,18 @@ def read_config(config: Mapping[str, Any] | None) -> RunnableConfig:
     if (limits := read.get("limits")) is not None:
         read["limits"] = Limits.read(limits, "Run configuration").to_wire()
     return read  # type: ignore[no-any-return]
+
+
+def merged(config: Mapping[str, Any] | None, given: Mapping[str, Any] | None) -> RunnableConfig:
+    """The configuration of a run that starts from another one's checkpoint: that one's, with what is given in its place.
+
+    Args:
+        config: Configuration of the earlier run.
+        given: What the new run is given; the thread and checkpoint in it say where to start, and are no part of the result.
+    """
+    before, after = read_config(config), read_config(given)
+    own = {name: value for name, value in after["configurable"].items() if name not in _PLACE}
+    return {**before, **after, "configurable": {**before["configurable"], **own}}
+
+
+_PLACE = ("thread_id", "checkpoint_id", "checkpoint_ns")

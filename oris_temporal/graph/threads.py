@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
-from .config import RunnableConfig, read_config
+from .config import RunnableConfig, merged, read_config
 from .control import MISSING, Command
 from .engine import check_edit
 from .errors import EmptyInputError, InvalidUpdateError, NotInterruptedError, RunConflictError, ThreadNotFoundError
@@ -133,7 +133,7 @@ class ThreadStore:
                 await run.until_settled()
         else:
             edit = Edit(update, as_node=as_node, hold=True)
-            run = self._branch(run, checkpoint, {}, edit)
+            run = self._branch(run, checkpoint, {}, {}, edit)
             await run.until_settled()
             checkpoint_id = run.root.state.checkpoint_id
         return {"configurable": {"thread_id": run.thread_id, "checkpoint_id": checkpoint_id, "checkpoint_ns": ""}}
@@ -174,7 +174,7 @@ class ThreadStore:
             )
         run, checkpoint = self._find(configurable)
         if "checkpoint_id" in configurable or not self._is_live(run):
-            return self._branch(run, checkpoint, breakpoints), 0
+            return self._branch(run, checkpoint, config, breakpoints), 0
         seen = run.log.sequence
         if run.desk.pending:
             run.go_on()
@@ -193,7 +193,7 @@ class ThreadStore:
             if edits:
                 update = self.graph.schema.update_wire(command.update, "Command(update=...)")
                 edit = Edit(update, goto=command.destinations if command.resume is MISSING else ())
-            run = self._branch(run, checkpoint, breakpoints, edit)
+            run = self._branch(run, checkpoint, config, breakpoints, edit)
             if command.resume is MISSING:
                 return run, 0
             await run.until_settled()
@@ -204,7 +204,7 @@ class ThreadStore:
         elif run.ended:
             raise NotInterruptedError(f"Thread {run.thread_id!r} is {run.status}; it is not waiting for an answer.")
         elif not self._is_live(run):
-            run = self._branch(run, checkpoint, breakpoints)
+            run = self._branch(run, checkpoint, config, breakpoints)
             await run.until_settled()
         seen = run.log.sequence
         if command.resume is not MISSING:
@@ -241,13 +241,20 @@ class ThreadStore:
         return run
 
     def _branch(
-        self, run: LocalRun, checkpoint: Checkpoint, breakpoints: Breakpoints, edit: Edit | None = None
+        self,
+        run: LocalRun,
+        checkpoint: Checkpoint,
+        config: RunnableConfig,
+        breakpoints: Breakpoints,
+        edit: Edit | None = None,
     ) -> LocalRun:
         """A new run of the thread that starts from a checkpoint."""
         seed = engine_state_from_wire(self.graph, cast("dict[str, Any]", run.seed_of(checkpoint)))
+        config = merged(run.config, config)
+        self.graph.context_of(config)
         if edit is not None:
             check_edit(self.graph, seed.values, edit.update, as_node=edit.as_node, goto=edit.goto)
-        branch = self._new_run(run.thread_id, run.config, breakpoints)
+        branch = self._new_run(run.thread_id, config, breakpoints)
         branch.parent_checkpoint = checkpoint.id
         branch.start(None, seed, edit)
         return branch

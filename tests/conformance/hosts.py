@@ -133,8 +133,8 @@ class OrisHost(Host, Protocol):
     async def resume_at(self, graph: CompiledGraph, thread_id: str, checkpoint_id: str, value: Any) -> Record:
         """Start a new run from a checkpoint and answer what it asks there."""
 
-    async def retry(self, graph: CompiledGraph, thread_id: str) -> Record:
-        """Try the superstep again that a run failed in."""
+    async def retry(self, graph: CompiledGraph, thread_id: str, options: Options = DEFAULTS) -> Record:
+        """Try the superstep again that a run failed in; of the options, those of its configuration."""
 
     async def replay(self, graph: CompiledGraph, thread_id: str, checkpoint_id: str) -> Record:
         """Start a new run of the thread from a checkpoint."""
@@ -217,8 +217,8 @@ class InProcessHost:
     async def resume_at(self, graph: CompiledGraph, thread_id: str, checkpoint_id: str, value: Any) -> Record:
         return await self._call(graph, Command(resume=value), thread_id, _at(checkpoint_id))
 
-    async def retry(self, graph: CompiledGraph, thread_id: str) -> Record:
-        return await self._call(graph, None, thread_id)
+    async def retry(self, graph: CompiledGraph, thread_id: str, options: Options = DEFAULTS) -> Record:
+        return await self._call(graph, None, thread_id, options)
 
     async def replay(self, graph: CompiledGraph, thread_id: str, checkpoint_id: str) -> Record:
         return await self._call(graph, None, thread_id, _at(checkpoint_id))

@@ -62,14 +62,11 @@ class TemporalHost:
                 await worker.check_replay()
 
     async def start(self, graph: CompiledGraph, input: Any, thread_id: str, options: Options = DEFAULTS) -> Record:
-        config: dict[str, Any] = {"configurable": dict(options.configurable)}
-        if options.recursion_limit is not None:
-            config["recursion_limit"] = options.recursion_limit
         result = await (await self._client(graph)).run(
             graph,
             thread_id,
             input,
-            config=config,
+            config=_config(options),
             context=options.context,
             interrupt_before=options.interrupt_before,
             interrupt_after=options.interrupt_after,
@@ -97,9 +94,11 @@ class TemporalHost:
         client = await self._client(graph)
         return await self._record(graph, await client.resume(thread_id, value, checkpoint_id=checkpoint_id))
 
-    async def retry(self, graph: CompiledGraph, thread_id: str) -> Record:
+    async def retry(self, graph: CompiledGraph, thread_id: str, options: Options = DEFAULTS) -> Record:
         latest = await self.state(graph, thread_id)
-        return await self.replay(graph, thread_id, latest.checkpoint_id)
+        client = await self._client(graph)
+        result = await client.replay(thread_id, latest.checkpoint_id, config=_config(options))
+        return await self._record(graph, result)
 
     async def replay(self, graph: CompiledGraph, thread_id: str, checkpoint_id: str) -> Record:
         return await self._record(graph, await (await self._client(graph)).replay(thread_id, checkpoint_id))
@@ -159,3 +158,10 @@ class TemporalHost:
             self._workers.append(await self._stack.enter_async_context(ReplayingWorker(client, [graph])))
             self._clients[id(graph)] = client
         return self._clients[id(graph)]
+
+
+def _config(options: Options) -> dict[str, Any]:
+    config: dict[str, Any] = {"configurable": dict(options.configurable)}
+    if options.recursion_limit is not None:
+        config["recursion_limit"] = options.recursion_limit
+    return config

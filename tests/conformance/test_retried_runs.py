@@ -357,3 +357,21 @@ async def test_an_answer_at_a_checkpoint_is_checked_before_anything_happens(host
 
     done = await host.resume_at(graph, thread, second, 3)
     assert (done.status, done.values) == ("completed", {"log": ["ada", "36", "3"]})
+
+
+async def test_a_retry_keeps_the_configuration_but_for_what_it_says(host: OrisHost, thread: str) -> None:
+    async def loop(state: Log, config: RunnableConfig) -> dict[str, Any]:
+        known = config["configurable"]
+        return {"log": [f"{known['user']} {known.get('again')}"]}
+
+    def again(state: Log) -> str:
+        return END if len(state["log"]) == 8 else "loop"
+
+    graph = StateGraph(Log).add_node("loop", loop).add_edge(START, "loop")
+    looping = graph.add_conditional_edges("loop", again, ["loop", END]).compile(name="configured_again")
+    options = Options(configurable={"user": "ada"}, recursion_limit=2)
+    assert (await host.start(looping, {"log": []}, thread, options)).error == "graph_recursion"
+
+    done = await host.retry(looping, thread, Options(configurable={"again": True}, recursion_limit=50))
+
+    assert (done.status, done.values["log"]) == ("completed", ["ada None"] * 2 + ["ada True"] * 6)
