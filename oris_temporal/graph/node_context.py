@@ -43,7 +43,7 @@ from .options import RetryPolicy
 from .records import Position, Task
 from .signals import check_signal
 from .state import Write, isolate
-from .tasks import go_on_unless_cancelled
+from .tasks import being_cancelled, go_on_unless_cancelled
 from .tool_calls import CallingTool
 from .wire import to_wire
 
@@ -77,6 +77,7 @@ class NodeContext(Context):
         self._position = 0
         self._operating: dict[asyncio.Task[Any], None] = {}
         self._begun: list[Position] = []
+        self._cleaning: list[Position] = []
         self._raised: list[_Raised] = []
         self._returned = False
         self._random: Random | None = None
@@ -307,7 +308,7 @@ class NodeContext(Context):
     def _next(self) -> Position:
         number, self._position = self._position, self._position + 1
         position: Position = f"{self._branch}{number}" if self._branch else number
-        self._begun.append(position)
+        (self._cleaning if being_cancelled() else self._begun).append(position)
         return position
 
     async def _journaled(self, operation: Callable[[Position], Awaitable[Any]]) -> Any:
@@ -346,19 +347,24 @@ class NodeContext(Context):
     def forget(self, error: BaseException) -> None:
         """Leave out of the journal what a retry of the run is to do again, when the node has ended with an error.
 
-        That are the operations whose failure it ended with, with what it began after that, and failures that it did nothing about. What
-        it did in other branches stays, and failures that it went on after: else what follows would not fit.
+        That are the operations whose failure it ended with, with what it began after that, failures that it did nothing about, and what
+        it did to clean up. What it did in other branches stays, and failures that it went on after: else what follows would not fit.
         """
+        self._drop(self._cleaning)
         causes = list(_chain_of(error))
         for raised in self._raised:
             later = [position for position in self._begun[raised.begun :] if _follows(position, raised.position)]
             if later and not any(raised.error is cause for cause in causes):
                 continue
             self._task.journal.pop(raised.position, None)
-            for position in later:
-                self._task.calls.pop(position, None)
-                for entry in [entry for entry in self._task.journal if str(entry).partition("?")[0] == str(position)]:
-                    del self._task.journal[entry]
+            self._drop(later)
+
+    def _drop(self, positions: Sequence[Position]) -> None:
+        """Leave out all of some operations: their results, the graphs they called and the answers that their tools got."""
+        for position in positions:
+            self._task.calls.pop(position, None)
+            for entry in [entry for entry in self._task.journal if str(entry).partition("?")[0] == str(position)]:
+                del self._task.journal[entry]
 
     def _left(self, position: Position, duration: timedelta) -> timedelta:
         """What is left of a wait, which may have begun in an earlier history."""

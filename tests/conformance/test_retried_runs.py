@@ -283,6 +283,39 @@ async def test_what_a_node_did_about_its_failure_is_no_result_of_the_next_try(ho
     assert (done.status, done.values) == ("completed", {"log": ["charged", "shipped"]})
 
 
+async def test_what_a_node_did_when_it_was_stopped_is_no_result_of_the_next_try(host: OrisHost, thread: str) -> None:
+    switch = Switch()
+
+    async def apologise() -> str:
+        return "sorry"
+
+    async def ship() -> str:
+        return "shipped"
+
+    async def pay(state: Log, ctx: Context) -> dict[str, Any]:
+        try:
+            answer = await ctx.interrupt("pay?")
+        except asyncio.CancelledError:
+            await ctx.activity(apologise)
+            raise
+        return {"log": [answer, await ctx.activity(ship)]}
+
+    async def fails(state: Log) -> None:
+        switch.check()
+
+    graph = StateGraph(Log).add_node("pay", pay).add_node("fails", fails, retry=ONCE)
+    graph.add_activity(apologise).add_activity(ship)
+    graph.add_edge(START, "pay").add_edge(START, "fails").add_edge("pay", END).add_edge("fails", END)
+    stopped = graph.compile(name="stopped_payment")
+    assert (await host.start(stopped, {"log": []}, thread)).status == "failed"
+
+    switch.broken = False
+    assert (await host.retry(stopped, thread)).questions == [("pay", "pay?")]
+    done = await host.resume(stopped, thread, "yes")
+
+    assert (done.status, done.values) == ("completed", {"log": ["yes", "shipped"]})
+
+
 async def test_what_failed_at_once_is_done_again_at_once(host: OrisHost, thread: str) -> None:
     switch = Switch()
 
