@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +12,12 @@ from oris_temporal.devserver import DevServer
 
 # By default a server lets a run continue as new once a second only; some tests do little else.
 _CONTINUE_AT_ONCE = {"history.workflowIdReuseMinimalInterval": "1ms"}
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector the thousands of tests, which stay to the end: each look at all of them holds up workflows."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
