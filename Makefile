@@ -3,7 +3,7 @@
 
 PYTHON ?= python3
 PYTEST_ARGS ?=
-TEST_PROCESSES ?= 3
+TEST_PROCESSES ?= 2
 BENCH_ARGS ?=
 
 VENV := .venv
@@ -18,7 +18,7 @@ export CRASH
 
 help:
 	@echo "make demo           run an agent on an embedded Temporal server; CRASH=1 kills its worker in the middle"
-	@echo "make test           check style, types and import rules, then run the tests (PYTEST_ARGS='-k name', TEST_PROCESSES=3)"
+	@echo "make test           check style, types and import rules, then run the tests (PYTEST_ARGS='-k name', TEST_PROCESSES=2)"
 	@echo "make bench          measure against hand-written Temporal workflows (BENCH_ARGS)"
 	@echo "make clean          remove .venv and everything that was generated"
 
@@ -37,7 +37,8 @@ types: $(VENV)/.installed-test
 imports: $(VENV)/.installed-test
 	$(BIN)/lint-imports
 
-# Much of the time tests wait for servers, so there may be more processes than cores. Exit code 5: none was selected.
+# Tests wait for servers much of the time. More processes than cores are quicker, but a workflow that is held up for 2 s fails its task.
+# Exit code 5: none was selected.
 pytest: $(VENV)/.installed-test
 	$(BIN)/pytest --numprocesses=$(TEST_PROCESSES) --dist=worksteal -m 'not alone' $(PYTEST_ARGS)
 	$(BIN)/pytest -m alone $(PYTEST_ARGS) || [ $$? -eq 5 ]
