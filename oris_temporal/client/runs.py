@@ -315,16 +315,20 @@ class Runs:
             found = await self._threads.describe(thread_id)
             if not found.is_open and not found.continued:
                 return None
-            if found.status == "interrupted" and (report := await self._waiting(thread_id, found)) is not None:
+            if (report := await self._waiting(thread_id, found)) is not None:
                 return report
             async for events in follow_history(self._temporal, found):
                 # A run that begins to wait for people writes so into its memo.
-                wrote = any(item.event_type == EventType.EVENT_TYPE_WORKFLOW_PROPERTIES_MODIFIED for item in events)
-                if wrote and (report := await self._waiting(thread_id, found)) is not None:
+                if all(item.event_type != EventType.EVENT_TYPE_WORKFLOW_PROPERTIES_MODIFIED for item in events):
+                    continue
+                latest = await self._threads.describe(thread_id)
+                if latest.run_id == found.run_id and (report := await self._waiting(thread_id, latest)) is not None:
                     return report
 
     async def _waiting(self, thread_id: str, found: Found) -> RunReport | None:
-        """Report of a run, if it waits for people."""
+        """Report of a run, if it waits for people; where it cannot be asked just now, what its memo says counts."""
+        if found.status != "interrupted":
+            return None
         report = await self._threads.report(thread_id, found)
         return report if report.status == "interrupted" else None
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from typing import Any
 
 from questions import asking
 from review_graph import review
 from temporal_support import Serve, event_names
 from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import Client
+from temporalio.worker import HandleQueryInput, Interceptor, WorkflowInboundInterceptor
 
-from oris_temporal import OrisClient
+from oris_temporal import END, START, Context, MessagesState, OrisClient, StateGraph
 
 
 async def test_a_waiting_run_answers_them_all_at_no_cost(
@@ -84,3 +87,37 @@ async def test_every_signal_update_and_query_is_described_for_the_web_ui(
         described = {item.name: item.description for item in found}
         assert names <= described.keys()
         assert all(described[name] for name in names)
+
+
+class Refusing(Interceptor):
+    """A worker with it answers no query, as one that has too much to do."""
+
+    def workflow_interceptor_class(self, input: Any) -> type[WorkflowInboundInterceptor]:
+        class Inbound(WorkflowInboundInterceptor):
+            async def handle_query(self, input: HandleQueryInput) -> Any:
+                raise RuntimeError("not now")
+
+        return Inbound
+
+
+async def test_who_waits_is_told_of_a_question_also_when_the_run_cannot_be_asked_just_then(
+    client: OrisClient, serve: Serve, thread: str
+) -> None:
+    go_on = asyncio.Event()
+
+    async def research(state: MessagesState) -> dict:
+        await go_on.wait()
+        return {}
+
+    async def approve(state: MessagesState, ctx: Context) -> dict:
+        return {"messages": [await ctx.interrupt("Publish?")]}
+
+    graph = StateGraph(MessagesState).add_node("research", research).add_node("approve", approve)
+    graph.add_edge(START, "research").add_edge("research", "approve").add_edge("approve", END)
+    async with serve(graph.compile(name="held"), interceptors=[Refusing()]), asyncio.timeout(30):
+        await client.start("held", thread, "storks")
+        waiting = asyncio.create_task(client.result(thread))
+        assert (await client.inspect(thread)).status == "running"
+        go_on.set()
+        result = await waiting
+    assert (result.status, [item.value for item in result.interrupts]) == ("interrupted", ["Publish?"])
