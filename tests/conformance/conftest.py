@@ -29,6 +29,17 @@ async def host(request: pytest.FixtureRequest, dev_server: DevServer) -> AsyncIt
         yield temporal_host
 
 
+@pytest.fixture(params=["in-process", "temporal", "continued"])
+async def any_host(request: pytest.FixtureRequest, dev_server: DevServer) -> AsyncIterator[OrisHost]:
+    """Every host of ours in turn, and the one on Temporal also with histories of a few events."""
+    if request.param == "in-process":
+        yield InProcessHost()
+        return
+    limit = 6 if request.param == "continued" else None
+    async with TemporalHost(await dev_server.connect(), continue_as_new_after=limit) as temporal_host:
+        yield temporal_host
+
+
 @pytest.fixture(autouse=True)
 def _fresh_effects() -> Iterator[None]:
     yield

@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
 
 import pytest
-import temporalio.client
 from effects import note, ran
-from hosts import InProcessHost, OrisHost
+from hosts import OrisHost
 from states import Log
-from temporal_host import TemporalHost
 
 from oris_temporal import END, START, CompiledGraph, Context, RunnableConfig, StateGraph
 
 
-@pytest.fixture(params=["in-process", "temporal", "continued"])
-async def host(request: pytest.FixtureRequest, temporal: temporalio.client.Client) -> AsyncIterator[OrisHost]:
-    if request.param == "in-process":
-        yield InProcessHost()
-        return
-    limit = 6 if request.param == "continued" else None
-    async with TemporalHost(temporal, continue_as_new_after=limit) as temporal_host:
-        yield temporal_host
+@pytest.fixture
+def host(any_host: OrisHost) -> OrisHost:
+    return any_host
 
 
 @pytest.fixture

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
-import temporalio.client
 from agent_tools import Watch, call, texts
 from effects import note, ran
-from hosts import InProcessHost, Options, OrisHost
-from temporal_host import TemporalHost
+from hosts import Options, OrisHost
 from typing_extensions import TypedDict
 
 from oris_temporal import END, START, CompiledGraph, InMemoryStore, Message, MessagesState, Runtime, StateGraph, tool
@@ -22,14 +20,9 @@ from oris_temporal.tools import CompositeBackend, FilesState, StateBackend, Stor
 from oris_temporal.tools.builtin import file_tools
 
 
-@pytest.fixture(params=["in-process", "temporal", "continued"])
-async def host(request: pytest.FixtureRequest, temporal: temporalio.client.Client) -> AsyncIterator[OrisHost]:
-    if request.param == "in-process":
-        yield InProcessHost()
-        return
-    limit = 6 if request.param == "continued" else None
-    async with TemporalHost(temporal, continue_as_new_after=limit) as temporal_host:
-        yield temporal_host
+@pytest.fixture
+def host(any_host: OrisHost) -> OrisHost:
+    return any_host
 
 
 @pytest.fixture

@@ -6,16 +6,14 @@ What finished keeps its results, what failed is done again, and nothing is left 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import uuid4
 
 import pytest
-import temporalio.client
 from effects import note, ran
-from hosts import InProcessHost, Options, OrisHost, Record
+from hosts import Options, OrisHost, Record
 from states import Log
-from temporal_host import TemporalHost
 
 from oris_temporal import END, START, CompiledGraph, Context, RetryPolicy, RunnableConfig, StateGraph, interrupt
 from oris_temporal.graph.errors import OrisError, ToolError
@@ -24,14 +22,9 @@ from oris_temporal.tools import tool
 ONCE = RetryPolicy(maximum_attempts=1)
 
 
-@pytest.fixture(params=["in-process", "temporal", "continued"])
-async def host(request: pytest.FixtureRequest, temporal: temporalio.client.Client) -> AsyncIterator[OrisHost]:
-    if request.param == "in-process":
-        yield InProcessHost()
-        return
-    limit = 6 if request.param == "continued" else None
-    async with TemporalHost(temporal, continue_as_new_after=limit) as temporal_host:
-        yield temporal_host
+@pytest.fixture
+def host(any_host: OrisHost) -> OrisHost:
+    return any_host
 
 
 @pytest.fixture

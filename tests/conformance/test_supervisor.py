@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
 
 import pytest
-import temporalio.client
 from agent_tools import Watch, call, look_up, texts
 from effects import ran
-from hosts import InProcessHost, OrisHost
-from temporal_host import TemporalHost
+from hosts import OrisHost
 
 from oris_temporal import CompiledGraph, Message, ToolCall, create_agent
 from oris_temporal.agents import create_supervisor
@@ -19,14 +16,9 @@ from oris_temporal.graph.errors import GraphCompileError
 from oris_temporal.models.fake import fake_model
 
 
-@pytest.fixture(params=["in-process", "temporal", "continued"])
-async def host(request: pytest.FixtureRequest, temporal: temporalio.client.Client) -> AsyncIterator[OrisHost]:
-    if request.param == "in-process":
-        yield InProcessHost()
-        return
-    limit = 6 if request.param == "continued" else None
-    async with TemporalHost(temporal, continue_as_new_after=limit) as temporal_host:
-        yield temporal_host
+@pytest.fixture
+def host(any_host: OrisHost) -> OrisHost:
+    return any_host
 
 
 @pytest.fixture
