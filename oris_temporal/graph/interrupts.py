@@ -150,6 +150,11 @@ _INTERRUPT: TypeAdapter[Interrupt] = TypeAdapter(Interrupt)
 _WIRE_DEFAULTS = {"namespace": "", "kind": "interrupt", "escalated": False, "status": "pending"}
 
 
+def number_of(interrupt_id: str) -> int:
+    """Number of an interrupt within its thread."""
+    return int(interrupt_id.rpartition("-")[2])
+
+
 CARRIED_BYTES = 100_000
 """Bytes of settled interrupts that a run keeps when it continues as new."""
 
@@ -204,7 +209,7 @@ class InterruptDesk:
     def restore(self, settled: Sequence[Mapping[str, Any]], pending: Iterable[Interrupt]) -> None:
         """Take over what `carry_settled` returned, and what waits for answers."""
         asked = [*map(Interrupt.from_wire, settled), *pending]
-        self.asked = {item.id: item for item in sorted(asked, key=lambda item: int(item.id.rpartition("-")[2]))}
+        self.asked = {item.id: item for item in sorted(asked, key=lambda item: number_of(item.id))}
 
     def open(self, interrupt: Interrupt, order: Order) -> asyncio.Future[Any]:
         """Register a question; the future gets the answer's JSON value."""

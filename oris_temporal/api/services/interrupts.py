@@ -12,7 +12,7 @@ from oris_temporal.graph.errors import (
     OrisError,
     ThreadNotFoundError,
 )
-from oris_temporal.graph.interrupts import Interrupt, same_json, thread_of
+from oris_temporal.graph.interrupts import Interrupt, number_of, same_json, thread_of
 
 from ..error_mapping import failing
 from ..errors import ApiError, conflict, not_found
@@ -168,12 +168,7 @@ def _fields(interrupt: Interrupt) -> dict[str, object]:
 
 def by_age(interrupt: Interrupt) -> tuple[datetime, int]:
     """Sort key, oldest first; the number decides between those asked at the same moment."""
-    return interrupt.created_at, number_of(interrupt)
-
-
-def number_of(interrupt: Interrupt) -> int:
-    """Number within the thread."""
-    return int(interrupt.id.rpartition("-")[2])
+    return interrupt.created_at, number_of(interrupt.id)
 
 
 def _already(status: str) -> ApiError:
