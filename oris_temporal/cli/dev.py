@@ -117,6 +117,7 @@ class _Dev:
         self._worker: ChildProcess | None = None
         self._env: dict[str, str] = dict(os.environ)
         self._reloading = False
+        self._started, self._watching = asyncio.Event(), asyncio.Event()
 
     async def run(self) -> int:
         with stop_signals() as stop:
@@ -140,11 +141,15 @@ class _Dev:
             UnavailableError: The server or the facade ended.
         """
         where = choose_address(self._call.args.server_addr or self._call.settings.server_addr, strict=True)
-        links = await self._start(where)
-        if not self._out.quiet:
-            self._out.item(links, self._welcome(links))
         changes = asyncio.create_task(self._reload_on_change())
         try:
+            links = await self._start(where)
+            await asyncio.wait(
+                {changes, asyncio.create_task(self._watching.wait())}, return_when=asyncio.FIRST_COMPLETED
+            )
+            self._started.set()
+            if not self._out.quiet:
+                self._out.item(links, self._welcome(links))
             await self._look_after(changes)
         finally:
             changes.cancel()
@@ -226,10 +231,14 @@ class _Dev:
                 self._out.note(f"{ended}; it starts again on a change.")
 
     async def _reload_on_change(self) -> None:
+        """Start worker and facade again whenever a Python file changes, also if that was while they started."""
         if self._call.args.no_reload:
             return
-        directories = self._call.args.watch or _directories(self._names)
-        async for changed in _python_changes(directories):
+        async for changed in _python_changes(self._call.args.watch or _directories(self._names)):
+            self._watching.set()
+            if not changed:
+                continue
+            await self._started.wait()
             self._out.note(f"{', '.join(changed)} changed; worker and facade start again.")
             self._reloading = True
             facade = [] if self._facade is None else [self._facade.restart()]
@@ -287,8 +296,11 @@ def _directories(names: Sequence[str]) -> list[str]:
 
 
 async def _python_changes(directories: Sequence[str]) -> AsyncIterator[list[str]]:
-    """Names of changed Python files, as they change."""
+    """Names of changed Python files, as they change; an empty list now and then, and so once no change can be missed."""
     from watchfiles import PythonFilter, awatch
 
-    async for changes in awatch(*directories, watch_filter=PythonFilter(), debounce=300, step=50):
+    watch = awatch(
+        *directories, watch_filter=PythonFilter(), debounce=300, step=50, rust_timeout=500, yield_on_timeout=True
+    )
+    async for changes in watch:
         yield sorted({Path(path).name for _, path in changes})
