@@ -21,9 +21,9 @@ from oris_temporal.graph.options import RetryPolicy
 from oris_temporal.graph.records import Outcome
 from oris_temporal.graph.state import Write
 from oris_temporal.graph.tasks import must_pass
-from oris_temporal.graph.wire import to_wire, wire_size
+from oris_temporal.graph.wire import to_wire
 from oris_temporal.workflows.failures import tellable
-from oris_temporal.workflows.payloads import ordered
+from oris_temporal.workflows.payloads import ordered, payload_size
 from oris_temporal.workflows.protocol import PAYLOAD_LIMIT, NodeInput, NodeOutput
 
 from .fields import FieldCache
@@ -175,8 +175,9 @@ def check_result(name: str, wire: Any, limit: int | None) -> Any:
     Raises:
         ApplicationError: It has more bytes than the limit (a `PayloadTooLargeError`).
     """
-    if limit is None or (size := wire_size(wire)) <= limit:
-        return ordered(wire)
+    result = ordered(wire)
+    if limit is None or (size := payload_size(result)) <= limit:
+        return result
     error = PayloadTooLargeError(
         f"{name} returned {size:,} bytes of JSON; Temporal takes at most {limit:,} in one payload. Return a reference to "
         "the data, or configure external storage on the client's data converter.",

@@ -37,9 +37,14 @@ def to_wire(value: Any, what: str, *, may_hold_sets: bool = True) -> Any:
         ) from None
 
 
+def wire_json(wire: Any) -> bytes:
+    """A wire value as JSON text in UTF-8, the way it is stored."""
+    return to_json(wire)
+
+
 def wire_size(wire: Any) -> int:
-    """Size in bytes of a wire value as Temporal's JSON converter stores it: it escapes all that is not ASCII."""
-    return len(to_json(wire, ensure_ascii=True))
+    """Size in bytes of a wire value as it is stored."""
+    return len(wire_json(wire))
 
 
 def _sort_sets(value: Any, wire: Any) -> Any:

@@ -18,7 +18,7 @@ from oris_temporal.graph.options import RetryPolicy
 from oris_temporal.graph.tasks import being_cancelled
 from oris_temporal.graph.wire import wire_size
 
-from .payloads import ordered
+from .payloads import ordered, payload_size
 from .present import Present
 
 TASK_BYTES = 3_000_000
@@ -88,9 +88,11 @@ class ActivityCalls:
             HistoryTooLongError: The history has no room for it.
             GraphError: It failed for good.
         """
-        await self._room_for(self.check_size(what, owner, args[0] if len(args) == 1 else list(args)))
-        self._check_history()
         payloads = [ordered(arg) for arg in args]
+        size = sum(map(payload_size, payloads))
+        self._check(what, owner, size)
+        await self._room_for(size)
+        self._check_history()
         options["retry_policy"] = temporal_retry(retry)
         options["cancellation_type"] = workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED
         self._open += 1
@@ -107,13 +109,15 @@ class ActivityCalls:
         finally:
             self._open -= 1
 
-    def check_size(self, what: str, node: str, wire: Any) -> int:
-        """Size of a payload.
+    def check_size(self, what: str, node: str, wire: Any) -> None:
+        """Refuse a payload that is larger than Temporal takes.
 
         Raises:
-            PayloadTooLargeError: It is larger than Temporal takes.
+            PayloadTooLargeError: It is.
         """
-        size = wire_size(wire)
+        self._check(what, node, wire_size(wire))
+
+    def _check(self, what: str, node: str, size: int) -> None:
         if self._limit is not None and size > self._limit:
             raise PayloadTooLargeError(
                 f"{node}: the {what} has {size:,} bytes of JSON; Temporal takes at most {self._limit:,} in one payload. "
@@ -121,7 +125,6 @@ class ActivityCalls:
                 node=node,
                 size=size,
             )
-        return size
 
     async def _room_for(self, size: int) -> None:
         """Keep the commands of one workflow task, and the open activities, within the server's limits."""

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from temporalio.api.common.v1 import Payload
 from temporalio.common import RawValue
 
+from oris_temporal.graph.wire import wire_json
+
 from .protocol import PAYLOAD_LIMIT
 
 
-def ordered(wire: Any) -> Any:
-    """JSON data as an argument or result that keeps the order of its keys; Temporal's own converter would sort them.
+def ordered(wire: Any) -> RawValue | None:
+    """JSON data as an argument or result that keeps the order of its keys and its text as it is.
 
-    Codecs and external storage of the data converter see it like any other payload.
+    Temporal's own converter would sort the keys, and take six bytes for a character that is not ASCII. Codecs and external
+    storage of the data converter see it like any other payload.
     """
     if wire is None:
         return None
-    return RawValue(
-        Payload(metadata={"encoding": b"json/plain"}, data=json.dumps(wire, separators=(",", ":")).encode())
-    )
+    return RawValue(Payload(metadata={"encoding": b"json/plain"}, data=wire_json(wire)))
+
+
+def payload_size(value: RawValue | None) -> int:
+    """Bytes of JSON in what `ordered` made."""
+    return 0 if value is None else len(value.payload.data)
 
 
 def payload_limit(converter: Any) -> int | None:

@@ -52,6 +52,28 @@ async def test_history_grows_with_what_is_written_not_with_what_is_read(
     assert info.history_bytes < read / 4
 
 
+async def translate(state: Log) -> dict:
+    return {"document": state["document"][::-1]}
+
+
+translating = (
+    StateGraph(Log)
+    .add_node("translate", translate)
+    .add_edge(START, "translate")
+    .add_edge("translate", END)
+    .compile(name="translating")
+)
+
+
+async def test_text_that_is_not_english_takes_its_own_bytes(client: OrisClient, serve: Serve, thread: str) -> None:
+    document = "記憶" * 10_000
+    async with serve(translating):
+        result = await client.run("translating", thread, {"document": document})
+        info = await client.inspect(thread)
+    assert result.values["document"] == document[::-1]
+    assert info.history_bytes < 4.1 * len(document.encode())  # given, read, written, and the result
+
+
 class Table(TypedDict, total=False):
     rows: dict[str, list[list[int]]]
     count: int
