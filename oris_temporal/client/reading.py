@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from temporalio.client import Client
@@ -141,14 +142,20 @@ class ThreadReader:
         optional(whole_number(0))("limit", limit)
         end = None if before is None else checkpoint_place(before, "before")
         runs = await self._threads.runs(thread_id)  # newest first
-        snapshots: list[StateSnapshot] = []
+        snapshots: dict[str, StateSnapshot] = {}
         for found in runs if order == "newest" else reversed(runs):
             made = map(read_snapshot, await self._threads.history(thread_id, found, namespace, values))
             wanted = [item for item in made if end is None or checkpoint_place(item.checkpoint_id, "id") < end]
-            snapshots += wanted if order == "oldest" else reversed(wanted)
-            if limit is not None and len(snapshots) >= limit:
+            for item in wanted if order == "oldest" else reversed(wanted):
+                known = snapshots.setdefault(item.checkpoint_id, item)
+                if (
+                    known is not item
+                ):  # the run continued as new there: one history has what was written, the next what is asked
+                    earlier, later = (known, item) if order == "oldest" else (item, known)
+                    snapshots[item.checkpoint_id] = replace(earlier, interrupts=later.interrupts)
+            if limit is not None and len(snapshots) > limit:
                 break
-        return snapshots[:limit]
+        return list(snapshots.values())[:limit]
 
     async def timeline(self, thread_id: str) -> builtins.list[TimelineEvent]:
         """What happened in the thread's latest run, oldest first.

@@ -14,7 +14,7 @@ from .control import MISSING
 from .engine import Engine
 from .errors import AmbiguousResumeError, InterruptNotFoundError, InterruptTimeoutError, NotInterruptedError
 from .interrupts import Ask, Interrupt, Order
-from .recording import RecordingRun
+from .recording import RecordingRun, is_within
 from .records import BreakpointKind, Checkpoint, Position, Task, order_of
 from .requests import check_breakpoints
 
@@ -204,11 +204,7 @@ class AskingRun(RecordingRun):
     def withdraw(self, engine: Engine) -> None:
         """Take back everything that is asked in a (sub)graph: it goes on elsewhere."""
         for item in self.desk.pending:
-            if (
-                item.namespace == engine.namespace
-                or not engine.namespace
-                or item.namespace.startswith(f"{engine.namespace}|")
-            ):
+            if is_within(item.namespace, engine.namespace):
                 self._stop_waiting(item.id)
                 self.desk.withdraw(item.id)
 

@@ -177,6 +177,7 @@ class Engine:
         )
         task.child = child.state
         self.run.engines[namespace] = child
+        self.run.goes_on(child)
         try:
             if fresh:
                 await child.begin(node.input_from_payload(task.payload) if task.sent else node.input_wire(self.values))
@@ -203,6 +204,7 @@ class Engine:
             graph, self.run, call.state, namespace=namespace, order=(*self.order, task.index, *order_of(number))
         )
         self.run.engines[namespace] = child
+        self.run.goes_on(child)
         try:
             async with self.run.handing_over(task):
                 if fresh:

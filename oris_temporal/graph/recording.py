@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 CARRIED_WRITES = 100_000
-"""Bytes of the latest superstep's writes up to which a run that continues as new keeps them; the history it leaves has them all."""
+"""Bytes of the latest supersteps' writes that a run keeps when it continues as new; the history it leaves has them all."""
 
 
 class RecordingRun(Host):
@@ -61,6 +61,7 @@ class RecordingRun(Host):
         self.continued = False
         self.parent_checkpoint: str | None = None
         self.began: datetime | None = None
+        self._carried_checkpoints: dict[str, Mapping[str, Any]] = {}
 
     def record(
         self,
@@ -112,7 +113,7 @@ class RecordingRun(Host):
 
         Args:
             checkpoint: The checkpoint.
-            pending: Whether the run still waits there, so that its pending interrupts belong to it.
+            pending: Whether the run still waits there, so that what is pending in its namespace belongs to it.
         """
         place = {"thread_id": self.thread_id, "checkpoint_ns": checkpoint.namespace}
         return StateSnapshot(
@@ -127,7 +128,9 @@ class RecordingRun(Host):
             },
             created_at=checkpoint.created_at,
             parent_config=None if checkpoint.parent_id is None else {**place, "checkpoint_id": checkpoint.parent_id},
-            interrupts=self.desk.pending if pending else [],
+            interrupts=[item for item in self.desk.pending if is_within(item.namespace, checkpoint.namespace)]
+            if pending
+            else [],
         )
 
     def is_at(self, checkpoint: Checkpoint) -> bool:
@@ -142,39 +145,61 @@ class RecordingRun(Host):
         live = self.engines.get("")
         if live is not None and checkpoint.root.step == live.state.step and self.is_at(checkpoint):
             return live.state
-        return None if checkpoint is self.log.carried else checkpoint.root
+        return None if checkpoint is self.log.carried.get(checkpoint.namespace) else checkpoint.root
 
     def seed_of(self, checkpoint: Checkpoint) -> dict[str, Any] | None:
         """`start_at` as JSON data."""
         state = self.start_at(checkpoint)
         return None if state is None else engine_state_to_wire(self.graph, state)
 
-    def carry_checkpoint(self) -> dict[str, Any]:
-        """What is to be known, beside the state, of the checkpoint at which the run continues as new. JSON data."""
-        latest = self.log.checkpoint()
-        writes = [list(write) for write in latest.writes]
-        return {
-            "source": latest.source,
-            "parent_id": latest.parent_id,
-            "created_at": latest.created_at.isoformat(),
-            "writes": writes if wire_size(writes) <= CARRIED_WRITES else [],
-        }
+    def carry_checkpoints(self) -> dict[str, dict[str, Any]]:
+        """What is to be known, beside the state, of the checkpoints at which the run continues as new, by namespace. JSON data."""
+        carried: dict[str, dict[str, Any]] = {}
+        left = CARRIED_WRITES
+        for namespace in self.engines:
+            if (latest := self.log.latest(namespace)) is None:
+                continue
+            writes = [list(write) for write in latest.writes]
+            size = wire_size(writes)
+            if size > left:
+                writes, size = [], 0
+            left -= size
+            carried[namespace] = {
+                "source": latest.source,
+                "parent_id": latest.parent_id,
+                "created_at": latest.created_at.isoformat(),
+                "writes": writes,
+            }
+        return carried
 
-    def restore_checkpoint(self, state: EngineState, carried: Mapping[str, Any]) -> None:
-        """Take over what `carry_checkpoint` wrote, with the state that the run goes on from."""
-        self.log.carried = Checkpoint(
+    def restore_checkpoints(self, carried: Mapping[str, Mapping[str, Any]]) -> None:
+        """Take over what `carry_checkpoints` wrote. Each is there once its engine goes on: see `goes_on`."""
+        self._carried_checkpoints = dict(carried)
+
+    def goes_on(self, engine: Engine) -> None:
+        """Show the checkpoint at which an engine went on from an earlier history, until it makes another one."""
+        carried = self._carried_checkpoints.pop(engine.namespace, None)
+        if carried is None:
+            return
+        state = engine.state
+        self.log.carried[engine.namespace] = Checkpoint(
             id=cast("str", state.checkpoint_id),
-            namespace="",
+            namespace=engine.namespace,
             parent_id=carried["parent_id"],
             source=carried["source"],
             step=state.step,
-            schema=self.graph.schema,
+            schema=engine.graph.schema,
             values=state.values,
             next=[task.node for task in state.tasks],
             writes=[(node, update) for node, update in carried["writes"]],
             created_at=datetime.fromisoformat(carried["created_at"]),
-            root=freeze(state),
+            root=freeze(self.engines[""].state),
         )
+
+
+def is_within(namespace: str, outer: str) -> bool:
+    """Whether a namespace is that of a (sub)graph, or of a subgraph of it."""
+    return not outer or namespace == outer or namespace.startswith(f"{outer}|")
 
 
 def freeze(state: EngineState) -> EngineState:

@@ -146,6 +146,7 @@ class Run(AskingRun):
         """
         engine = Engine(self.graph, self, seed or EngineState(values=self.graph.schema.initial()))
         self.engines[""] = engine
+        self.goes_on(engine)
         self.began = self.began or self.now()
         try:
             if not self.log.sequence:  # else it is carried over
@@ -355,7 +356,7 @@ class Run(AskingRun):
                 for item in self.desk.pending
             },
             "asked": self.desk.carry_settled(),
-            "checkpoint": self.carry_checkpoint(),
+            "checkpoints": self.carry_checkpoints(),
             "signals": self.signals,
             "began": None if self.began is None else self.began.isoformat(),
             "usage": {model: used.to_wire() for model, used in self.usage.items()},
@@ -377,9 +378,8 @@ class Run(AskingRun):
         }
         self.desk.restore(carried["asked"], (item.interrupt for item in self._carried.values()))
         self.resumed_tasks = {*carried.get("started", ()), *(key.partition("#")[0] for key in self._carried)}
-        state = engine_state_from_wire(self.graph, carried["root"])
-        self.restore_checkpoint(state, carried["checkpoint"])
-        return state
+        self.restore_checkpoints(carried["checkpoints"])
+        return engine_state_from_wire(self.graph, carried["root"])
 
 
 def node_error(full_name: str, error: BaseException) -> NodeError:

@@ -22,7 +22,7 @@ class RunLog:
         checkpoints: The checkpoints, of all namespaces.
         sequence: Number of the latest event.
         finished_nodes: How often each of the graph's own nodes finished.
-        carried: The checkpoint at which the run continued from an earlier history, which has it among its own.
+        carried: By namespace, the checkpoints at which the run continued from an earlier history, which has them among its own.
     """
 
     def __init__(self, thread_id: str, keep: int) -> None:
@@ -30,7 +30,7 @@ class RunLog:
         self.checkpoints: list[Checkpoint] = []
         self.sequence = 0
         self.finished_nodes: Counter[str] = Counter()
-        self.carried: Checkpoint | None = None
+        self.carried: dict[str, Checkpoint] = {}
         self._thread_id = thread_id
         self._keep = keep
 
@@ -51,10 +51,15 @@ class RunLog:
 
     def find(self, checkpoint_id: str | None = None, namespace: str = "") -> Checkpoint | None:
         """A checkpoint by id, or the latest of a namespace; ``None`` if there is none."""
-        newest_first = chain(reversed(self.checkpoints), () if self.carried is None else (self.carried,))
+        newest_first = chain(reversed(self.checkpoints), self.carried.values())
         return next(
             (item for item in newest_first if item.namespace == namespace and checkpoint_id in (None, item.id)), None
         )
+
+    def of(self, namespace: str) -> list[Checkpoint]:
+        """The checkpoints of a namespace, oldest first, from the one at which the run continued from an earlier history."""
+        carried = [self.carried[namespace]] if namespace in self.carried else []
+        return [*carried, *(item for item in self.checkpoints if item.namespace == namespace)]
 
     def checkpoint(self, checkpoint_id: str | None = None, namespace: str = "") -> Checkpoint:
         """A checkpoint by id, or the latest of a namespace.

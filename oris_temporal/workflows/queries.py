@@ -82,7 +82,7 @@ class QueriedWorkflow:
     )
     def _query_history(self, namespace: str = "", values: bool = False, start: int = 0) -> Any:
         run = self._run
-        found = [item for item in run.log.checkpoints if item.namespace == namespace] if run else []
+        found = run.log.of(namespace) if run else []
         page = (self._snapshot(cast("TemporalRun", run), item, values=values) for item in found[start:])
         return ordered(_page(page, len(found) - start))
 

@@ -7,7 +7,7 @@ import operator
 from typing import Annotated, Any, TypedDict
 
 import pytest
-from questions import Answers, asking
+from questions import Answers, asking, left
 from temporal_support import Serve, event_counts, event_names, eventually
 
 from oris_temporal import END, START, CompiledGraph, Context, OrisClient, Send, StateGraph, interrupt, tool
@@ -134,6 +134,45 @@ async def test_a_waiting_node_goes_on_without_doing_anything_twice(
 
     assert done.values["answers"][:3] == ["call 1", "one", "two"]
     assert called.count(thread) == 1
+
+
+async def looks_up(state: Answers, ctx: Context) -> dict:
+    return {"answers": [await ctx.activity(look_up, ctx.thread_id)]}
+
+
+@pytest.mark.parametrize("called", [False, True])
+async def test_the_latest_checkpoint_of_every_namespace_shows_what_is_asked_there(
+    client: OrisClient, serve: Serve, thread: str, called: bool
+) -> None:
+    inner = StateGraph(Answers).add_node("before", looks_up).add_node("left", left).add_activity(look_up)
+    inner_graph = inner.add_edge(START, "before").add_edge("before", "left").add_edge("left", END).compile(name="inner")
+
+    async def calls(state: Answers, ctx: Context) -> dict:
+        return await ctx.call_graph(inner_graph, {"answers": []})
+
+    graph = StateGraph(Answers)
+    if called:
+        graph.add_graphs(inner_graph).add_node("child", calls)
+    else:
+        graph.add_subgraph("child", inner_graph)
+    async with serve(graph.add_edge(START, "child").add_edge("child", END).compile(name="outer")):
+        paused = await client.run("outer", thread, {"answers": []}, continue_as_new_after=10)
+
+        async def continued() -> bool:
+            return len(await segments(client, thread)) >= 2
+
+        await eventually(continued)
+        for namespace in ("", paused.interrupts[0].namespace):
+            latest = await client.checkpoint(thread, namespace=namespace)
+            assert latest.interrupts == paused.interrupts
+            by_id = await client.checkpoint(thread, latest.config["checkpoint_id"], namespace=namespace)
+            assert by_id == latest
+            history = await client.history(thread, namespace=namespace)
+            assert history[-1] == latest
+            assert await client.history(thread, namespace=namespace, order="newest", limit=1) == [latest]
+            assert len({item.config["checkpoint_id"] for item in history}) == len(history)
+        done = await client.resume(thread, "yes")
+    assert done.values["answers"][-1] == "left=yes"
 
 
 async def test_what_is_carried_over_is_shown_once(client: OrisClient, serve: Serve, thread: str) -> None:

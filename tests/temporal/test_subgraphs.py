@@ -124,6 +124,24 @@ async def test_inline_it_has_checkpoints_of_its_own_in_a_namespace(
         await client.resume(thread, "yes")
 
 
+async def test_its_checkpoint_shows_what_it_asks_and_not_what_others_ask(
+    client: OrisClient, serve: Serve, thread: str
+) -> None:
+    graph = outer("inline")
+    both = StateGraph(Log).add_subgraph("child", graph).add_node("ask", ask)
+    for node in ("child", "ask"):
+        both.add_edge(START, node).add_edge(node, END)
+    async with serve(both.compile(name="both")):
+        paused = await client.run("both", thread, {"log": []})
+        [deep, other] = [item.namespace for item in paused.interrupts]
+        assert other == ""
+        for namespace, count in ((deep, 1), (deep.partition("|")[0], 1), ("", 2)):
+            assert len((await client.checkpoint(thread, namespace=namespace)).interrupts) == count
+        await client.resume(thread, "yes", interrupt_id=paused.interrupts[0].id)
+        assert (await client.checkpoint(thread, namespace=deep)).interrupts == []
+        await client.resume(thread, "yes")
+
+
 async def test_in_a_workflow_of_its_own_it_has_a_history_and_a_thread(
     client: OrisClient, serve: Serve, thread: str
 ) -> None:
