@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from hashlib import sha256
 from typing import Any
 
 from temporalio.client import WithStartWorkflowOperation
@@ -13,13 +12,10 @@ from oris_temporal.graph.compiled import CompiledGraph
 from oris_temporal.graph.errors import PayloadTooLargeError, RunConflictError
 from oris_temporal.graph.wire import wire_size
 from oris_temporal.workflows.payloads import ordered
-from oris_temporal.workflows.protocol import MEMO, PAYLOAD_LIMIT, RunOptions
+from oris_temporal.workflows.protocol import KEPT_KEYS, MEMO, PAYLOAD_LIMIT, RunOptions, key_digest
 
 from .lookup import Found
 from .options import OnConflict, OnTimeout
-
-KEPT_KEYS = 50
-"""Idempotency keys of earlier runs that a thread remembers."""
 
 
 @dataclass(slots=True)
@@ -78,17 +74,19 @@ class Launch:
         self.replaces = latest.run_id if latest.is_open else None
         self.options.run = latest.ordinal + 1
         self.memo = {"run": self.options.run, "previous": latest.run_id}
-        self.count_from(latest)
+        self.go_on_from(latest)
         if keys := _keys_of(latest)[-KEPT_KEYS:]:
             self.memo["keys"] = keys
 
-    def count_from(self, latest: Found) -> None:
-        """Number the questions on from those that the thread's latest run has asked."""
+    def go_on_from(self, latest: Found) -> None:
+        """Number the questions on from those that the thread's latest run has asked, and know the keys of the answers that it took."""
         self.options.interrupts = self.memo["interrupts"] = int(latest.memo.get("interrupts", 0))
+        if answered := latest.memo.get("answered"):
+            self.memo["answered"] = answered
 
     def repeats(self, latest: Found) -> bool:
         """Whether an earlier run of the thread was started with this launch's key."""
-        return self.idempotency_key is not None and _digest(self.idempotency_key) in _keys_of(latest)
+        return self.idempotency_key is not None and key_digest(self.idempotency_key) in _keys_of(latest)
 
     def start_arguments(self) -> dict[str, Any]:
         """Keyword arguments of Temporal's start call.
@@ -122,11 +120,7 @@ class Launch:
 def _keys_of(latest: Found) -> list[str]:
     """Digests of the keys that a thread's runs were started with, oldest first."""
     key = latest.memo.get("key")
-    return [*latest.memo.get("keys", ()), *([] if key is None else [_digest(key)])]
-
-
-def _digest(key: str) -> str:
-    return sha256(key.encode()).hexdigest()[:16]
+    return [*latest.memo.get("keys", ()), *([] if key is None else [key_digest(key)])]
 
 
 def check_size(wire: Any, what: str, limit: int | None) -> None:

@@ -168,7 +168,8 @@ class OrisClient(ThreadReader):
                 and without ids: they are new. An answer that does not fit what was asked there before is refused before anything
                 happens; one that only the new run can refuse leaves the thread waiting there.
             author: Who answers; kept with the run.
-            idempotency_key: A second call with the same key gets the first one's result.
+            idempotency_key: A second call with the same key gets what became of the run that the first one answered, also where the
+                thread has run again since. A thread remembers the last 50 keys.
             wait: Longest wait. Default: no limit.
             graph: The graph, to get ``state`` as an instance of its schema.
 
@@ -201,6 +202,8 @@ class OrisClient(ThreadReader):
         )
         answer = None if value is MISSING else self._wire(value, "answer")
         if checkpoint_id is not None:
+            if idempotency_key is not None:
+                idempotency_key += f" at {checkpoint_id}"
             later = await self._go_back(thread_id, checkpoint_id, answer, options, idempotency_key, limit)
             if later is not None:
                 return later
@@ -224,12 +227,12 @@ class OrisClient(ThreadReader):
         """
         runs = await self._threads.runs(thread_id)
         launch = await self._replay(thread_id, runs, checkpoint_id, answer=[answer, options.to_wire()])
-        launch.idempotency_key = None if key is None else f"{key} at {checkpoint_id}"
+        launch.idempotency_key = key
         if (found := await self._runs.started_by(launch, runs[0])) is None:
             launch.after(runs[0])
             await self._runs.run(launch, wait)
             return None
-        result = await self._runs.joined(launch, found, wait)
+        result = await self._runs.joined(thread_id, found, wait, None)
         return None if found.ordinal == runs[0].ordinal else result
 
     async def reject(

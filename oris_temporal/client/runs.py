@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Awaitable
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any, NoReturn, cast
+from typing import Any, cast
 
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import (
@@ -74,7 +74,7 @@ class Runs:
         """Start a run and wait until it settles: update-with-start, one round trip where the thread is new."""
         while True:
             if (found := await self._make_room(launch)) is not None:
-                return await self.joined(launch, found, wait)
+                return await self.joined(launch.thread_id, found, wait, launch.graph)
             operation = launch.operation()
             final = None if launch.follows else asyncio.create_task(self._state_of_new(launch.thread_id))
             update = self._temporal.start_update_with_start_workflow(
@@ -93,7 +93,7 @@ class Runs:
             except WorkflowAlreadyStartedError as error:
                 _take_note(operation)
                 if (found := await self._existing(launch, error)) is not None:
-                    return await self.joined(launch, found, wait)
+                    return await self.joined(launch.thread_id, found, wait, launch.graph)
             else:
                 return await self._result(launch.thread_id, report, launch.graph, run_id)
             finally:
@@ -154,14 +154,14 @@ class Runs:
         if continues:
             launch.options.values = await self._threads.last_values(launch.thread_id, latest)
 
-    async def joined(self, launch: Launch, found: Found, wait: timedelta | None) -> RunResult:
-        """Result of a run that an earlier call started."""
-        latest = await self._threads.describe(launch.thread_id)
+    async def joined(
+        self, thread_id: str, found: Found, wait: timedelta | None, graph: CompiledGraph | None
+    ) -> RunResult:
+        """Result of a run that an earlier call started, or answered."""
+        latest = await self._threads.describe(thread_id)
         if found.ordinal == latest.ordinal:
-            return await self.settled(launch.thread_id, wait=wait, graph=launch.graph)
-        return self._read(
-            launch.thread_id, found.run_id, await self._threads.report(launch.thread_id, found), launch.graph
-        )
+            return await self.settled(thread_id, wait=wait, graph=graph)
+        return self._read(thread_id, found.run_id, await self._threads.report(thread_id, found), graph)
 
     async def _make_room(self, launch: Launch) -> Found | None:
         """End the run that a launch replaces. If others did so and an earlier call with its key is among them, the run of that.
@@ -180,7 +180,7 @@ class Runs:
                     return found
             else:
                 workflow_id = self._threads.workflow_id(launch.thread_id)
-                launch.count_from(await describe(self._temporal, workflow_id, launch.thread_id, run_id))
+                launch.go_on_from(await describe(self._temporal, workflow_id, launch.thread_id, run_id))
                 launch.replaces = None
         return None
 
@@ -226,13 +226,15 @@ class Runs:
                 report, run_id = await self._settle(update, thread_id, wait)
         except OrisError as error:
             if isinstance(error, NotInterruptedError) or _is_closed(error):
-                return await self._resume_closed(thread_id, answer, options, id, graph)
+                return await self._resume_closed(thread_id, answer, options, id, wait, graph)
             if isinstance(error, InterruptNotFoundError):  # in this history; an earlier one may have asked it
-                found = await self._threads.describe(thread_id)
-                if await self._first_new(thread_id, found, _by_id(answer, options)) is None:
-                    return await self.settled(thread_id, wait=wait, graph=graph)
-                await self._refuse_known(thread_id, error.details.get("interrupt_id"))
+                found, new = await self._taken(thread_id, _by_id(answer, options))
+                if found is not None:
+                    return await self.joined(thread_id, found, wait, graph)
+                await self._refuse_known(thread_id, new)
             raise
+        if report is not None and report.repeats is not None:
+            return await self.joined(thread_id, await self._run_of(thread_id, report.repeats), wait, graph)
         return await self._result(thread_id, report, graph, run_id)
 
     async def update(self, thread_id: str, name: str, *args: Any) -> str:
@@ -242,26 +244,53 @@ class Runs:
         return cast("str", await self._watch(update, thread_id, None))
 
     async def _resume_closed(
-        self, thread_id: str, answer: Any, options: ResumeOptions, id: str, graph: CompiledGraph | None
+        self,
+        thread_id: str,
+        answer: Any,
+        options: ResumeOptions,
+        id: str,
+        wait: timedelta | None,
+        graph: CompiledGraph | None,
     ) -> RunResult:
         """Answering a run that no longer waits: a repeated answer gets the result, anything else is refused."""
-        found = await self._threads.describe(thread_id)
-        if options.keyed and id in ((await self._threads.report(thread_id, found)).keys or ()):
-            return await self._result(thread_id, None, graph)
-        answers = _by_id(answer, options)
-        if not answers:
-            await self._refuse(thread_id, found, None)
-        if (new := await self._first_new(thread_id, found, answers)) is not None:
-            await self._refuse(thread_id, found, new)
-        return await self._result(thread_id, None, graph)
+        latest = await self._threads.describe(thread_id)
+        if options.keyed and (ordinal := protocol.taken_by(latest.memo, id)) is not None:
+            return await self.joined(thread_id, await self._run_of(thread_id, ordinal), wait, graph)
+        found, new = await self._taken(thread_id, _by_id(answer, options))
+        if found is not None:
+            return await self.joined(thread_id, found, wait, graph)
+        raise await self._refusal(thread_id, latest, new)
 
-    async def _first_new(self, thread_id: str, found: Found, answers: dict[str, Any]) -> str | None:
-        """Id of the first answer that a run has not got already, in its present history or in one that it continued from."""
-        asked = {item.id: item for item in await self._threads.asked_ever(thread_id, found.ordinal)}
+    async def _run_of(self, thread_id: str, ordinal: int) -> Found:
+        """A run of a thread by its number.
+
+        Raises:
+            ThreadNotFoundError: Its retention period is over.
+        """
+        for found in await self._threads.runs(thread_id):
+            if found.ordinal == ordinal:
+                return found
+        raise ThreadNotFoundError(
+            f"Run {ordinal} of thread {thread_id!r} took this answer already; its retention period is over.",
+            thread_id=thread_id,
+        )
+
+    async def _taken(self, thread_id: str, answers: dict[str, Any]) -> tuple[Found | None, str | None]:
+        """The run of a thread that got these answers already, in whatever history of it, or the id of the first that none did."""
+        known: dict[str, tuple[Interrupt, Found]] = {}
+        for found in await self._threads.runs(thread_id):  # newest first: a run knows best what it took over
+            if known.keys() >= answers.keys():
+                break
+            for item in await self._threads.asked(thread_id, found):
+                known.setdefault(item.id, (item, found))
+        took = None
         for id, value in answers.items():
-            if not (id in asked and asked[id].status == "resumed" and same_json(asked[id].answer, value)):
-                return id
-        return None
+            if id not in known:
+                return None, id
+            item, took = known[id]
+            if item.status != "resumed" or not same_json(item.answer, value):
+                return None, id
+        return took, None
 
     async def reject(self, thread_id: str, interrupt_id: str | None, reason: str, author: str | None) -> None:
         """Refuse to answer an interrupt; the run then ends by itself."""
@@ -270,24 +299,25 @@ class Runs:
                 await self.update(thread_id, protocol.REJECT, interrupt_id, reason, author)
         except OrisError as error:
             if _is_closed(error):
-                await self._refuse(thread_id, await self._threads.describe(thread_id), interrupt_id)
+                found = await self._threads.describe(thread_id)
+                raise await self._refusal(thread_id, found, interrupt_id) from None
             if isinstance(error, InterruptNotFoundError):  # in this run; an earlier one may have asked it
                 await self._refuse_known(thread_id, interrupt_id)
             raise
 
-    async def _refuse(self, thread_id: str, found: Found, interrupt_id: str | None) -> NoReturn:
-        """Say why a run that is closed, or does not wait, cannot be answered."""
+    async def _refusal(self, thread_id: str, found: Found, interrupt_id: str | None) -> OrisError:
+        """Why a run that is closed, or does not wait, cannot be answered."""
         if interrupt_id is not None:
             await self._refuse_known(thread_id, interrupt_id)
-            raise InterruptNotFoundError(
+            return InterruptNotFoundError(
                 f"Thread {thread_id!r} has no interrupt {interrupt_id!r}.", interrupt_id=interrupt_id
             )
         if found.status == "interrupted":  # by now
             asked = ", ".join(item.id for item in found.pending)
-            raise NotInterruptedError(
+            return NotInterruptedError(
                 f"Thread {thread_id!r} was not waiting when the answer came; somebody else was quicker. It waits for {asked} now."
             )
-        raise NotInterruptedError(
+        return NotInterruptedError(
             f"The run of thread {thread_id!r} is {found.status}; it is not waiting for an answer."
         )
 

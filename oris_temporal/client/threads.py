@@ -233,18 +233,15 @@ class Threads:
         asked = map(Interrupt.from_wire, await self._pages(thread_id, found, protocol.QUERY_INTERRUPTS, all))
         return [_settled(item, found) for item in asked]
 
-    async def asked_ever(self, thread_id: str, ordinal: int | None = None) -> list[Interrupt]:
-        """The interrupts that all runs of a thread have asked, or one of them, those of the first run first.
+    async def asked_ever(self, thread_id: str) -> list[Interrupt]:
+        """The interrupts that all runs of a thread have asked, those of the first run first.
 
         Raises:
             ThreadNotFoundError: The thread has no run.
         """
         asked: dict[str, Interrupt] = {}
         for found in reversed(await self.runs(thread_id)):
-            if ordinal in (None, found.ordinal):
-                asked |= {
-                    item.id: item for item in await self.asked(thread_id, found)
-                }  # a run knows best what it took over
+            asked |= {item.id: item for item in await self.asked(thread_id, found)}  # it knows best what it took over
         return list(asked.values())
 
     async def seed(

@@ -41,6 +41,7 @@ from .protocol import (
     ChildWaits,
     ResumeOptions,
     RunOptions,
+    RunReport,
 )
 from .queries import SHOWN_VALUE_BYTES, QueriedWorkflow
 from .search_attributes import GRAPH, INTERRUPTS, STATUS, UPDATED_AT
@@ -63,6 +64,7 @@ class GraphWorkflow(QueriedWorkflow):
         self._told: Any = None
         self._early_signals: list[tuple[str, Any]] = []
         self._options = RunOptions()
+        self._keys: list[str] = []
 
     # --- running -------------------------------------------------------------------------------------------------
 
@@ -239,7 +241,7 @@ class GraphWorkflow(QueriedWorkflow):
                     UPDATED_AT.value_set(run.now()),
                 ]
             )
-        if (changed and waits) or self._must_tell_that_it_continues or self._must_tell_what_it_asked(run):
+        if (changed and waits) or self._must_tell_that_it_continues or self._must_tell_next_run(run):
             workflow.upsert_memo({protocol.MEMO: self._memo(run)})
 
     async def _tell_parent(self, run: TemporalRun) -> None:
@@ -254,13 +256,16 @@ class GraphWorkflow(QueriedWorkflow):
     def _show_end(self) -> None:
         """Show how the run ended."""
         self._show_details()
-        if self._run is not None and self._must_tell_what_it_asked(self._run):
+        if self._run is not None and self._must_tell_next_run(self._run):
             workflow.upsert_memo({protocol.MEMO: self._memo(self._run)})
 
-    def _must_tell_what_it_asked(self, run: TemporalRun) -> bool:
-        """Whether the memo lacks questions. The thread's next run counts on from there, and this one may be ended at any time."""
-        told: int = workflow.memo_value(protocol.MEMO, {}).get("interrupts", 0)
-        return run.desk.count > max(told, self._options.interrupts)
+    def _must_tell_next_run(self, run: TemporalRun) -> bool:
+        """Whether the memo lacks questions or keys that the thread's next run goes on from; this one may be ended at any time."""
+        told = workflow.memo_value(protocol.MEMO, {})
+        asked: int = told.get("interrupts", 0)
+        return run.desk.count > max(asked, self._options.interrupts) or any(
+            protocol.taken_by(told, key) is None for key in self._keys
+        )
 
     @property
     def _must_tell_that_it_continues(self) -> bool:
@@ -276,6 +281,10 @@ class GraphWorkflow(QueriedWorkflow):
         memo: dict[str, Any] = {"run": run.ordinal, "interrupts": run.desk.count, "pending": pending}
         if self.graph.continues:
             memo["continues"] = True
+        answered = [*known.get("answered", ()), *([protocol.key_digest(key), run.ordinal] for key in self._keys)]
+        if answered:
+            memo["answered"] = answered[-protocol.KEPT_KEYS :]
+        self._keys = []
         return {**memo, **{name: known[name] for name in ("previous", "key", "keys", "on_timeout") if name in known}}
 
     def _show_details(self) -> None:
@@ -302,13 +311,16 @@ class GraphWorkflow(QueriedWorkflow):
         run.updates += 1
         try:
             read = ResumeOptions.read(options)
-            if not self._is_repeat(run, read):
+            earlier = self._taken_by(read)
+            if earlier is None:
                 self._check_answer(run, value, read)
                 await self._resume(run, value, read)
-                if read.keyed:
-                    run.keys.append(_update_id())
+                if read.keyed and not read.names_question:  # an answer to a question by its id is known by that
+                    self._keys.append(_update_id())
         except OrisError as error:
             raise failure(error) from None
+        if earlier not in (None, run.ordinal):
+            return RunReport("running", repeats=earlier).to_wire()
         await workflow.wait_condition(lambda: run.settled or run.continuing)
         return ordered(self._report())
 
@@ -316,17 +328,15 @@ class GraphWorkflow(QueriedWorkflow):
     def _check_resume(self, value: Any = None, options: Any = None) -> None:
         try:
             read = ResumeOptions.read(options)
-            if not self._is_starting and not self._is_repeat(
-                self._run, read
-            ):  # else the handler checks, once it can be told
+            if not self._is_starting and self._taken_by(read) is None:  # else the handler checks, once it can be told
                 self._check_answer(self._waiting(), value, read)
         except OrisError as error:
             raise failure(error) from None
 
     @staticmethod
-    def _is_repeat(run: TemporalRun | None, options: ResumeOptions) -> bool:
-        """Whether an update was taken already, before the run continued as new."""
-        return options.keyed and run is not None and _update_id() in run.keys
+    def _taken_by(options: ResumeOptions) -> int | None:
+        """Ordinal of the run that took the update already: this one, before it continued as new, or an earlier one of the thread."""
+        return protocol.taken_by(workflow.memo_value(protocol.MEMO, {}), _update_id()) if options.keyed else None
 
     @staticmethod
     def _check_answer(run: TemporalRun, value: Any, options: ResumeOptions) -> None:

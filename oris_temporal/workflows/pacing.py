@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
@@ -15,7 +15,7 @@ from oris_temporal.graph.engine import Engine, maybe_await
 from oris_temporal.graph.errors import HistoryTooLongError, StateTooLargeError
 from oris_temporal.graph.node import Node
 from oris_temporal.graph.options import RetryPolicy
-from oris_temporal.graph.records import EngineState, Outcome, Task
+from oris_temporal.graph.records import Outcome, Task
 from oris_temporal.graph.relay import ChildRelay
 from oris_temporal.graph.run import Run
 from oris_temporal.graph.state import Write
@@ -28,9 +28,6 @@ from .protocol import BREATHE, CARRIED_LIMIT, RunOptions
 
 if TYPE_CHECKING:
     from oris_temporal.graph.compiled import CompiledGraph
-
-KEPT_KEYS = 100
-"""Callers' keys of answers that a run remembers."""
 
 LONG_HISTORY_EVENTS = 20_000
 """Events after which branches wait for each other to continue as new together."""
@@ -84,7 +81,6 @@ class PacedRun(Run):
         self.continuing = False
         self.parked = False
         self.updates = 0
-        self.keys: list[str] = []
         self._history_limit = options.history_limit
         self._present = Present()
         self._calls = ActivityCalls(payload_limit, lambda: self.cancelling, self._check_history, self._present)
@@ -270,15 +266,6 @@ class PacedRun(Run):
     def takes_edits(self) -> bool:
         """See `Run.takes_edits`."""
         return super().takes_edits or self.parked
-
-    def carry(self) -> dict[str, Any]:
-        """See `Run.carry`."""
-        return {**super().carry(), "keys": self.keys[-KEPT_KEYS:]}
-
-    def restore(self, carried: Mapping[str, Any]) -> EngineState:
-        """See `Run.restore`."""
-        self.keys = list(carried.get("keys", ()))
-        return super().restore(carried)
 
     # --- the size of the state -----------------------------------------------------------------------------------
 

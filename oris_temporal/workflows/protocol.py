@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cache
+from hashlib import sha256
 from typing import Any, Self, cast
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -44,7 +45,11 @@ CHILD_WAITS = "oris_child_waits"
 """Signal by which a child workflow tells its parent what it waits for."""
 
 MEMO = "oris"
-"""Memo key under which a run keeps what listing needs: its ordinal, its interrupts and the run before it."""
+"""Memo key under which a run keeps what listing, and the thread's next run, need: its ordinal, its interrupts, the run before it, the
+keys of its callers."""
+
+KEPT_KEYS = 50
+"""Keys of callers that a thread remembers: of starts, and of answers."""
 
 LLM = "llm"
 """Activity type of model calls."""
@@ -78,6 +83,17 @@ INLINE_RESULT_LIMIT = 8_000
 
 INLINE_FINAL_LIMIT = 1_000
 """Bytes of state that a completed run reports inline; a larger state is read from the workflow's result."""
+
+
+def key_digest(key: str) -> str:
+    """A caller's key as the memo has it."""
+    return sha256(key.encode(errors="backslashreplace")).hexdigest()[:16]
+
+
+def taken_by(memo: Mapping[str, Any], key: str) -> int | None:
+    """Ordinal of the run that took an answer under a key, as far as the memo of a thread's latest run knows."""
+    answered: list[list[Any]] = memo.get("answered", [])
+    return next((int(ordinal) for digest, ordinal in answered if digest == key_digest(key)), None)
 
 
 BY_HAND = ConfigDict(extra="forbid")
@@ -172,7 +188,7 @@ class ResumeOptions(Wire):
         by_id: The answer is an object of interrupt id to answer.
         author: Who answers.
         no_value: There is no answer; without `update` and `goto`, static breakpoints are let go.
-        keyed: Whether the update's id is a caller's key; the same id again, after the run continued as new, changes nothing.
+        keyed: Whether the update's id is a caller's key; the same id again, in whatever run of the thread, changes nothing.
         update: State update to merge first.
         goto: Destinations that replace what runs next; with an answer, what comes after it. A `Send` is ``{"node", "payload"}``.
     """
@@ -186,6 +202,11 @@ class ResumeOptions(Wire):
     keyed: bool = False
     update: dict[str, Any] | None = None
     goto: list[str | dict[str, Any]] | None = None
+
+    @property
+    def names_question(self) -> bool:
+        """Whether the answer says by id what it answers."""
+        return self.by_id or self.interrupt_id is not None
 
     @property
     def edits(self) -> bool:
@@ -232,7 +253,7 @@ class RunReport(Wire):
         error: For a failed run: ``code``, ``message``, ``details``.
         continued: The run continued as new; ask its successor.
         usage: What its model calls used, by model (`Usage.to_wire`), if it made any.
-        keys: Callers' keys of the latest answers it took, for the query ``state``.
+        repeats: Ordinal of the earlier run of the thread that took the answer; this one did not take it again.
     """
 
     status: str
@@ -244,7 +265,7 @@ class RunReport(Wire):
     error: dict[str, Any] | None = None
     continued: bool = False
     usage: dict[str, dict[str, Any]] | None = None
-    keys: list[str] | None = None
+    repeats: int | None = None
 
 
 @dataclass(slots=True)

@@ -64,7 +64,6 @@ class QueriedWorkflow:
             interrupts=interrupts if whole else interrupts or None,
             error=error,
             usage={model: used.to_wire() for model, used in run.usage.items()} or None,
-            keys=(run.keys or None) if whole else None,
         ).to_wire()
 
     @staticmethod
@@ -123,7 +122,7 @@ class QueriedWorkflow:
         goto = options.command(value).destinations
         check_edit(self.graph, checkpoint.values, options.update or {}, as_node=None, goto=goto)
         if not options.no_value:
-            run.check_answer_at(checkpoint, value, by_id=options.by_id or options.interrupt_id is not None)
+            run.check_answer_at(checkpoint, value, by_id=options.names_question)
 
     @workflow.query(name=protocol.QUERY_INPUT, description="Whether an input fits the graph: null, or a refusal.")
     def _query_input(self, input: Any = None) -> dict[str, Any] | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from questions import Answers, asking
-from temporal_support import Serve
+from temporal_support import Serve, eventually
 
 from oris_temporal import END, START, Context, OrisClient, StateGraph
 from oris_temporal.graph.errors import InterruptConflictError, NotInterruptedError
@@ -65,6 +67,64 @@ async def test_the_same_idempotency_key_gets_the_same_result(client: OrisClient,
         first = await client.resume(thread, "yes", idempotency_key="key-1")
         again = await client.resume(thread, "yes", idempotency_key="key-1")
     assert first.values == again.values == {"answers": ["left=yes"]}
+
+
+@pytest.mark.parametrize("later", ["waits", "is over"])
+async def test_a_key_of_an_earlier_run_is_no_answer_to_what_a_later_one_asks(
+    client: OrisClient, serve: Serve, thread: str, later: str
+) -> None:
+    async with serve(asking("left")):
+        await client.run("asking", thread, {"answers": []})
+        first = await client.resume(thread, "yes", idempotency_key="key-1")
+        await client.run("asking", thread, {"answers": []})
+        if later == "is over":
+            await client.resume(thread, "no", idempotency_key="key-2")
+        before = await client.inspect(thread)
+        again = await client.resume(thread, "yes", idempotency_key="key-1")
+        assert (again.run_id, again.status, again.values) == (first.run_id, "completed", {"answers": ["left=yes"]})
+        assert (await client.inspect(thread)).values == before.values
+        assert (await client.inspect(thread)).status == before.status
+        await client.run("asking", thread, {"answers": []})  # and so on
+        assert (await client.resume(thread, "yes", idempotency_key="key-1")).run_id == first.run_id
+        assert (await client.resume(thread, "new", idempotency_key="key-3")).values == {"answers": ["left=new"]}
+
+
+async def test_a_key_of_a_run_that_was_replaced_while_it_worked_is_known_to_the_next_one(
+    client: OrisClient, serve: Serve, thread: str
+) -> None:
+    async def ask_then_listen(state: Answers, ctx: Context) -> dict:
+        answer = await ctx.interrupt("ok?")
+        await ctx.wait_signal("never")
+        return {"answers": [answer]}
+
+    graph = StateGraph(Answers).add_node("node", ask_then_listen).add_edge(START, "node").add_edge("node", END)
+    async with serve(graph.compile(name="listening")):
+        first = await client.run("listening", thread, {"answers": []})
+        resuming = asyncio.create_task(client.resume(thread, "yes", idempotency_key="key-1"))
+        await eventually(lambda: _answered(client, thread))
+        await client.run("listening", thread, {"answers": []}, on_conflict="replace")
+        await resuming
+        again = await client.resume(thread, "yes", idempotency_key="key-1")
+        assert (again.run_id, again.status) == (first.run_id, "cancelled")
+        assert (await client.inspect(thread)).status == "interrupted"
+
+
+async def _answered(client: OrisClient, thread: str) -> bool:
+    return [item.status for item in await client.interrupts(thread, all=True)] == ["resumed"]
+
+
+async def test_the_same_answer_by_id_gets_the_result_of_the_run_that_took_it(
+    client: OrisClient, serve: Serve, thread: str
+) -> None:
+    async with serve(asking("left")):
+        await client.run("asking", thread, {"answers": []})
+        first = await client.resume(thread, "yes", interrupt_id=f"int-{thread}-0")
+        await client.run("asking", thread, {"answers": []})
+        again = await client.resume(thread, "yes", interrupt_id=f"int-{thread}-0")
+        assert (again.run_id, again.values) == (first.run_id, first.values)
+        with pytest.raises(InterruptConflictError):
+            await client.resume(thread, "no", interrupt_id=f"int-{thread}-0")
+        assert (await client.inspect(thread)).status == "interrupted"
 
 
 async def several(state: Answers, ctx: Context) -> dict:
