@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Unpack
 
@@ -27,7 +28,7 @@ from oris_temporal.graph.signals import check_signal
 from oris_temporal.graph.wire import to_wire
 from oris_temporal.workflows import protocol
 from oris_temporal.workflows.payloads import ordered, payload_limit
-from oris_temporal.workflows.protocol import ResumeOptions, RunOptions
+from oris_temporal.workflows.protocol import ResumeOptions
 
 from .failures import connected, typed_errors
 from .launch import Launch, check_size
@@ -357,7 +358,7 @@ class OrisClient(ThreadReader):
         on_conflict: OnConflict = "fail",
         wait: Duration | None = None,
     ) -> RunResult:
-        """Run a thread again from a checkpoint, as a new run on the same thread, with the configuration of the earlier one.
+        """Run a thread again from a checkpoint, as a new run on the same thread, with the options of the earlier one.
 
         Nothing before the checkpoint runs again. From the checkpoint of an unfinished superstep, the tasks that had finished keep
         their results and what failed is done again, so this also retries a failed run where it failed. Supersteps are counted anew.
@@ -403,19 +404,19 @@ class OrisClient(ThreadReader):
         """A run of a thread that starts where an earlier one was; see `replay`, and `Threads.seed` for the answer."""
         if checkpoint_id is None:
             first = [found for found in runs if found.ordinal == runs[0].ordinal][-1]
-            source, seed = await self._threads.seed(thread_id, [first], protocol.FIRST_CHECKPOINT)
+            source, options = await self._threads.seed(thread_id, [first], protocol.FIRST_CHECKPOINT)
         else:
-            source, seed = await self._threads.seed(thread_id, runs, checkpoint_id, answer=answer)
+            source, options = await self._threads.seed(thread_id, runs, checkpoint_id, answer=answer)
+        summary = "replay from the last state" if from_last_state else f"replay of {options.parent}"
         if from_last_state:
-            options = RunOptions(config=seed.get("config"), values=await self._threads.last_values(thread_id, runs[0]))
-        else:
-            options = RunOptions(config=seed.get("config"), seed=seed["seed"], parent=seed["id"])
+            last = await self._threads.last_values(thread_id, runs[0])
+            options = replace(options, seed=None, parent=None, values=last)
         return self._launcher.make(
             source.graph,
             thread_id,
             None,
             options,
-            summary="replay from the last state" if from_last_state else f"replay of {seed['id']}",
+            summary=summary,
             tenant=source.tenant,
             task_queue=source.info.task_queue,
         )
@@ -454,17 +455,16 @@ class OrisClient(ThreadReader):
         if update is not None or as_node is not None:
             edit = {"update": self._wire({} if update is None else update, "state update"), "as_node": as_node}
         runs = await self._threads.runs(thread_id)
-        source, seed = await self._threads.seed(thread_id, runs, checkpoint_id, edit=edit)
+        source, options = await self._threads.seed(thread_id, runs, checkpoint_id, edit=edit)
         number = 1
         while True:
             fork_id = new_thread_id if new_thread_id is not None else f"{thread_id}/fork/{number}"
-            options = RunOptions(config=seed.get("config"), seed=seed["seed"], parent=seed["id"], edit=edit)
             launch = self._launcher.make(
                 source.graph,
                 fork_id,
                 None,
-                options,
-                summary=f"fork of {thread_id} at {seed['id']}",
+                replace(options, edit=edit),
+                summary=f"fork of {thread_id} at {options.parent}",
                 tenant=source.tenant,
                 task_queue=source.info.task_queue,
                 parent=thread_id,

@@ -26,7 +26,7 @@ from oris_temporal.graph.interrupts import Interrupt
 from oris_temporal.graph.requests import check_thread_id
 from oris_temporal.workflows import protocol
 from oris_temporal.workflows.payloads import ordered
-from oris_temporal.workflows.protocol import RunReport
+from oris_temporal.workflows.protocol import RunOptions, RunReport
 
 from . import lookup
 from .failures import TIMED_OUT, describe_failure, typed_errors
@@ -252,8 +252,8 @@ class Threads:
         *,
         edit: dict[str, Any] | None = None,
         answer: list[Any] | None = None,
-    ) -> tuple[Found, dict[str, Any]]:
-        """The run that has a checkpoint, and what a run that starts there is given.
+    ) -> tuple[Found, RunOptions]:
+        """The run that has a checkpoint, and the options of a run that starts there: those of that run, and its state then.
 
         Args:
             thread_id: The thread.
@@ -271,7 +271,7 @@ class Threads:
             seed = await self.query(thread_id, found, protocol.QUERY_SEED, *args)
             _raise_refusal(seed)
             if seed is not None:
-                return found, seed
+                return found, RunOptions.from_wire(seed)
         raise no_checkpoint(thread_id, None if checkpoint_id == protocol.FIRST_CHECKPOINT else checkpoint_id)
 
     async def why_cancelled(self, found: Found) -> str | None:

@@ -56,6 +56,11 @@ class AskingRun(RecordingRun):
             check_breakpoints(graph, names, f"interrupt_{kind}")
 
     @property
+    def own_breakpoints(self) -> dict[str, Collection[str] | None]:
+        """Static breakpoints of the run itself, as the options that it was given."""
+        return {f"interrupt_{kind}": names for kind, names in self._breakpoints.items()}
+
+    @property
     def has_breakpoints(self) -> bool:
         """Whether the run has static breakpoints of its own."""
         return any(self._breakpoints.values())

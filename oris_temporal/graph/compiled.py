@@ -306,8 +306,8 @@ class CompiledGraph:
                 a thread of its own. A run that starts at a checkpoint has the configuration of the earlier one, and what this says
                 in its place.
             context: The ``context`` of `config`, for a run that starts: an object, or an instance of the graph's ``context_schema``.
-            interrupt_before: Nodes to stop before, in place of the compiled ones.
-            interrupt_after: Nodes to stop after, in place of the compiled ones.
+            interrupt_before: Nodes to stop before, in place of the compiled ones, or of those of the earlier run.
+            interrupt_after: Nodes to stop after, likewise.
 
         Returns:
             The result; its ``status`` is ``completed`` or ``interrupted``.

@@ -254,7 +254,8 @@ class ThreadStore:
         self.graph.context_of(config)
         if edit is not None:
             check_edit(self.graph, seed.values, edit.update, as_node=edit.as_node, goto=edit.goto)
-        branch = self._new_run(run.thread_id, config, breakpoints)
+        given = {option: nodes for option, nodes in breakpoints.items() if nodes is not None}
+        branch = self._new_run(run.thread_id, config, {**run.own_breakpoints, **given})
         branch.parent_checkpoint = checkpoint.id
         branch.start(None, seed, edit)
         return branch

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, ClassVar, cast
 
 from temporalio import workflow
@@ -95,7 +96,7 @@ class QueriedWorkflow:
 
     @workflow.query(
         name=protocol.QUERY_SEED,
-        description="What a run from a checkpoint starts with; null if there is none, a refusal if an edit or answer does not fit.",
+        description="Options of a run that starts from a checkpoint; null if there is none, a refusal if an edit or answer does not fit.",
     )
     def _query_seed(
         self, checkpoint_id: str | None = None, edit: dict[str, Any] | None = None, answer: list[Any] | None = None
@@ -114,7 +115,7 @@ class QueriedWorkflow:
                 self._check_answer_at(run, found, *answer)
         except OrisError as error:
             return _refusal(error)
-        return ordered({"id": found.id, "seed": seed, "config": run.given_config})
+        return ordered(replace(run.given_options, seed=seed, parent=found.id).to_wire())
 
     def _check_answer_at(self, run: TemporalRun, checkpoint: Checkpoint, value: Any, wire: dict[str, Any]) -> None:
         """Raise what ``resume`` with these options would raise in a run that starts at a checkpoint, as far as can be told."""

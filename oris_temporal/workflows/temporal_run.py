@@ -93,17 +93,22 @@ class TemporalRun(PacedRun):
         self.parent_checkpoint = options.parent
         self.keeps_writes = options.child_task is not None
         self.logs = MessageLogs()
+        self._options = options
         self._plain_config = not options.config and self.thread_id == workflow.info().workflow_id
         self._references = StateReferences()
         self._model_queues = model_queues or ModelQueues()
-        self._outer_store = options.store
         self._tried: dict[str, dict[str, Any]] = {}
 
     @property
-    def given_config(self) -> dict[str, Any] | None:
-        """The run's configuration, without the thread, for a run that starts from one of its checkpoints."""
+    def given_options(self) -> RunOptions:
+        """What its caller said about the run, without the thread: a run that starts from one of its checkpoints is given the same."""
         config = {**cast("dict[str, Any]", self.config), "configurable": _without_thread(self.config)}
-        return None if config == {"configurable": {}} else config
+        return RunOptions(
+            config=None if config == {"configurable": {}} else config,
+            interrupt_before=self._options.interrupt_before,
+            interrupt_after=self._options.interrupt_after,
+            history_limit=self._options.history_limit,
+        )
 
     # --- activities ----------------------------------------------------------------------------------------------
 
@@ -297,7 +302,7 @@ class TemporalRun(PacedRun):
     def _store_name(self, engine: Engine) -> str | None:
         """Name of the graph whose store a (sub)graph uses."""
         graph = self.store_graph(engine)
-        return self._outer_store if graph is None else graph.name
+        return self._options.store if graph is None else graph.name
 
     def _other_store(self, engine: Engine) -> str | None:
         """The same, unless it is the (sub)graph itself."""

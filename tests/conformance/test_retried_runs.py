@@ -401,3 +401,20 @@ async def test_a_retry_keeps_the_configuration_but_for_what_it_says(host: OrisHo
     done = await host.retry(looping, thread, Options(configurable={"again": True}, recursion_limit=50))
 
     assert (done.status, done.values["log"]) == ("completed", ["ada None"] * 2 + ["ada True"] * 6)
+
+
+async def test_a_run_from_a_checkpoint_stops_where_the_earlier_run_was_to_stop(host: OrisHost, thread: str) -> None:
+    graph = chain(first=after, second=after, third=after).compile(name="stopping_again", interrupt_before=["third"])
+    options = Options(interrupt_before=["second"], interrupt_after=["third"])
+
+    async def stops(record: Record, thread: str) -> list[str]:
+        found = []
+        while record.status == "interrupted":
+            found += [ask.node for ask in (await host.state(graph, thread)).interrupts]
+            record = await host.proceed(graph, thread)
+        return found
+
+    assert await stops(await host.start(graph, {"log": []}, thread, options), thread) == ["second", "third"]
+    assert await stops(await host.replay(graph, thread, "0001-000001"), thread) == ["second", "third"]
+    fork, record = await host.fork(graph, thread, "0001-000001", {"log": ["edited"]})
+    assert await stops(record, fork) == ["second", "third"]

@@ -70,6 +70,16 @@ async def test_a_long_loop_goes_on_in_several_histories(client: OrisClient, serv
         assert (await client.inspect(thread)).run == 1
 
 
+async def test_a_replay_and_a_fork_continue_as_new_as_early(client: OrisClient, serve: Serve, thread: str) -> None:
+    async with serve(counting):
+        await client.run("counting", thread, {}, continue_as_new_after=30)
+        fork = await client.fork(thread, "0001-000002")
+        replay = await client.replay(thread, "0001-000002")
+        for result in (fork, replay):
+            assert result.values["count"] == 20
+            assert len(await segments(client, result.thread_id)) >= 4
+
+
 async def test_the_timeline_and_the_stream_show_the_whole_run(client: OrisClient, serve: Serve, thread: str) -> None:
     async with serve(counting):
         await client.run("counting", thread, {}, continue_as_new_after=30)
