@@ -418,6 +418,7 @@ class OrisClient(ThreadReader):
             options,
             summary=summary,
             tenant=source.tenant,
+            priority=source.info.priority.priority_key or None,
             task_queue=source.info.task_queue,
         )
 
@@ -466,6 +467,7 @@ class OrisClient(ThreadReader):
                 replace(options, edit=edit),
                 summary=f"fork of {thread_id} at {options.parent}",
                 tenant=source.tenant,
+                priority=source.info.priority.priority_key or None,
                 task_queue=source.info.task_queue,
                 parent=thread_id,
             )

@@ -36,13 +36,16 @@ async def test_tenant_and_priority_reach_the_start_of_the_run_and_its_activities
     assert (await client.inspect(thread)).tenant == "acme"
 
 
-async def test_a_replay_and_a_fork_belong_to_the_same_tenant(client: OrisClient, serve: Serve, thread: str) -> None:
+async def test_a_replay_and_a_fork_have_the_same_tenant_and_priority(
+    client: OrisClient, serve: Serve, thread: str
+) -> None:
     graph = StateGraph(Log).add_node("node", lambda state: {"log": ["x"]}).add_edge(START, "node").add_edge("node", END)
     async with serve(graph.compile(name="tenanted")):
-        await client.run("tenanted", thread, {}, tenant="acme")
+        await client.run("tenanted", thread, {}, tenant="acme", priority=4)
         await client.replay(thread)
         fork = await client.fork(thread)
         assert (await client.inspect(thread)).tenant == "acme"
         assert (await client.inspect(fork.thread_id)).tenant == "acme"
-        started = (await events(client, fork.thread_id))[0].workflow_execution_started_event_attributes
-        assert started.priority.fairness_key == "acme"
+        for again in (thread, fork.thread_id):
+            started = (await events(client, again))[0].workflow_execution_started_event_attributes
+            assert (started.priority.priority_key, started.priority.fairness_key) == (4, "acme")
