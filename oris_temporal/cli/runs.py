@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
-from uuid import uuid4
 
 from oris_temporal.client import OrisClient, RunHandle, RunResult, StartOptions
+from oris_temporal.client.launcher import new_thread
 from oris_temporal.client.lookup import find
 from oris_temporal.client.waiting import why_stuck
 from oris_temporal.graph.compiled import CompiledGraph
@@ -94,7 +94,7 @@ def run(call: Call) -> int:
 
 async def _run(call: Call, client: OrisClient, graph: CompiledGraph | None) -> int:
     args = call.args
-    thread = args.thread_id or uuid4().hex
+    thread = args.thread_id or _thread_of(args.config) or new_thread(args.graph, args.idempotency_key)
     options: StartOptions = {
         "config": args.config,
         "from_last_state": args.from_last_state,
@@ -109,7 +109,7 @@ async def _run(call: Call, client: OrisClient, graph: CompiledGraph | None) -> i
     given = _input(args)
     if graph is not None and given is not None:
         graph.input_wire(given)  # refused before anything is said or done
-    if args.thread_id is not None:
+    if args.thread_id is not None or _thread_of(args.config) is not None:
         await _tell_what_is_dropped(call, client, thread)
     if args.detach:
         handle = await client.start(graph or args.graph, thread, given, **options)
@@ -118,6 +118,12 @@ async def _run(call: Call, client: OrisClient, graph: CompiledGraph | None) -> i
     async with _shown(call, client, thread, since="next run"):
         result = await client.run(graph or args.graph, thread, given, wait=args.wait, **options)
     return await _finish(call, client, result)
+
+
+def _thread_of(config: Mapping[str, Any] | None) -> Any:
+    """The thread that a configuration names."""
+    configurable = (config or {}).get("configurable")
+    return configurable.get("thread_id") if isinstance(configurable, Mapping) else None
 
 
 async def _tell_what_is_dropped(call: Call, client: OrisClient, thread: str) -> None:

@@ -9,6 +9,7 @@ from uuid import NAMESPACE_OID, uuid4, uuid5
 from temporalio.common import Priority, SearchAttributePair, TypedSearchAttributes
 
 from oris_temporal.graph.compiled import CompiledGraph
+from oris_temporal.graph.errors import InvalidOptionError
 from oris_temporal.graph.requests import check_breakpoints, check_update
 from oris_temporal.graph.wire import to_wire
 from oris_temporal.workflows.details import static_details, static_summary
@@ -17,7 +18,7 @@ from oris_temporal.workflows.protocol import RunOptions
 from oris_temporal.workflows.search_attributes import GRAPH, PARENT, STATUS, TENANT
 
 from .launch import Launch
-from .options import StartOptions, read_graph, read_options
+from .options import StartOptions, check_place, read_graph, read_options
 from .threads import Threads
 
 _FAIRNESS_KEY_BYTES = 64
@@ -43,7 +44,15 @@ class Launcher:
             check_update(input, f"input of {name}")
         summary = input if isinstance(input, str) else None
         config, continues = options.get("config"), options.get("from_last_state")
-        named = thread_id if thread_id is not None else (config or {}).get("configurable", {}).get("thread_id")
+        check_place(config, thread_id=thread_id)
+        configurable = (config or {}).get("configurable", {})
+        if (checkpoint_id := configurable.get("checkpoint_id")) is not None:
+            raise InvalidOptionError(
+                f"config names checkpoint {checkpoint_id!r}, but a run starts from its input. To start from a checkpoint, call "
+                "replay(thread_id, checkpoint_id) or fork(thread_id, checkpoint_id).",
+                option="config",
+            )
+        named = thread_id if thread_id is not None else configurable.get("thread_id")
         breakpoints = {option: options.get(option) for option in ("interrupt_before", "interrupt_after")}
         if own is not None:
             if not (continues and input is None):
@@ -54,7 +63,7 @@ class Launcher:
         key = options.get("idempotency_key")
         launch = self.make(
             name,
-            _new_thread(name, key) if named is None else named,
+            new_thread(name, key) if named is None else named,
             to_wire(input, "input"),
             RunOptions(
                 config=cast("dict[str, Any] | None", config),
@@ -106,7 +115,7 @@ class Launcher:
         return Launch(graph, thread_id, input, options, arguments, payload_limit=limit)
 
 
-def _new_thread(graph: str, key: str | None) -> str:
+def new_thread(graph: str, key: str | None) -> str:
     """Id of a thread that the caller did not name; the same for the same key."""
     return uuid4().hex if key is None else uuid5(NAMESPACE_OID, f"{graph}/{key}").hex
 

@@ -90,6 +90,20 @@ def read_graph(graph: Any) -> tuple[str, CompiledGraph | None]:
     return graph, None
 
 
+def check_place(config: Mapping[str, Any] | None, **place: str | None) -> None:
+    """Refuse a thread, or checkpoint, that is not the one that the configuration names, if it names one.
+
+    Raises:
+        InvalidOptionError: It is another one.
+        InvalidUpdateError: The configuration is none.
+    """
+    configurable = read_config(config)["configurable"]
+    for name, value in place.items():
+        named = configurable.get(name)
+        if None not in (named, value) and named != value:
+            raise refusal(name, value, f"the one that config names, {named!r}, or one of them be left out")
+
+
 def read_wait(wait: Duration | None) -> timedelta | None:
     """The longest wait; ``None`` has no end."""
     return cast("timedelta | None", optional(duration)("wait", wait))

@@ -34,7 +34,7 @@ from .failures import connected, typed_errors
 from .launch import Launch, check_size
 from .launcher import Launcher
 from .lookup import Found
-from .options import OnConflict, StartOptions, one_of, read_texts, read_wait, refusal, text
+from .options import OnConflict, StartOptions, check_place, one_of, read_texts, read_wait, refusal, text
 from .reading import ThreadReader
 from .records import RunHandle, RunResult
 
@@ -105,7 +105,7 @@ class OrisClient(ThreadReader):
             options: See `StartOptions`.
 
         Raises:
-            InvalidOptionError: An option is not what it may be; nothing is started.
+            InvalidOptionError: An option is not what it may be, or `config` names another thread; nothing is started.
             RunConflictError: The thread is actively running and `on_conflict` is ``fail``.
             NoWorkerError: No worker polls the task queue. The run is kept. Or, for `from_last_state`, none can tell that state; then
                 nothing is started.
@@ -375,11 +375,13 @@ class OrisClient(ThreadReader):
             ThreadNotFoundError: The thread has no run.
             CheckpointNotFoundError: It has no such checkpoint.
             RunConflictError: The thread is actively running and `on_conflict` is ``fail``.
+            InvalidOptionError: `config` names another thread or checkpoint. Nothing is started.
             InvalidUpdateError: The configuration is none. Nothing is started.
         """
         limit = read_wait(wait)
         on_conflict = one_of(OnConflict)("on_conflict", on_conflict)
         read_texts(checkpoint_id=checkpoint_id)
+        check_place(config, thread_id=thread_id, checkpoint_id=checkpoint_id)
         if from_last_state and checkpoint_id is not None:
             raise InvalidOptionError(
                 "Replay from a checkpoint or from the last state, not both.", option="from_last_state"

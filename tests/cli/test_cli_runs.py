@@ -38,6 +38,21 @@ def test_a_run_that_outlasts_the_wait_exits_with_7(cli: Cli, thread: str, tmp_pa
     assert cli("inspect", thread, "--wait", "20s", "--json").json["values"]["trail"] == ["held"]
 
 
+def test_the_thread_may_be_named_by_the_configuration_and_by_nothing_else_besides(cli: Cli, thread: str) -> None:
+    config = json.dumps({"configurable": {"thread_id": thread}})
+    assert cli("run", "review", "--input", "x", "--config", config, "--json").json["thread_id"] == thread
+    refused = cli("run", "review", "--input", "x", "--config", config, "--thread-id", "other", "--json")
+    assert (refused.code, refused.error["code"]) == (2, "invalid_option")
+    assert "thread_id='other' must be the one that config names" in refused.error["message"]
+
+
+def test_the_same_idempotency_key_without_a_thread_joins_the_first_run(cli: Cli, thread: str) -> None:
+    first, second = [
+        cli("run", "review", "--input", "x", "--idempotency-key", thread, "--json").json["run_id"] for _ in range(2)
+    ]
+    assert first == second
+
+
 def test_detach_starts_and_returns(cli: Cli, thread: str) -> None:
     answer = cli("run", "review", "--input", "x", "--thread-id", thread, "--detach", "--json")
     assert answer.code == 0

@@ -47,6 +47,24 @@ BAD_RUNS: dict[str, tuple[Call, str]] = {
     "no events": (run(continue_as_new_after=0), "continue_as_new_after=0 must be a whole number from 1"),
     "events as text": (run(continue_as_new_after="x"), "continue_as_new_after='x' must be"),
     "config": (run(config=[]), r"config=\[\] must be an object"),
+    "another thread": (
+        run(config={"configurable": {"thread_id": "zz"}}),
+        "thread_id='t-.*' must be the one that config names, 'zz', or one of them be left out",
+    ),
+    "replay of another thread": (
+        lambda client, thread: client.replay(thread, config={"configurable": {"thread_id": "zz"}}),
+        "thread_id='t-.*' must be the one that config names, 'zz'",
+    ),
+    "replay of another checkpoint": (
+        lambda client, thread: client.replay(
+            thread, "0001-000001", config={"configurable": {"checkpoint_id": "0001-000002"}}
+        ),
+        "checkpoint_id='0001-000001' must be the one that config names, '0001-000002'",
+    ),
+    "a run from a checkpoint": (
+        run(config={"configurable": {"checkpoint_id": "0001-000001"}}),
+        r"config names checkpoint '0001-000001', .*replay\(thread_id, checkpoint_id\)",
+    ),
     "from_last_state": (run(from_last_state="no"), "from_last_state='no' must be"),
     "last state and wait": (run(from_last_state=True, wait="10"), "wait='10'"),
     "replay and wait": (lambda client, thread: client.replay(thread, "0001-000001", wait=0), "wait=0"),
@@ -80,6 +98,10 @@ BAD_CALLS: dict[str, tuple[Callable[[Any, str], Awaitable[Any]], str]] = {
     "limit": (lambda client, thread: client.history(thread, limit=-1), "limit=-1 must be a whole number from 0"),
     "before": (lambda client, thread: client.history(thread, before=5), "before=5 must be the id of a checkpoint"),
     "before text": (lambda client, thread: client.history(thread, before="zz"), "before='zz' must be the id"),
+    "list status": (
+        lambda client, thread: client.list(status="zz"),
+        "status='zz' must be 'running' or 'interrupted' or 'completed' or 'failed' or 'cancelled'",
+    ),
     "list limit": (lambda client, thread: client.list(limit=-1), "limit=-1 must be"),
     "list offset": (lambda client, thread: client.list(offset=-5), "offset=-5 must be"),
 }
@@ -147,6 +169,16 @@ async def test_an_unknown_conflict_rule_leaves_a_run_that_runs(client: OrisClien
     with pytest.raises(InvalidOptionError, match="on_conflict"):
         await client.start(left, thread, {"answers": []}, on_conflict="error")  # type: ignore[arg-type]
     assert (await client.inspect(thread)).run_id == handle.run_id
+
+
+async def test_a_configuration_may_name_the_thread(client: OrisClient, serve: Serve, thread: str) -> None:
+    config = {"configurable": {"thread_id": thread}}
+    async with serve(left, max_cached_workflows=10):
+        for named in (None, thread):
+            result = await client.run(left, named, {"answers": []}, config=config)
+            assert (result.thread_id, result.status) == (thread, "interrupted")
+        result = await client.replay(thread, config=config)
+        assert (result.thread_id, result.status) == (thread, "interrupted")
 
 
 async def test_good_options_of_every_form(client: OrisClient, serve: Serve, thread: str) -> None:
