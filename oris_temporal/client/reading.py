@@ -12,6 +12,7 @@ from temporalio.client import Client
 from oris_temporal.graph.compiled import CompiledGraph
 from oris_temporal.graph.duration import Duration
 from oris_temporal.graph.interrupts import Interrupt
+from oris_temporal.graph.records import RunStatus
 from oris_temporal.graph.requests import checkpoint_place
 from oris_temporal.graph.results import StateSnapshot, StreamChunk
 from oris_temporal.workflows import protocol
@@ -72,7 +73,7 @@ class ThreadReader:
     async def list(
         self,
         *,
-        status: str | None = None,
+        status: RunStatus | None = None,
         graph: str | None = None,
         tenant: str | None = None,
         limit: int = 50,
@@ -86,9 +87,13 @@ class ThreadReader:
             tenant: Only runs of this tenant.
             limit: Most to return.
             offset: How many to skip.
+
+        Raises:
+            InvalidOptionError: There is no such status, or a number is negative.
         """
         for name, number in (("limit", limit), ("offset", offset)):
             whole_number(0)(name, number)
+        optional(one_of(RunStatus))("status", status)
         asked = {GRAPH: graph, TENANT: tenant}
         clauses = [f"{key.name} = {quoted(value)}" for key, value in asked.items() if value is not None]
         wanted = await latest_runs(self.temporal, [*self._own, *clauses], status, offset + limit)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import cast, get_args
 
 from oris_temporal.client import OrisClient
 from oris_temporal.graph.compiled import CompiledGraph
+from oris_temporal.graph.records import RunStatus
 
 from ..error_mapping import failing
 from ..errors import invalid, not_found
@@ -67,9 +69,9 @@ class RunService:
     async def page(self, status: str | None, limit: int, offset: int) -> JobList:
         """A page of the jobs, most recently changed first."""
         limit = min(limit, MAX_PAGE)
-        if limit == 0 or status == "":
+        if limit == 0 or status not in (None, *get_args(RunStatus)):
             return JobList(jobs=[])
-        found = await self._client.list(status=status, limit=limit, offset=offset)
+        found = await self._client.list(status=cast("RunStatus | None", status), limit=limit, offset=offset)
         return JobList(
             jobs=[JobSummary(thread_id=run.thread_id, status=run.status, updated_at=run.updated_at) for run in found]
         )
