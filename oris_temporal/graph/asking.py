@@ -13,7 +13,7 @@ from .answer_types import answer_schema, check_answer
 from .control import MISSING
 from .engine import Engine
 from .errors import AmbiguousResumeError, InterruptNotFoundError, InterruptTimeoutError, NotInterruptedError
-from .interrupts import Ask, Interrupt, Order
+from .interrupts import Ask, Interrupt, Order, same_json
 from .recording import RecordingRun, is_within
 from .records import BreakpointKind, Checkpoint, Position, Task, order_of
 from .requests import check_breakpoints
@@ -107,21 +107,24 @@ class AskingRun(RecordingRun):
     def settled_by_child(self, interrupt_id: str, item: Interrupt) -> None:
         """Note what became of a question that a subgraph's own run settled: by its deadline, or on its own thread.
 
+        That counts, whatever was answered here: such an answer came too late.
+
         Args:
             interrupt_id: The question as it is asked here.
             item: The same, as the child has it.
         """
-        pending = next((known for known in self.desk.pending if known.id == interrupt_id), None)
+        known = self.desk.asked[interrupt_id]
         at = item.answered_at or self.now()
-        if pending is None:
-            return
-        if item.status == "resumed":
-            self.desk.answer({interrupt_id: item.answer}, author=item.author, at=at)
+        answered_here = known.status == "resumed"
+        if item.status == "resumed" and not (answered_here and same_json(known.answer, item.answer)):
+            self.desk.settle(interrupt_id, item, at=at)
             data = {"id": interrupt_id, "value": item.answer, "author": item.author}
             late = {"default": True} if item.deadline is not None and at >= item.deadline else {}
-            self.record("resumed", self.engines.get(""), node=pending.node, data={**data, **late})
-        elif item.status == "rejected" and item.answered_at is not None:
-            self.reject(interrupt_id, reason=str(item.answer), author=item.author)
+            self.record("resumed", self.engines.get(""), node=known.node, data={**data, **late})
+        elif item.status == "rejected" and (item.answered_at is not None or answered_here):
+            self.desk.settle(interrupt_id, item, at=item.answered_at)
+            data = {"id": interrupt_id, "reason": str(item.answer), "author": item.author}
+            self.record("rejected", self.engines.get(""), data=data)
 
     async def ask_breakpoint(self, engine: Engine, kind: BreakpointKind, node: str) -> None:
         """Wait at a static breakpoint until somebody resumes."""

@@ -268,6 +268,12 @@ class InterruptDesk:
             if not entry.future.done():
                 entry.future.set_result(value)
 
+    def settle(self, interrupt_id: str, item: Interrupt, *, at: datetime | None) -> None:
+        """Record what became of a question elsewhere, as `item` has it. Nobody waits for it here any more."""
+        self._open.pop(interrupt_id, None)
+        known = self.asked[interrupt_id]
+        known.status, known.answer, known.author, known.answered_at = item.status, item.answer, item.author, at
+
     def breakpoints(self, interrupt_id: str | None = None) -> list[str]:
         """Ids of the static breakpoints that may be let go without an answer: all, or the one with an id.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -19,7 +20,7 @@ from oris_temporal.tools.tool import open_sources
 from .clock import current_clock
 from .duration import Duration, to_timedelta_or_none
 from .engine import Engine
-from .errors import GraphError, ModelError, NodeError, NodeTimeoutError
+from .errors import GraphError, InterruptConflictError, ModelError, NodeError, NodeTimeoutError
 from .execution import NodeCall, NodeResult, execute_node
 from .interrupts import Ask, Interrupt
 from .node import Node, is_async_callable
@@ -188,8 +189,9 @@ class LocalRun(Run):
 
         child.outer_store = self._store(engine)
 
-        async def answer(item: Interrupt, value: Any) -> None:
-            child.resume(value, interrupt_id=item.id)
+        async def answer(item: Interrupt, value: Any, author: str | None) -> None:
+            with suppress(InterruptConflictError):
+                child.resume(value, interrupt_id=item.id, author=author)
 
         async def signal(name: str, value: Any) -> None:
             child.receive_signal(name, value)

@@ -21,7 +21,7 @@ class ChildRelay:
         run: The parent's run.
         engine: Engine the child's task belongs to.
         task: The task.
-        answer: Gives the child an answer to one of its interrupts.
+        answer: Gives the child an answer to one of its interrupts, and who gave it; one that comes too late changes nothing.
         signal: Gives the child a signal.
     """
 
@@ -30,7 +30,7 @@ class ChildRelay:
         run: Run,
         engine: Engine,
         task: Task,
-        answer: Callable[[Interrupt, Any], Awaitable[None]],
+        answer: Callable[[Interrupt, Any, str | None], Awaitable[None]],
         signal: Callable[[str, Any], Awaitable[None]],
     ) -> None:
         self._run, self._engine, self._task, self._answer, self._signal = run, engine, task, answer, signal
@@ -74,7 +74,7 @@ class ChildRelay:
         if self._settled:  # from here on the child works
             self._settled = False
             self._run.occupy(self._task.id, works=1)
-        await self._answer(item, answer)
+        await self._answer(item, answer, self._run.desk.asked[id].author)
 
     async def _relay_signal(self, wait_id: str, name: str) -> None:
         summary = f"{self._engine.graph.name}.{self._task.node} waits for signal {name}"

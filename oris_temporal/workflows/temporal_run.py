@@ -52,6 +52,7 @@ from .protocol import (
     ModelInput,
     NodeInput,
     NodeOutput,
+    ResumeOptions,
     RunOptions,
     StoreInput,
     ToolInput,
@@ -356,9 +357,10 @@ class TemporalRun(PacedRun):
         options.thread_id = child_id.removeprefix(prefix) if prefix else None
         handle = workflow.get_external_workflow_handle(child_id)
 
-        async def answer(item: Interrupt, value: Any) -> None:
+        async def answer(item: Interrupt, value: Any, author: str | None) -> None:
             with suppress(ApplicationError):  # the child has ended, and its task tells the rest
-                await handle.signal(RESUME, args=[ordered(value), {"interrupt_id": item.id}])
+                given = ResumeOptions(interrupt_id=item.id, author=author)
+                await handle.signal(RESUME, args=[ordered(value), ordered(given.to_wire())])
 
         async def signal(name: str, value: Any) -> None:
             with suppress(ApplicationError):

@@ -8,7 +8,9 @@ from contextlib import suppress
 from typing import Annotated, Literal, TypedDict
 
 import pytest
+from own_workflow import SettlesOtherwise
 from temporal_support import Serve, event_counts, eventually
+from temporalio.worker import Worker
 
 from oris_temporal import END, START, CompiledGraph, Context, OrisClient, Send, StateGraph
 from oris_temporal.graph.errors import ThreadNotFoundError
@@ -166,6 +168,39 @@ async def test_its_question_may_be_answered_on_its_own_thread_too(
         await client.resume(f"{thread}/1/child/0", "directly")
         done = await client.result(thread)
         assert done.values["log"] == ["look", "inner directly", "after 2"]
+
+
+class Heard(TypedDict, total=False):
+    becomes: dict
+    heard: list
+
+
+@pytest.mark.parametrize(
+    "becomes",
+    [
+        {"status": "resumed", "answer": "by default"},
+        {"status": "resumed", "answer": "directly", "author": "bob"},
+        {"status": "rejected", "answer": "nobody waits for the answer any more"},
+    ],
+)
+async def test_what_is_listed_is_what_it_used_where_it_settled_otherwise_than_the_parents_thread_was_answered(
+    client: OrisClient, serve: Serve, thread: str, becomes: dict
+) -> None:
+    child = StateGraph(Heard).add_node("ask", lambda state: {}).add_edge(START, "ask").add_edge("ask", END)
+    graph = StateGraph(Heard).add_edge(START, "child").add_edge("child", END)
+    graph.add_subgraph("child", child.compile(name="inner"), run_as="child_workflow", task_queue=f"{thread}-child")
+    async with (
+        serve(graph.compile(name="outer")),
+        Worker(client.temporal, task_queue=f"{thread}-child", workflows=[SettlesOtherwise]),
+    ):
+        await client.run("outer", thread, {"becomes": becomes})
+        done = await client.resume(thread, "in time", author="ada")
+        assert done.values["heard"] == [["in time", {"interrupt_id": "int-child-0", "author": "ada"}]]
+        [item] = await client.interrupts(thread, all=True)
+        assert (item.status, item.answer, item.author) == (becomes["status"], becomes["answer"], becomes.get("author"))
+        settled = [event.data for event in await client.timeline(thread) if event.kind in ("resumed", "rejected")]
+        assert settled[0]["value"] == "in time"
+        assert settled[1].get("value", settled[1].get("reason")) == becomes["answer"]
 
 
 async def ask_one(item: int, ctx: Context) -> dict:
