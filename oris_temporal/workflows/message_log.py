@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,7 +24,7 @@ FORMS = "@forms"
 """Namespace of what else a request has: tools and the form of the answer."""
 
 KEPT_LOGS = 32
-"""Logs a run keeps, of the conversations it had last."""
+"""Logs a run keeps beside those of calls that are under way, of the conversations it had last."""
 
 TAIL_BYTES = 2_000
 """Bytes of new messages that go along with a reference; more are pulled by query, and so are in history once."""
@@ -33,6 +34,7 @@ TAIL_BYTES = 2_000
 class _Log:
     messages: list[Message] = field(default_factory=list)
     wires: list[Any] = field(default_factory=list)
+    calls: int = 0  # that are under way: their activities may pull it
 
 
 class MessageLogs:
@@ -43,16 +45,19 @@ class MessageLogs:
         self._forms: dict[str, list[Any]] = {}
         self._count = 0
 
-    def reference(self, messages: Sequence[Message]) -> list[Any]:
-        """A conversation as ``[log, length]``, or ``[log, length, tail]`` with new messages of a few bytes."""
-        name = self._find(messages)
-        log = self._logs[name]
+    @contextmanager
+    def reference(self, messages: Sequence[Message]) -> Iterator[list[Any]]:
+        """A conversation as ``[log, length]``, or ``[log, length, tail]`` with new messages of a few bytes, for the time of a call."""
+        log = self._logs[name := self._find(messages)]
         tail = [to_wire(message, "message") for message in messages[len(log.messages) :]]
         log.messages.extend(messages[len(log.messages) :])
         log.wires.extend(tail)
-        if tail and wire_size(tail) <= TAIL_BYTES:
-            return [name, len(log.wires), tail]
-        return [name, len(log.wires)]
+        log.calls += 1
+        try:
+            yield [name, len(log.wires), tail] if tail and wire_size(tail) <= TAIL_BYTES else [name, len(log.wires)]
+        finally:
+            log.calls -= 1
+            self._drop()
 
     def form(self, form: dict[str, Any]) -> str:
         """Name under which workers can pull this; the same for the same content."""
@@ -75,6 +80,10 @@ class MessageLogs:
         self._count += 1
         name = str(self._count)
         self._logs[name] = _Log()
-        while len(self._logs) > KEPT_LOGS:
-            del self._logs[next(iter(self._logs))]
+        self._drop()
         return name
+
+    def _drop(self) -> None:
+        idle = [name for name, log in self._logs.items() if not log.calls]
+        for name in idle[: max(0, len(idle) - KEPT_LOGS)]:
+            del self._logs[name]

@@ -224,24 +224,25 @@ class TemporalRun(PacedRun):
     ) -> dict[str, Any]:
         """See `Run.call_model`."""
         options = request.model.options
-        given = ModelInput(
-            model=request.model.to_wire(),
-            messages=self.logs.reference(request.messages),
-            form=self.logs.form(request.form) if request.form else None,
-        )
-        message: dict[str, Any] = await self._calls.execute(
-            LLM,
-            [given.to_wire()],
-            what="model call",
-            owner=f"{self.graph.name}.{task.node}",
-            failing=request.model.name,
-            retry=model_retry(options.max_retries),
-            task_queue=task_queue or self._model_queues.of(request.model.provider),
-            heartbeat=to_timedelta(options.heartbeat or CALL_HEARTBEAT),
-            activity_id=bounded(f"{task.id}@{number}"),
-            start_to_close_timeout=to_timedelta(options.timeout or "10m"),
-            summary=summary,
-        )
+        with self.logs.reference(request.messages) as messages:
+            given = ModelInput(
+                model=request.model.to_wire(),
+                messages=messages,
+                form=self.logs.form(request.form) if request.form else None,
+            )
+            message: dict[str, Any] = await self._calls.execute(
+                LLM,
+                [given.to_wire()],
+                what="model call",
+                owner=f"{self.graph.name}.{task.node}",
+                failing=request.model.name,
+                retry=model_retry(options.max_retries),
+                task_queue=task_queue or self._model_queues.of(request.model.provider),
+                heartbeat=to_timedelta(options.heartbeat or CALL_HEARTBEAT),
+                activity_id=bounded(f"{task.id}@{number}"),
+                start_to_close_timeout=to_timedelta(options.timeout or "10m"),
+                summary=summary,
+            )
         return self.answered(engine, task, request, message)
 
     async def call_tool(

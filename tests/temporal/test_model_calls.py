@@ -104,6 +104,18 @@ async def test_a_conversation_is_in_history_once(client: OrisClient, serve: Serv
     assert info.history_bytes - result < 500_000  # the final state is the workflow's result, whoever runs it
 
 
+async def test_any_number_of_conversations_at_once(client: OrisClient, serve: Serve, thread: str) -> None:
+    async def ask_many(state: MessagesState, ctx: Context) -> dict:
+        prompts = [f"{number} {'x' * 2_500}" for number in range(40)]
+        calls = [ctx.branch(str(number)).llm("scripted:one", [prompt]) for number, prompt in enumerate(prompts)]
+        return {"messages": await asyncio.gather(*calls)}
+
+    ScriptedProvider(lambda request, emit, call: say(request.messages[0].content.partition(" ")[0], emit))
+    async with serve(graph_of(ask_many), max_cached_workflows=10):
+        done = await client.run("talk", thread, "hello")
+    assert texts(done.values)[1:] == [str(number) for number in range(40)]
+
+
 async def test_watchers_get_what_it_writes_as_it_is_written(client: OrisClient, serve: Serve, thread: str) -> None:
     gate = asyncio.Event()
     ScriptedProvider(lambda request, emit, call: say("one two three", emit, gate=gate))
