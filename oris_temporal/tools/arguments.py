@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Any, Protocol
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import to_jsonable_python
 
 from oris_temporal.graph.errors import ConfigurationError
 
@@ -31,7 +32,7 @@ class Arguments(Protocol):
         """JSON schema, an object."""
 
     def check(self, args: Any) -> dict[str, Any]:
-        """Arguments as JSON data, with the defaults that are known filled in.
+        """Arguments as JSON data: as they were given, for `read` to make of them what the tool takes.
 
         Raises:
             ArgumentsError: They do not fit.
@@ -59,15 +60,17 @@ class ModelArguments:
     def check(self, args: Any) -> dict[str, Any]:
         """See `Arguments.check`."""
         try:
-            return self._model.model_validate(args).model_dump(mode="json")
+            self._model.model_validate(args)
         except ValidationError as error:
             problems = error.errors(include_url=False, include_context=False)
             raise ArgumentsError("; ".join(_problem(item["loc"], item["msg"]) for item in problems)) from None
+        # not what the model made of them: a validator that changes a value would change it again where the tool runs
+        wire: dict[str, Any] = to_jsonable_python(args, round_trip=True)
+        return wire
 
     def read(self, args: Mapping[str, Any]) -> dict[str, Any]:
         """See `Arguments.read`."""
-        read = self._model.model_validate(args)
-        return {name: getattr(read, name) for name in type(read).model_fields}
+        return dict(vars(self._model.model_validate(args)))
 
 
 class SchemaArguments:

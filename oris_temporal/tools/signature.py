@@ -6,11 +6,13 @@ import inspect
 import re
 import textwrap
 import typing
+import warnings
 from collections.abc import Callable, Mapping
+from types import UnionType
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
-from pydantic.errors import PydanticSchemaGenerationError
+from pydantic.errors import PydanticUserError
 from pydantic.fields import FieldInfo
 
 from oris_temporal.graph.errors import GraphCompileError
@@ -50,7 +52,7 @@ def arguments_model(
     runtime: str | None = None
     for parameter in inspect.signature(fn).parameters.values():
         hint = hints.get(parameter.name, inspect.Parameter.empty)
-        if Runtime in (hint, typing.get_origin(hint)):
+        if _is_runtime(hint):
             runtime = parameter.name
             continue
         if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
@@ -58,13 +60,26 @@ def arguments_model(
         if hint is inspect.Parameter.empty:
             raise GraphCompileError(f"Tool {name}: parameter {parameter.name!r} has no type. Annotate it.")
         fields[parameter.name] = (hint, _field(parameter, meanings.get(parameter.name)))
+    if "model_config" in fields:
+        raise GraphCompileError(f"Tool {name}: a parameter cannot be called model_config. Give it another name.")
     try:
-        made: type[BaseModel] = create_model(name, __config__=ConfigDict(extra="forbid"), **fields)
-    except (PydanticSchemaGenerationError, NameError, TypeError) as error:
+        with warnings.catch_warnings():  # a parameter may well be called "schema", "json" or "copy"
+            warnings.filterwarnings("ignore", message="Field name .* shadows")
+            made: type[BaseModel] = create_model(
+                name, __config__=ConfigDict(extra="forbid", protected_namespaces=()), **fields
+            )
+    except (PydanticUserError, NameError, TypeError, ValueError) as error:
         raise GraphCompileError(
-            f"Tool {name}: its arguments have no JSON schema: {str(error).splitlines()[0]}."
+            f"Tool {name}: its arguments have no JSON schema: {str(error).splitlines()[0].rstrip('.')}."
         ) from None
     return made, runtime
+
+
+def _is_runtime(hint: Any) -> bool:
+    """Whether a parameter takes a `Runtime`; it may be optional, for those who call the function themselves."""
+    if typing.get_origin(hint) in (typing.Union, UnionType):
+        return any(_is_runtime(member) for member in typing.get_args(hint))
+    return Runtime in (hint, typing.get_origin(hint))
 
 
 def json_schema(model: type[BaseModel]) -> dict[str, Any]:

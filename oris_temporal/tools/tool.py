@@ -106,7 +106,7 @@ class Tool:
         return self.in_order or self.runs_here(args)
 
     def check(self, args: Any) -> dict[str, Any]:
-        """Arguments as JSON data, with defaults filled in.
+        """Arguments as JSON data, as they were given.
 
         Raises:
             ToolError: They do not fit (kind ``invalid_input``); the message is for the model.

@@ -9,7 +9,8 @@ from enum import Enum
 from typing import Annotated, Any, Literal
 
 import pytest
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Json, computed_field
+from pydantic.alias_generators import to_camel
 
 from oris_temporal import Command, Message
 from oris_temporal.graph.errors import ConfigurationError, GraphCompileError, SerializationError, ToolError
@@ -76,14 +77,44 @@ def test_the_name_the_description_and_the_parameters_follow_from_the_function() 
 
 async def test_arguments_arrive_as_their_types_with_defaults() -> None:
     args = weather.check({"place": {"city": "Bern"}, "unit": "fahrenheit"})
-    assert args == {
-        "place": {"city": "Bern", "country": "CH"},
-        "days": 1,
-        "unit": "fahrenheit",
-        "detail": "short",
-        "title": None,
-    }
+    assert args == {"place": {"city": "Bern"}, "unit": "fahrenheit"}
     assert (await weather.call(args, RUNTIME)).content == "Bern CH 1 F short None"
+
+
+class Shop(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid")
+
+    shop_name: str
+
+    @computed_field
+    def size(self) -> int:
+        return len(self.shop_name)
+
+
+@tool
+def order(
+    shop: Shop,
+    start: Annotated[str, Field(alias="from")],
+    share: Annotated[float, AfterValidator(lambda percent: percent / 100)],
+    more: Json[list[int]],
+) -> str:
+    """Order."""
+    return f"{shop.size} {start} {share} {more}"
+
+
+async def test_arguments_are_read_once_whatever_their_types_make_of_them() -> None:
+    args = order.check({"shop": {"shopName": "Bo"}, "from": "here", "share": 50, "more": "[1, 2]"})
+    assert (await order.call(args, RUNTIME)).content == "2 here 0.5 [1, 2]"
+
+
+def test_parameters_may_be_called_what_pydantic_calls_its_own(recwarn: pytest.WarningsRecorder) -> None:
+    @tool
+    def convert(json: str, schema: str, model_dump: bool, copy: bool = False) -> str:
+        """Convert."""
+        return json
+
+    assert list(convert.spec.parameters["properties"]) == ["json", "schema", "model_dump", "copy"]
+    assert not recwarn
 
 
 @pytest.mark.parametrize(
@@ -100,6 +131,16 @@ def test_what_does_not_fit_is_told_in_words_for_the_model(args: Any, said: str) 
         weather.check(args)
     assert said in raised.value.message
     assert (raised.value.kind, raised.value.tool) == ("invalid_input", "weather")
+
+
+async def test_a_runtime_may_be_optional() -> None:
+    @tool
+    def look(runtime: Runtime | None = None) -> str:
+        """Look."""
+        return "" if runtime is None else runtime.tool_call_id
+
+    assert look.spec.parameters["properties"] == {}
+    assert (await look.call({}, RUNTIME)).content == "c-1"
 
 
 async def test_a_runtime_is_filled_in_and_not_shown() -> None:
@@ -177,6 +218,14 @@ def untyped(query) -> None:  # type: ignore[no-untyped-def]
     """Search."""
 
 
+def private(_query: str) -> None:
+    """Search."""
+
+
+def reserved(model_config: str) -> None:
+    """Search."""
+
+
 def positional(*queries: str) -> None:
     """Search."""
 
@@ -192,6 +241,8 @@ def odd(query: print) -> None:  # type: ignore[valid-type]
         (untyped, "'query' has no type"),
         (positional, "'queries' cannot be given by name"),
         (odd, "have no JSON schema"),
+        (private, "leading underscores"),
+        (reserved, "cannot be called model_config"),
         (lambda: None, "is no tool name"),
     ],
 )
