@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -13,8 +14,15 @@ from hosts import OrisHost
 from pydantic import BaseModel
 from temporal_host import TemporalHost
 
-from oris_temporal import Message, RetryPolicy, tool
-from oris_temporal.agents import BudgetMiddleware, RateLimitMiddleware, RetryMiddleware, ToolStrategy, create_agent
+from oris_temporal import Command, Message, RetryPolicy, tool
+from oris_temporal.agents import (
+    BudgetMiddleware,
+    Middleware,
+    RateLimitMiddleware,
+    RetryMiddleware,
+    ToolStrategy,
+    create_agent,
+)
 from oris_temporal.graph.errors import GraphCompileError, ToolError
 from oris_temporal.models.fake import fake_model
 
@@ -38,6 +46,13 @@ async def mistaken(what: str) -> str:
 
 class Answer(BaseModel):
     bird: str
+
+
+class SendingBack(Middleware):
+    """Is content with no answer."""
+
+    async def after_model(self, state: Any, ctx: Any) -> Any:
+        return Command(goto="model")
 
 
 class TestRetry:
@@ -208,6 +223,27 @@ class TestBudget:
         agent = create_agent(model, [look_up], middleware=[BudgetMiddleware(max_turns=2, on_limit="answer")])
         record = await host.start(agent, {"messages": ["go"]}, thread)
         assert (record.status, record.error) == ("failed", "budget_exceeded")
+
+    @pytest.mark.parametrize("limit", [{"max_turns": 2}, {"max_tool_calls": 1}, {"max_tokens": 1}])
+    async def test_nor_does_one_go_on_that_calls_what_there_is_not(
+        self, host: OrisHost, thread: str, limit: dict[str, int]
+    ) -> None:
+        model = fake_model(call(0, "look_up", what="x"), *(call(number, "search", what="x") for number in range(1, 9)))
+        agent = create_agent(model, [look_up], middleware=[BudgetMiddleware(**limit, on_limit="answer")])
+        record = await host.start(agent, {"messages": ["go"]}, thread)
+        assert (record.status, record.error, record.values["turns"]) == ("failed", "budget_exceeded", 2)
+
+    @pytest.mark.parametrize("limit", [{"max_turns": 1}, {"max_tokens": 1}])
+    async def test_nor_one_whose_answers_are_sent_back(
+        self, host: OrisHost, thread: str, limit: dict[str, int]
+    ) -> None:
+        agent = create_agent(
+            fake_model(*("again" for _ in range(9))),
+            middleware=[BudgetMiddleware(**limit, on_limit="answer"), SendingBack()],
+        )
+        record = await host.start(agent, {"messages": ["go"]}, thread)
+        assert (record.status, record.error) == ("failed", "budget_exceeded")
+        assert record.values["turns"] <= 2
 
     async def test_a_structured_answer_is_no_tool_call(self, host: OrisHost, thread: str) -> None:
         agent = create_agent(

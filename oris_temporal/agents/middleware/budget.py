@@ -39,7 +39,8 @@ class BudgetMiddleware(Middleware):
         max_tool_calls: Most tool calls.
         max_tokens: Most tokens read and written; the call that goes beyond is the last.
         on_limit: ``error`` fails the run with `BudgetExceededError`. ``answer`` asks the model for an answer without tools, once
-            more where `max_tool_calls` or `max_tokens` are used up, with the last of `max_turns`.
+            more where `max_tool_calls` or `max_tokens` are used up, with the last of `max_turns`; if that is no answer, or is sent back
+            to it, the run fails.
 
     Raises:
         GraphCompileError: A limit is not positive, or there is none.
@@ -73,11 +74,17 @@ class BudgetMiddleware(Middleware):
         if not self._answers:
             self._check(call, "max_turns")
             self._check(call, "max_tokens")
+        elif reached is not None and self._has_answered(
+            call, reached
+        ):  # and was sent back, or called what it was not offered
+            self._check(call, reached)
         given = call if reached is None else replace(call, tools=[], messages=[*call.messages, Message.human(_LAST)])
         answer = await handler(given)
         self._spend(call, max_turns=1, max_tokens=Usage.from_wire((answer.extra or {}).get("usage")).total)
-        if reached is not None and calls_tools(answer, call.tools):  # it was asked to answer
-            self._check(call, reached)
+        if reached is not None:
+            if calls_tools(answer, call.tools):  # it was asked to answer
+                self._check(call, reached)
+            self._note_answer(call, reached)
         return answer
 
     async def wrap_tool_call(self, request: ToolRequest, handler: ToolHandler) -> ToolOutput:
@@ -92,14 +99,28 @@ class BudgetMiddleware(Middleware):
         """A limit that leaves no more than one model call."""
         return next((name for name in self._limits if self._left(call, name) <= (name == "max_turns")), None)
 
+    def _has_answered(self, call: ModelCall, reached: str) -> bool:
+        """Whether the model was asked for its last answer before."""
+        return self._left(call, reached) <= 0 if reached == "max_turns" else self._last(reached) in self._spent(call)
+
+    def _note_answer(self, call: ModelCall, reached: str) -> None:
+        if reached != "max_turns":  # which counts them
+            call.update({"spent": {**self._spent(call), self._last(reached): 1}})
+
+    def _last(self, name: str) -> str:
+        return f"last answer of {name}={self._limits[name]}"
+
+    def _spent(self, call: ModelCall | ToolRequest) -> dict[str, int]:
+        spent: dict[str, int] = call.state.get("spent") or {}
+        return spent
+
     def _left(self, call: ModelCall | ToolRequest, name: str) -> float:
         if (limit := self._limits.get(name)) is None:
             return math.inf
-        spent: dict[str, int] = call.state.get("spent") or {}
-        return limit - spent.get(f"{name}={limit}", 0)
+        return limit - self._spent(call).get(f"{name}={limit}", 0)
 
     def _spend(self, call: ModelCall | ToolRequest, **used: int) -> None:
-        spent = dict(call.state.get("spent") or {})
+        spent = dict(self._spent(call))
         for name, count in used.items():
             if name in self._limits:
                 key = f"{name}={self._limits[name]}"  # another middleware may have another limit
