@@ -39,16 +39,18 @@ class ModelActivities:
     async def llm(self, wire: dict[str, Any]) -> Any:
         """Call a model and return its answer, a message with its usage in ``extra``.
 
-        Heartbeats carry what it has written so far; cancellation ends the request.
+        Heartbeats carry what it has written so far, unless it is held; cancellation ends the request.
         """
+        given = ModelInput.from_wire(wire)
         with Pulse() as pulse:
-            if activity.info().attempt > 1:
-                pulse.write(RESTART)
 
             def emit(piece: Piece) -> None:
-                pulse.write(chunk_of(piece))
+                if not given.held:
+                    pulse.write(chunk_of(piece))
 
-            request = await self._read(ModelInput.from_wire(wire))
+            if activity.info().attempt > 1 and not given.held:
+                pulse.write(RESTART)
+            request = await self._read(given)
             with failing_as(request.model.name, RetryPolicy()):
                 try:
                     reply = await self._models.call(request, emit)

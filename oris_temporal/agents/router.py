@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
@@ -19,6 +20,7 @@ from oris_temporal.models import ChatModel, ResponseFormat, init_chat_model
 from oris_temporal.store.base import Store
 
 from .limits import run_limits
+from .middleware.words import whole_word
 
 
 class RouterState(MessagesState):
@@ -83,7 +85,7 @@ def create_router(
         raise GraphCompileError(f"{name}: {unknown[0]!r} is none of the agents ({', '.join(agents)}).")
     chooser = None if model is None else init_chat_model(model)
     joiner = chooser if synthesizer is None else init_chat_model(synthesizer)
-    words = {agent: [word.lower() for word in found] for agent, found in (keywords or {}).items()}
+    words = {agent: [whole_word(word) for word in found] for agent, found in (keywords or {}).items()}
     listed = "\n".join(f"- {agent}: {what}" for agent, (_, what) in agents.items())
     plan = _plan(list(agents), parallel)
 
@@ -105,6 +107,7 @@ def create_router(
             chooser,
             [Message.system(_CHOOSE.format(agents=listed)), *messages],
             response_format=ResponseFormat("Plan", plan.model_json_schema()),
+            held=True,
         )
         try:
             return list(plan.model_validate_json(answer.content).routes)  # type: ignore[attr-defined]
@@ -137,9 +140,8 @@ def _answer(agent: str) -> Callable[[Any], dict[str, Any]]:
     return answer
 
 
-def _has(text: str, words: Sequence[str]) -> bool:
-    lower = text.lower()
-    return any(word in lower for word in words)
+def _has(text: str, words: Sequence[re.Pattern[str]]) -> bool:
+    return any(word.search(text) for word in words)
 
 
 def _plan(agents: list[str], parallel: bool) -> type[BaseModel]:

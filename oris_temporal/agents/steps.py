@@ -54,6 +54,11 @@ class AgentParts:
         """The middleware that has a hook of its own, in order."""
         return [item for item in self.middleware if overrides(item, hook)]
 
+    @property
+    def holds_answers(self) -> bool:
+        """Whether watchers see an answer only when the hooks are done with it."""
+        return any(item.holds_answers for item in self.middleware)
+
     def draft(self, state: Mapping[str, Any], step: str) -> Draft:
         """A draft of the state, for one step."""
         return Draft(self.schema, state, f"{self.name}.{step}")
@@ -148,6 +153,8 @@ class CallModel(_Step):
             answer = await self._ask(asked, draft, ctx)
             draft.apply({"messages": [answer], "turns": draft.state.get("turns", 0) + 1}, "model")
             await parts.run_hooks("after_model", draft, ctx, backwards=True)
+            if parts.holds_answers and draft.jump != "model":
+                _show_answer(draft, ctx)
             if draft.jump is None and asked.output is not None:
                 self._read_answer(asked.output, draft)
         return draft.updates()
@@ -181,6 +188,7 @@ class CallModel(_Step):
             [*instructions, *call.messages],
             tools=[*specs, *(() if output is None else output.tools)],
             response_format=None if output is None else output.response_format,
+            held=self._parts.holds_answers,
         )
         offered = {spec.name for spec in specs}
         if any(tool.name not in offered for tool in self._parts.tools):
@@ -306,6 +314,12 @@ def answer_dangling(messages: Sequence[Message]) -> list[Message]:
             Message.tool("This call was not made.", id, extra={"is_error": True}) for id in ids if id not in answered
         ]
     return whole
+
+
+def _show_answer(draft: Draft, ctx: Context) -> None:
+    answer = next((message for message in reversed(draft.state["messages"]) if message.message_type == "ai"), None)
+    if answer is not None and "provider" in (answer.extra or {}):  # others are shown when the node is done
+        ctx.show(answer)
 
 
 def _offered(messages: Sequence[Message]) -> Sequence[str] | None:

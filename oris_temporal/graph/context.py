@@ -95,6 +95,7 @@ class Context(ABC):
         response_format: ResponseFormat | None = None,
         task_queue: str | None = None,
         summary: str | None = None,
+        held: bool = False,
         **options: Any,
     ) -> Message:
         """Call a model as a Temporal activity (type ``llm``) and return its answer.
@@ -109,6 +110,7 @@ class Context(ABC):
             response_format: The JSON it must answer.
             task_queue: Task queue of the workers that call models; default the worker's ``model_task_queue``, else the run's own.
             summary: Text for the Web UI; default ``provider:model - n messages``.
+            held: Whether watchers see nothing of it, neither while it is written nor when it is complete; see `show`.
             options: Options of this call, see `ModelOptions`.
 
         Raises:
@@ -199,6 +201,10 @@ class Context(ABC):
         Args:
             name: Its name; unique among the branches of this context, and the same on every replay.
         """
+
+    @abstractmethod
+    def show(self, message: Message) -> None:
+        """Show a complete message to watchers of the stream mode ``messages``, such as an answer that was held."""
 
     @abstractmethod
     def write(self, data: Any) -> None:

@@ -253,7 +253,8 @@ class LocalRun(Run):
         attempt = 1
 
         def emit(piece: Piece) -> None:
-            self.record("token", engine, task=task, data=chunk_of(piece))
+            if not request.held:
+                self.record("token", engine, task=task, data=chunk_of(piece))
 
         while True:
             try:
@@ -272,7 +273,8 @@ class LocalRun(Run):
             wait = retry.wait_before(attempt) if error.is_retryable else None
             if wait is None:
                 raise error
-            self.record("token", engine, task=task, data=RESTART)
+            if not request.held:
+                self.record("token", engine, task=task, data=RESTART)
             await self.clock.sleep(wait.total_seconds() if error.retry_after is None else error.retry_after)
 
     async def call_tool(

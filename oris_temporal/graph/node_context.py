@@ -40,7 +40,7 @@ from .errors import (
 from .execution import make_ask, no_store
 from .messages import Message
 from .options import RetryPolicy
-from .records import Position, Task
+from .records import EventKind, Position, Task
 from .signals import check_signal
 from .state import Write, isolate
 from .tasks import being_cancelled, go_on_unless_cancelled
@@ -144,11 +144,12 @@ class NodeContext(Context):
         response_format: ResponseFormat | None = None,
         task_queue: str | None = None,
         summary: str | None = None,
+        held: bool = False,
         **options: Any,
     ) -> Message:
         """See `Context.llm`."""
         conversation = [Message.parse(message) for message in messages]
-        request = ModelRequest(init_chat_model(model, **options), conversation, tools, response_format)
+        request = ModelRequest(init_chat_model(model, **options), conversation, tools, response_format, held=held)
         count = f"{len(conversation)} message{'' if len(conversation) == 1 else 's'}"
         where = summary or f"{request.model.name} - {count}"
 
@@ -259,13 +260,19 @@ class NodeContext(Context):
         made._random = None
         return made
 
+    def show(self, message: Message) -> None:
+        """See `Context.show`."""
+        self._record_once("message", to_wire(message, f"message of {self.graph}.{self.node}"))
+
     def write(self, data: Any) -> None:
         """See `Context.write`."""
-        wire = to_wire(data, f"custom stream data of {self.graph}.{self.node}")
+        self._record_once("custom", to_wire(data, f"custom stream data of {self.graph}.{self.node}"))
+
+    def _record_once(self, kind: EventKind, data: Any) -> None:
         position = self._next()
         if position not in self._task.journal:
             self._task.journal[position] = None
-            self._run.record("custom", self._engine, task=self._task, data=wire)
+            self._run.record(kind, self._engine, task=self._task, data=data)
 
     def log(self, message: str, *, level: int = logging.INFO, logger: logging.Logger | None = None) -> None:
         """See `Context.log`."""

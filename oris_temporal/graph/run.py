@@ -206,10 +206,11 @@ class Run(AskingRun):
         return node.outcome(returned)
 
     def answered(self, engine: Engine, task: Task, request: ModelRequest, answer: dict[str, Any]) -> dict[str, Any]:
-        """Account for a model's answer, and show it; returns it with ids of its own."""
+        """Account for a model's answer, and show it unless it is held; returns it with ids of its own."""
         message, model = told_apart(answer, request.messages), request.model.name
         self.add_usage({model: Usage.from_wire(message.get("extra", {}).get("usage"))})
-        self.record("message", engine, task=task, data=message)
+        if not request.held:
+            self.record("message", engine, task=task, data=message)
         return message
 
     def add_usage(self, used: Mapping[str, Usage]) -> None:

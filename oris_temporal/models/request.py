@@ -66,6 +66,7 @@ class ModelRequest:
         tools: Tools it may call.
         response_format: The JSON it must answer, or ``None`` for text.
         attempt: Which attempt of the call it is, from 1.
+        held: Whether watchers see nothing of it.
     """
 
     model: ChatModel
@@ -73,6 +74,7 @@ class ModelRequest:
     tools: Sequence[ToolSpec] = ()
     response_format: ResponseFormat | None = None
     attempt: int = 1
+    held: bool = False
 
     def with_schema_in_prompt(self) -> ModelRequest:
         """The same request, for a model that knows no schemas: its instructions, which come first, say what to answer."""

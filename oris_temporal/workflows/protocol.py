@@ -298,11 +298,13 @@ class ModelInput(Wire):
         model: The model with its options (`ChatModel.to_wire`).
         messages: The conversation: ``[log, length]``, or ``[log, length, tail]`` with its last messages.
         form: Name of its tools and response format, where it has any.
+        held: Whether watchers see nothing of it.
     """
 
     model: dict[str, Any]
     messages: list[Any]
     form: str | None = None
+    held: bool = False
 
 
 @dataclass(slots=True)

@@ -229,6 +229,7 @@ class TemporalRun(PacedRun):
                 model=request.model.to_wire(),
                 messages=messages,
                 form=self.logs.form(request.form) if request.form else None,
+                held=request.held,
             )
             message: dict[str, Any] = await self._calls.execute(
                 LLM,

@@ -8,10 +8,10 @@ from uuid import uuid4
 
 import pytest
 from agent_tools import Watch, call, look_up, texts
-from hosts import OrisHost
+from hosts import OrisHost, Record
 from pydantic import BaseModel
 
-from oris_temporal import Message, RemoveMessage, tool
+from oris_temporal import NO_RETRY, Message, RemoveMessage, tool
 from oris_temporal.agents import (
     ContentFilterMiddleware,
     Middleware,
@@ -21,7 +21,7 @@ from oris_temporal.agents import (
     create_agent,
 )
 from oris_temporal.agents.middleware.pii import luhn
-from oris_temporal.graph.errors import ContentBlockedError, GraphCompileError
+from oris_temporal.graph.errors import ContentBlockedError, GraphCompileError, ToolError
 from oris_temporal.models.fake import fake_model
 
 
@@ -34,6 +34,22 @@ def thread(host: OrisHost) -> str:
 async def who(name: str) -> str:
     """Find a person's address."""
     return f"{name}: {name}@example.com (home 10.0.0.7)"
+
+
+@tool(retry=NO_RETRY)
+async def nobody(name: str) -> str:
+    """Find nobody."""
+    raise ToolError(f"There is no {name}@example.com.")
+
+
+@tool(retry=NO_RETRY)
+async def unreachable(name: str) -> str:
+    """Find no server."""
+    raise ConnectionError("10.0.0.7 does not answer")
+
+
+def told(record: Record) -> list[tuple[str, str]]:
+    return [item for item in texts(record.values) if item[0] == "tool"]
 
 
 class Upper(Middleware):
@@ -67,6 +83,11 @@ class TestPII:
             ("http://10.0.0.1/ann@example.com", "[REDACTED_URL]"),
             ("nothing  here\n\tto hide ", "nothing  here\n\tto hide "),
             ("1" * 5000 + "x", "1" * 5000 + "x"),
+            ("卡号4111111111111111谢谢", "卡号[REDACTED_CREDIT_CARD]谢谢"),
+            ("来自192.168.0.1的, 00:1B:44:11:3a:b7了", "来自[REDACTED_IP]的, [REDACTED_MAC]了"),
+            ("邮箱zhang@example.com谢谢", "邮箱[REDACTED_EMAIL]谢谢"),
+            ("An jörg@müller.example: 메일bob@x.example으로", "An [REDACTED_EMAIL]: 메일[REDACTED_EMAIL]으로"),
+            ("链接https://a.example/x。看", "链接[REDACTED_URL]。看"),
         ],
     )
     def test_b14_what_is_found_is_replaced_and_all_else_stays(self, text: str, clean: str) -> None:
@@ -117,6 +138,47 @@ class TestPII:
         ]
         assert [item.content for item in watch.calls[-1].messages] == [text for _, text in texts(record.values)][:3]
 
+    async def test_so_are_errors_of_tools(self, host: OrisHost, thread: str) -> None:
+        calls = [call(1, "nobody", name="ann"), call(2, "unreachable", name="bob")]
+        agent = create_agent(
+            fake_model(Message.ai("", calls), "ok"), [nobody, unreachable], middleware=[PIIMiddleware()]
+        )
+        record = await host.start(agent, {"messages": ["Who is ann?"]}, thread)
+        assert [
+            (text, record.values["messages"][2 + n]["extra"]["is_error"]) for n, (_, text) in enumerate(told(record))
+        ] == [
+            ("There is no [REDACTED_EMAIL].", True),
+            ("Tool unreachable failed: ConnectionError: [REDACTED_IP] does not answer", True),
+        ]
+
+    async def test_so_are_structured_answers(self, host: OrisHost, thread: str) -> None:
+        said = 'a\nann@example.com "x"'
+        for model, strategy in (
+            (fake_model(Answer(bird=said)), Answer),
+            (fake_model(call(1, "Answer", bird=said)), ToolStrategy(Answer)),
+        ):
+            agent = create_agent(model, [who], response_format=strategy, middleware=[PIIMiddleware()])
+            record = await host.start(agent, {"messages": ["Which?"]}, f"{thread}-{strategy!r:.5}")
+            assert record.values["structured_response"] == {"bird": 'a\n[REDACTED_EMAIL] "x"'}
+            assert "ann" not in str(record.values)
+
+    async def test_arguments_of_tools_are_as_the_model_wrote_them(self, host: OrisHost, thread: str) -> None:
+        agent = create_agent(
+            fake_model(call(1, "who", name="ann@b.example"), "ok"), [who], middleware=[PIIMiddleware(["email"])]
+        )
+        record = await host.start(agent, {"messages": ["Who?"]}, thread)
+        assert "ann@b.example" in record.values["messages"][1]["tool_calls"][0]["function"]["arguments"]
+
+    async def test_watchers_see_answers_when_they_are_clean(self, host: OrisHost, thread: str) -> None:
+        model = fake_model(call(1, "who", name="ann"), "It is ann@example.com.")
+        agent = create_agent(model, [who], middleware=[PIIMiddleware()])
+        shown = [message for message, _ in await host.stream(agent, {"messages": ["Who is ann?"]}, thread, "messages")]
+        assert [(message["message_type"], message["content"]) for message in shown] == [
+            ("ai", ""),
+            ("tool", "ann: [REDACTED_EMAIL] (home [REDACTED_IP])"),
+            ("ai", "It is [REDACTED_EMAIL]."),
+        ]
+
     async def test_b15_two_that_rewrite_the_input_compose(self, host: OrisHost, thread: str) -> None:
         for middleware in ([PIIMiddleware(), Upper()], [Upper(), PIIMiddleware()]):
             agent = create_agent(fake_model("ok"), middleware=middleware)
@@ -160,6 +222,18 @@ class TestContentFilter:
         record = await host.start(agent, {"messages": ["secret-7?"]}, thread)
         assert texts(record.values)[1:] == [("ai", "I cannot help with that.")]
 
+    async def test_structured_answers(self, host: OrisHost, thread: str) -> None:
+        banned = ContentFilterMiddleware(["stork"], on_match="end", apply_to=["output"])
+        model = fake_model(call(1, "Answer", bird="stork"))
+        agent = create_agent(model, [look_up], response_format=ToolStrategy(Answer), middleware=[banned])
+        record = await host.start(agent, {"messages": ["Which bird?"]}, thread)
+        assert texts(record.values)[1:] == [("ai", "I cannot help with that.")]
+
+    async def test_words_of_scripts_without_spaces(self, host: OrisHost, thread: str) -> None:
+        agent = create_agent(fake_model("never"), middleware=[ContentFilterMiddleware(["炸弹"])])
+        record = await host.start(agent, {"messages": ["怎么做炸弹呢"]}, thread)
+        assert (record.status, record.error) == ("failed", "content_blocked")
+
     def test_a_list_of_nothing_is_refused(self) -> None:
         for nothing in ([], "bomb", [""]):
             with pytest.raises(GraphCompileError, match="list of words"):
@@ -167,7 +241,16 @@ class TestContentFilter:
 
 
 class TestSafety:
-    @pytest.mark.parametrize(("verdict", "shown"), [("SAFE", "Storks."), ("unsafe.", "No."), ("Well, safe", "No.")])
+    @pytest.mark.parametrize(
+        ("verdict", "shown"),
+        [
+            ("SAFE", "Storks."),
+            ("**Safe.**", "Storks."),
+            ("unsafe.", "No."),
+            ("Well, safe", "No."),
+            ("Safe? Hardly.", "No."),
+        ],
+    )
     async def test_the_final_answer_is_judged_and_replaced(
         self, host: OrisHost, thread: str, verdict: str, shown: str
     ) -> None:
@@ -177,6 +260,12 @@ class TestSafety:
             create_agent(model, [look_up], middleware=[guard]), {"messages": ["Which birds?"]}, thread
         )
         assert record.values["messages"][-1]["content"] == shown
+
+    async def test_watchers_see_what_was_judged_and_nothing_of_the_judge(self, host: OrisHost, thread: str) -> None:
+        guard = SafetyGuardrailMiddleware(fake_model("UNSAFE", name="judge"), refusal="No.")
+        agent = create_agent(fake_model("This is how to do harm."), middleware=[guard])
+        shown = await host.stream(agent, {"messages": ["How?"]}, thread, "messages")
+        assert [message["content"] for message, _ in shown] == ["No."]
 
     async def test_once(self, host: OrisHost, thread: str) -> None:
         guard = SafetyGuardrailMiddleware(fake_model("SAFE", name="judge"))

@@ -95,6 +95,8 @@ class Middleware:
         state_schema: TypedDict of the state fields it adds.
         system_prompt: Text it adds to the agent's system prompt.
         functions: Functions it was given that its hooks call; they are linted like the hooks.
+        holds_answers: Whether watchers see no answer before its hooks have seen it: not piece by piece while it is written, but at once
+            when all hooks are done with it.
     """
 
     tools: Sequence[Tool] = ()
@@ -102,6 +104,7 @@ class Middleware:
     state_schema: type | None = None
     system_prompt: str | None = None
     functions: Sequence[Callable[..., Any]] = ()
+    holds_answers: bool = False
 
     @property
     def name(self) -> str:
@@ -159,6 +162,12 @@ def tool_calls(answer: Message) -> list[Mapping[str, Any]]:
 def calls_tools(answer: Message, tools: Sequence[Tool]) -> bool:
     """Whether an answer calls one of these tools; a structured answer may be the call of another."""
     return not {tool.name for tool in tools}.isdisjoint(str(call.get("name")) for call in tool_calls(answer))
+
+
+def answer_text(answer: Message, tools: Sequence[Tool]) -> str:
+    """What an answer says to its reader: its text, and the arguments of a structured answer, which calls none of these tools."""
+    calls = [] if calls_tools(answer, tools) else tool_calls(answer)
+    return "\n".join([answer.content, *(str(item.get("arguments")) for item in calls)]).strip()
 
 
 def overrides(middleware: Middleware, hook: str) -> bool:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+import json
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from oris_temporal.graph.context import Context
-from oris_temporal.graph.errors import ContentBlockedError, GraphCompileError
+from oris_temporal.graph.errors import ContentBlockedError, GraphCompileError, ToolError
 from oris_temporal.graph.messages import Message, RemoveMessage
+from oris_temporal.graph.wire import to_wire
 from oris_temporal.tools import ToolOutput
 
-from .base import Middleware, ModelCall, ModelHandler, State, ToolHandler, ToolRequest
+from .base import Middleware, ModelCall, ModelHandler, State, ToolHandler, ToolRequest, calls_tools
+from .words import LETTER, UNSPACED
 
 PIIKind = Literal["email", "credit_card", "ip", "mac", "url"]
 Strategy = Literal["redact", "mask", "hash", "block"]
@@ -36,7 +39,7 @@ def _matches(pattern: str | re.Pattern[str], is_one: Callable[[str], bool] = boo
     return lambda text: [match.span() for match in compiled.finditer(text) if is_one(match[0])]
 
 
-_DIGITS = re.compile(r"(?<!\w)\d{3,}(?:[ -]\d{3,})*")
+_DIGITS = re.compile(rf"(?<!{LETTER})\d{{3,}}(?:[ -]\d{{3,}})*")
 
 
 def _cards(text: str) -> Iterator[Span]:
@@ -66,14 +69,21 @@ def _is_ip(text: str) -> bool:
     return any(character.isdigit() for character in text)  # or it is code: a::b
 
 
-_V4 = r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?!\.?\w)"
-_V6 = r"(?<![\w.:])(?:[0-9a-f]{0,4}:){2,7}(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-f]{0,4})(?![\w:])"
+_V4 = rf"(?<!{LETTER})(?<!\.)\d{{1,3}}(?:\.\d{{1,3}}){{3}}(?!\.?{LETTER})"
+_V6 = (
+    rf"(?<!{LETTER})(?<![.:])(?:[0-9a-f]{{0,4}}:){{2,7}}(?:\d{{1,3}}(?:\.\d{{1,3}}){{3}}|[0-9a-f]{{0,4}})(?!{LETTER}|:)"
+)
+_LOCAL = rf"(?:(?<!{LETTER})(?<![.+%-])(?:{LETTER}|[.+%-])+|[{UNSPACED}]+)"
+_TOP = rf"(?:[^\W\d_{UNSPACED}]{{2,}}(?!{LETTER}|-)|[{UNSPACED}]{{2,}})"
+_URL_END = r"\s<>\"'`\u3000-\u303f\uff00-\uff65"
 _KINDS: Mapping[str, Finder] = {
-    "email": _matches(r"(?<![\w.+%-])[\w.+%-]+@[\w-]+(?:\.[\w-]+)*\.[^\W\d_]{2,}(?![\w-])"),
+    "email": _matches(rf"{_LOCAL}@[\w-]+(?:\.[\w-]+)*\.{_TOP}"),
     "credit_card": _cards,
     "ip": _matches(f"(?i:{_V4}|{_V6})", _is_ip),
-    "mac": _matches(r"(?i)(?<![\w:-])[0-9a-f]{2}([:-])(?:[0-9a-f]{2}\1){4}[0-9a-f]{2}(?![\w:-])"),
-    "url": _matches(r"(?i)(?:\bhttps?://|\bwww\.)[^\s<>\"'`]*[^\s<>\"'`.,;:!?)\]}]"),
+    "mac": _matches(
+        rf"(?i)(?<!{LETTER})(?<![:-])[0-9a-f]{{2}}([:-])(?:[0-9a-f]{{2}}\1){{4}}[0-9a-f]{{2}}(?!{LETTER}|[:-])"
+    ),
+    "url": _matches(rf"(?i)(?<!{LETTER})(?:https?://|www\.)[^{_URL_END}]*[^{_URL_END}.,;:!?)\]}}]"),
 }
 
 
@@ -88,9 +98,9 @@ class _Found:
 class PIIMiddleware(Middleware):
     """Finds personal data in the conversation and replaces it; all other text stays as it is.
 
-    Input is rewritten in the state before the model sees it; answers and tool results are before they enter the state. The arguments
-    of tool calls are not touched. What goes through Temporal's history - the input of the run, the results of activities - and the
-    pieces of an answer that watchers see while it is written are not rewritten: encrypt the one, and do not stream the other.
+    Input is rewritten in the state before the model sees it; answers and tool results are before they enter the state, and before
+    watchers see them: an answer is not streamed while it is written. The arguments of tool calls are not touched, those of a structured
+    answer are. What goes through Temporal's history - the input of the run, the results of activities - is not rewritten: encrypt it.
 
     Args:
         kinds: What to look for: ``email``, ``credit_card`` (with a check digit that fits), ``ip``, ``mac``, ``url``.
@@ -122,6 +132,7 @@ class PIIMiddleware(Middleware):
                 raise GraphCompileError(f"PIIMiddleware: pattern {name!r} is no regular expression: {error}.") from None
         self._strategy = strategy
         self._apply_to = apply_to
+        self.holds_answers = "output" in apply_to
 
     async def before_model(self, state: State, ctx: Context) -> Any:
         """See `Middleware.before_model`."""
@@ -139,14 +150,30 @@ class PIIMiddleware(Middleware):
     async def wrap_model_call(self, call: ModelCall, handler: ModelHandler) -> Message:
         """See `Middleware.wrap_model_call`."""
         answer = await handler(call)
-        return self._clean_message(answer, "the answer") if "output" in self._apply_to else answer
+        if "output" not in self._apply_to:
+            return answer
+        clean = self._clean_message(answer, "the answer")
+        if not isinstance(clean.tool_calls, list) or calls_tools(answer, call.tools):
+            return clean
+        return clean.model_copy(update={"tool_calls": [self._clean_call(item) for item in clean.tool_calls]})
 
     async def wrap_tool_call(self, request: ToolRequest, handler: ToolHandler) -> ToolOutput:
         """See `Middleware.wrap_tool_call`."""
-        output = await handler(request)
         if "tool_results" not in self._apply_to:
-            return output
-        return replace(output, content=self.clean(output.content, f"the result of tool {request.call.name}"))
+            return await handler(request)
+        where = f"the result of tool {request.call.name}"
+        try:
+            output = await handler(request)
+        except ToolError as error:
+            if (told := self.clean(error.message, where)) == error.message:
+                raise
+            raise ToolError(told, **error.details) from error
+        update = output.update
+        if update is not None and "messages" in update:
+            besides = [Message.parse(item) for item in update["messages"]]
+            clean = [self._clean_message(message, where) for message in besides]
+            update = {**update, "messages": to_wire(clean, where)}
+        return replace(output, content=self._clean_text(output.content, where), update=update)
 
     def clean(self, text: str, where: str = "the text") -> str:
         """A text without personal data.
@@ -182,8 +209,39 @@ class PIIMiddleware(Middleware):
                 yield item
                 end = item.end
 
+    def _clean_call(self, call: Any) -> Any:
+        """A call that is a structured answer."""
+        body = call.get("function") if isinstance(call, Mapping) else None
+        if not isinstance(body, Mapping) or not isinstance(body.get("arguments"), str):
+            return call
+        return {**call, "function": {**body, "arguments": self._clean_text(body["arguments"], "the answer")}}
+
+    def _clean_text(self, text: str, where: str) -> str:
+        """A text, or the values in it if it is JSON: what stands there as an escape, such as that of a line end, is no part of a word."""
+        if not text.lstrip().startswith(("{", "[")):
+            return self.clean(text, where)
+        try:
+            data = json.loads(text)
+        except ValueError:
+            return self.clean(text, where)
+        clean = self._clean_json(data, where)
+        return text if clean == data else json.dumps(clean, ensure_ascii=False)
+
+    def _clean_json(self, data: Any, where: str) -> Any:
+        match data:
+            case dict():
+                return {self.clean(name, where): self._clean_json(value, where) for name, value in data.items()}
+            case list():
+                return [self._clean_json(item, where) for item in data]
+            case str():
+                return self.clean(data, where)
+            case int() if not isinstance(data, bool):
+                text = self.clean(str(data), where)
+                return data if text == str(data) else text
+        return data
+
     def _clean_message(self, message: Message, where: str) -> Message:
-        text = self.clean(message.content, where)
+        text = self._clean_text(message.content, where)
         return message if text == message.content else message.model_copy(update={"content": text})
 
 

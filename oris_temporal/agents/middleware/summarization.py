@@ -67,7 +67,9 @@ class SummarizationMiddleware(Middleware):
             return None
         text = "\n\n".join(_line(message) for message in messages[:cut])
         conversation = [Message.system(self._prompt), Message.human(text)]
-        answer = await ctx.llm(self._model, conversation, summary=f"{self._model.name} sums up {cut} messages")
+        answer = await ctx.llm(
+            self._model, conversation, summary=f"{self._model.name} sums up {cut} messages", held=True
+        )
         summary = Message.human(f"The conversation so far, summed up:\n{answer.content}", extra={_SUMMARY: True})
         return {"messages": [RemoveMessage.all(), summary, *messages[cut:]]}
 
