@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal
@@ -20,17 +19,22 @@ from oris_temporal.models import ChatModel, ResponseFormat, init_chat_model
 from oris_temporal.store.base import Store
 
 from .limits import run_limits
-from .middleware.words import whole_word
+from .middleware.words import beginning_of_word
+
+
+def _gather(current: list[dict[str, str]], update: list[dict[str, str]] | None) -> list[dict[str, str]]:
+    """Reduce by appending; ``None`` begins anew."""
+    return [] if update is None else [*current, *update]
 
 
 class RouterState(MessagesState):
     """State of `create_router`.
 
     Attributes:
-        answers: What the agents answered, as ``{"agent", "answer"}``, in the order in which they were asked.
+        answers: What the agents answered in this turn, as ``{"agent", "answer"}``, in the order in which they were asked.
     """
 
-    answers: Annotated[list[dict[str, str]], operator.add]
+    answers: Annotated[list[dict[str, str]], _gather]
 
 
 class Route(BaseModel):
@@ -61,8 +65,9 @@ def create_router(
 ) -> CompiledGraph:
     """Make a graph that sends each question to the agent, or agents, that can answer it.
 
-    With keywords, an agent is chosen if the question has one of its words, in the order of the agents; the model is asked only if
-    none has.
+    With keywords, an agent is chosen if the question has one of its words, or a word that begins with it, in the order of the agents;
+    the model is asked only if none has. An agent that the model chose gets the question that the model wrote for it, any other the whole
+    conversation. A thread that runs again goes on with its conversation.
 
     Args:
         agents: By name: the agent, and what it is for.
@@ -85,22 +90,23 @@ def create_router(
         raise GraphCompileError(f"{name}: {unknown[0]!r} is none of the agents ({', '.join(agents)}).")
     chooser = None if model is None else init_chat_model(model)
     joiner = chooser if synthesizer is None else init_chat_model(synthesizer)
-    words = {agent: [whole_word(word) for word in found] for agent, found in (keywords or {}).items()}
+    words = {agent: [beginning_of_word(word) for word in found] for agent, found in (keywords or {}).items()}
     listed = "\n".join(f"- {agent}: {what}" for agent, (_, what) in agents.items())
     plan = _plan(list(agents), parallel)
 
     async def route(state: RouterState, ctx: Context) -> Command:
-        said = state["messages"][-1].content
-        chosen = [Route(agent=agent, question=said) for agent in agents if _has(said, words.get(agent, ()))]
+        said: Sequence[Message] = state["messages"]
+        chosen = [(agent, said) for agent in agents if _has(said[-1].content, words.get(agent, ()))]
         if not chosen and chooser is not None:
-            chosen = await _choose(chooser, state["messages"], ctx)
+            chosen = [(item.agent, [Message.human(item.question)]) for item in await _choose(chooser, said, ctx)]
         if not chosen and default is not None:
-            chosen = [Route(agent=default, question=said)]
+            chosen = [(default, said)]
         if not chosen:
             raise StructuredOutputError(f"{name}: no agent was chosen for this question, and there is no default.")
         if not parallel:
             chosen = chosen[:1]
-        return Command(goto=[Send(item.agent, {"messages": [Message.human(item.question)]}) for item in chosen])
+        asked = [Send(agent, {"messages": list(messages)}) for agent, messages in chosen]
+        return Command(update={"answers": None}, goto=asked)
 
     async def _choose(chooser: ChatModel, messages: Sequence[Message], ctx: Context) -> list[Any]:
         answer = await ctx.llm(
@@ -129,7 +135,9 @@ def create_router(
     for agent, (compiled, _) in agents.items():
         graph.add_subgraph(agent, compiled, output=_answer(agent))
         graph.add_edge(agent, "join")
-    return graph.compile(name=name, limits=run_limits(limits), context_schema=context_schema, store=store)
+    return graph.compile(
+        name=name, limits=run_limits(limits), continues=True, context_schema=context_schema, store=store
+    )
 
 
 def _answer(agent: str) -> Callable[[Any], dict[str, Any]]:

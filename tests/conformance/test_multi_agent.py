@@ -243,6 +243,19 @@ class TestRouter:
         record = await host.start(router, {"messages": ["Tell me about OAKS"]}, thread)
         assert says(record.values) == ["Tell me about OAKS", "Oaks stand."]
 
+    async def test_a_keyword_inside_a_word_is_none(self, host: OrisHost, thread: str) -> None:
+        router = create_router(self.agents(), keywords={"birds": ["oak"]}, default="trees")
+        record = await host.start(router, {"messages": ["Why do frogs croak?"]}, thread)
+        assert says(record.values)[-1] == "Oaks stand."
+
+    async def test_the_next_turn_goes_on_with_the_conversation(self, host: OrisHost, thread: str) -> None:
+        agents = {"birds": (answering("birds", "Storks fly.", "They migrate."), "Birds.")}
+        router = create_router(agents, keywords={"birds": ["stork"]}, default="birds")
+        await host.start(router, {"messages": ["Storks?"]}, thread)
+        record = await host.start(router, {"messages": ["In winter?"]}, thread)
+        assert says(record.values) == ["Storks?", "Storks fly.", "In winter?", "They migrate."]
+        assert record.values["answers"] == [{"agent": "birds", "answer": "They migrate."}]
+
     async def test_by_a_model(self, host: OrisHost, thread: str) -> None:
         model = fake_model({"routes": [{"agent": "trees", "question": "What is an oak?"}]}, name="chooser")
         record = await host.start(create_router(self.agents(), model=model), {"messages": ["oak?"]}, thread)

@@ -13,6 +13,11 @@ LETTER = rf"[^\W{UNSPACED}]"
 
 def whole_word(text: str) -> re.Pattern[str]:
     """A pattern that finds a word or phrase, in any case, but not as a part of a longer word."""
-    before = rf"(?<!{LETTER})" if re.match(LETTER, text) else ""
     after = rf"(?!{LETTER})" if re.match(LETTER, text[-1:]) else ""
-    return re.compile(f"{before}{re.escape(text)}{after}", re.IGNORECASE)
+    return re.compile(beginning_of_word(text).pattern + after, re.IGNORECASE)
+
+
+def beginning_of_word(text: str) -> re.Pattern[str]:
+    """A pattern that finds a word or phrase, in any case, also as the beginning of a longer word."""
+    before = rf"(?<!{LETTER})" if re.match(LETTER, text) else ""
+    return re.compile(before + re.escape(text), re.IGNORECASE)
