@@ -96,12 +96,13 @@ def create_agent(
     ends = parts.having("after_agent")
     last = "finish" if ends else END
     graph.add_node("begin", Begin(parts)).add_node("model", CallModel(parts))
-    graph.add_edge(START, "begin").add_conditional_edges("begin", _unless_ended, {"model": "model", "end": last})
+    graph.add_edge(START, "begin")
     targets: dict[Hashable, str] = {"model": "model", "end": last}
     if callable_tools:
         targets["tools"] = "tools"
         graph.add_node("tools", CallTools(parts))
-        graph.add_conditional_edges("tools", _unless_ended, {"model": "model", "end": last})
+        graph.add_conditional_edges("tools", _to_model, targets)
+    graph.add_conditional_edges("begin", _to_model, targets)
     graph.add_conditional_edges("model", _after_model if callable_tools else _after_model_alone, targets)
     if ends:
         graph.add_node("finish", Finish(parts)).add_edge("finish", END)
@@ -110,8 +111,8 @@ def create_agent(
     )
 
 
-def _unless_ended(state: Mapping[str, Any]) -> str:
-    return "end" if state.get("jump_to") == "end" else "model"
+def _to_model(state: Mapping[str, Any]) -> str:
+    return str(state.get("jump_to") or "model")
 
 
 def _after_model(state: Mapping[str, Any]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Annotated, Any, NotRequired, TypedDict
 
 from oris_temporal.graph.control import Command
@@ -61,11 +61,15 @@ class Draft:
         schema: The agent's state.
         state: The state as of the step's start.
         owner: ``graph.node``, for errors.
+        jumps: Where its hooks may send the agent.
     """
 
-    def __init__(self, schema: StateSchema, state: Mapping[str, Any], owner: str) -> None:
+    def __init__(
+        self, schema: StateSchema, state: Mapping[str, Any], owner: str, jumps: Collection[str] = JUMPS
+    ) -> None:
         self._schema = schema
         self._owner = owner
+        self._jumps = jumps
         self._values: dict[str, Any] = dict(state)
         self._updates: list[dict[str, Any]] = []
         self.jump: str | None = None
@@ -76,7 +80,7 @@ class Draft:
         return dict(self._schema.view(self._values))
 
     def apply(self, returned: Any, hook: str) -> None:
-        """Take over what a hook returned: an update, ``None``, or a `Command` with ``goto`` one of `JUMPS`.
+        """Take over what a hook returned: an update, ``None``, or a `Command` with ``goto`` one of the jumps.
 
         Raises:
             InvalidUpdateError: It is something else.
@@ -85,8 +89,8 @@ class Draft:
         if isinstance(returned, Command):
             if returned.destinations:
                 jump = returned.destinations[0]
-                if jump not in JUMPS:
-                    raise InvalidUpdateError(f"{owner} goes to {jump!r}; a hook goes to {', '.join(JUMPS)}.")
+                if jump not in self._jumps:
+                    raise InvalidUpdateError(f"{owner} goes to {jump!r}; it may go to {', '.join(self._jumps)}.")
                 self.jump = str(jump)
             returned = returned.update
         if not returned:

@@ -18,7 +18,7 @@ from oris_temporal.tools.files import FILES
 
 from .middleware.base import HOOKS, Middleware, ModelCall, ModelHandler, ToolHandler, ToolRequest, overrides
 from .middleware.human_in_the_loop import HumanInTheLoopMiddleware
-from .state import Draft
+from .state import JUMPS, Draft
 from .structured import StructuredOutput, answers_natively, structured_output
 from .subagents import AgentTool, keep_both
 from .tool_node import ToolNode, last_calls
@@ -61,7 +61,8 @@ class AgentParts:
 
     def draft(self, state: Mapping[str, Any], step: str) -> Draft:
         """A draft of the state, for one step."""
-        return Draft(self.schema, state, f"{self.name}.{step}")
+        jumps = ["end"] if step == "finish" else [jump for jump in JUMPS if jump != "tools" or self.tools]
+        return Draft(self.schema, state, f"{self.name}.{step}", jumps)
 
     async def run_hooks(self, hook: str, draft: Draft, ctx: Context, *, backwards: bool = False) -> None:
         """Run a state hook of all middleware, until one sends the agent elsewhere."""

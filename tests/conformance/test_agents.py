@@ -359,6 +359,27 @@ class TestMiddleware:
         )
         assert texts(record.values) == [("human", "Hi"), ("ai", "We are closed.")]
 
+    async def test_a_hook_may_begin_with_the_tools(self, host: OrisHost, thread: str) -> None:
+        class Straight(Middleware):
+            async def before_agent(self, state: Any, ctx: Any) -> Any:
+                return Command(update={"messages": [Message.ai("", [call(1, "look_up", what="stork")])]}, goto="tools")
+
+        agent = create_agent(fake_model("unused", "It is a bird."), [look_up], middleware=[Straight()])
+        record = await host.start(agent, {"messages": ["Hi"]}, thread)
+        assert [text for _, text in texts(record.values)] == ["Hi", "", "stork is a bird", "It is a bird."]
+
+    @pytest.mark.parametrize(("hook", "goto"), [("after_agent", "model"), ("before_model", "tools")])
+    async def test_a_hook_that_goes_where_the_agent_cannot_fails(
+        self, host: OrisHost, thread: str, hook: str, goto: str
+    ) -> None:
+        async def go(self: Middleware, state: Any, ctx: Any) -> Any:
+            return Command(goto=goto)
+
+        lost = type("Lost", (Middleware,), {hook: go})()
+        record = await host.start(create_agent(fake_model("x"), middleware=[lost]), {"messages": ["Hi"]}, thread)
+        assert record.status == "failed"
+        assert f"(Lost.{hook}) goes to '{goto}'; it may go to" in record.message
+
     async def test_a_hook_that_goes_nowhere_fails_with_its_name(self, host: OrisHost, thread: str) -> None:
         class Lost(Middleware):
             async def before_model(self, state: Any, ctx: Any) -> Any:

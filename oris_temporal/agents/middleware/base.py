@@ -87,7 +87,8 @@ class Middleware:
     has effects goes through `ctx` (``ctx.llm``, ``ctx.activity``, ``ctx.interrupt``), or into a hook marked `activity_hook`.
 
     A state hook returns an update of the state, ``None``, or ``Command(update=..., goto=...)`` where goto is ``"model"``,
-    ``"tools"`` or ``"end"``.
+    ``"tools"`` (if the agent has any) or ``"end"``; one that goes somewhere is the last of its kind to be called. When an agent is done,
+    its ``after_agent`` hooks go nowhere else.
 
     Attributes:
         tools: Tools it gives to the agent.
