@@ -202,6 +202,7 @@ class CallModel(_Step):
             return
         if not found.problem:
             draft.apply({"messages": list(found.messages), "structured_response": found.value}, "structured output")
+            self._check_kind(found.value, draft.state["structured_response"])
             return
         told = found.problem[0].content
         if _retries(messages) >= output.max_retries:
@@ -214,6 +215,16 @@ class CallModel(_Step):
             for index, item in enumerate(found.problem)
         ]
         draft.apply({"messages": marked}, "structured output")
+
+    def _check_kind(self, answer: Any, kept: Any) -> None:
+        """Refuse an answer of a union that the state, which has its JSON alone, gives back as another of its types."""
+        if self._parts.output is None or type(kept) is type(answer) or type(kept) not in self._parts.output.members:
+            return
+        answered, other = type(answer).__name__, type(kept).__name__
+        raise StructuredOutputError(
+            f"Agent {self._parts.name}: an answer of type {answered} reads as {other} as well. Give both a field that tells them apart, "
+            f"such as kind: Literal[{answered.lower()!r}]."
+        )
 
 
 class CallTools(_Step):

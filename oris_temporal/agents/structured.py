@@ -63,6 +63,12 @@ class StructuredOutput:
             where it has one.
         native: Whether the provider has one, see `answers_natively`.
 
+    Attributes:
+        strategy: How the answer is asked for.
+        type: Its type.
+        members: The types of a union, or the type alone.
+        max_retries: How often the model may try again.
+
     Raises:
         GraphCompileError: The type has no JSON schema, or the strategy does not do unions.
     """
@@ -74,11 +80,11 @@ class StructuredOutput:
         self.strategy: ProviderStrategy | ToolStrategy = strategy
         self.type: Any = strategy.schema
         self.max_retries = strategy.max_retries
-        members = _members(self.type)
-        if isinstance(strategy, ProviderStrategy) and len(members) > 1:
+        self.members = _members(self.type)
+        if isinstance(strategy, ProviderStrategy) and len(self.members) > 1:
             raise GraphCompileError("ProviderStrategy takes one type; for a union use ToolStrategy.")
         try:
-            self._adapters = {_name(member): TypeAdapter(member) for member in members}
+            self._adapters = {_name(member): TypeAdapter(member) for member in self.members}
             self._schemas = {name: adapter.json_schema() for name, adapter in self._adapters.items()}
         except Exception as error:
             raise GraphCompileError(f"response_format: {self.type!r} has no JSON schema: {error}") from None

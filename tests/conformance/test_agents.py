@@ -40,6 +40,14 @@ class Answer(BaseModel):
     legs: int
 
 
+class Refusal(BaseModel):
+    why: str
+
+
+class Excuse(BaseModel):
+    why: str
+
+
 class TestTheLoop:
     async def test_tools_are_called_until_the_model_answers(self, host: OrisHost, thread: str) -> None:
         model = fake_model(
@@ -231,6 +239,22 @@ class TestStructuredOutput:
         record = await host.start(agent, {"messages": ["?"]}, thread)
         assert (record.status, record.error) == ("failed", "structured_output")
         assert "2 attempts" in record.message
+
+    @pytest.mark.parametrize(("name", "args"), [("Answer", {"bird": "stork", "legs": 2}), ("Refusal", {"why": "none"})])
+    async def test_of_several_types_the_model_chooses(
+        self, host: OrisHost, thread: str, name: str, args: dict[str, Any]
+    ) -> None:
+        agent = create_agent(fake_model(call(1, name, **args)), response_format=Answer | Refusal)
+        record = await host.start(agent, {"messages": ["?"]}, thread)
+        assert record.values["structured_response"] == args
+        state = agent.schema.view(agent.schema.decode(record.values, "test"))
+        assert type(state["structured_response"]).__name__ == name
+
+    async def test_types_that_json_does_not_tell_apart(self, host: OrisHost, thread: str) -> None:
+        agent = create_agent(fake_model(call(1, "Excuse", why="none")), response_format=Refusal | Excuse)
+        record = await host.start(agent, {"messages": ["?"]}, thread)
+        assert (record.status, record.error) == ("failed", "structured_output")
+        assert "an answer of type Excuse reads as Refusal as well" in record.message
 
     async def test_the_answer_is_an_instance(self) -> None:
         result = await create_agent(fake_model(Answer(bird="stork", legs=2)), response_format=Answer).invoke("?")
