@@ -6,8 +6,8 @@ from typing import Any
 
 from crash_graphs import SOON, did, until
 
-from oris_temporal import Runtime, create_agent, init_chat_model, tool
-from oris_temporal.agents import Middleware, ToolRequest, agent_tool
+from oris_temporal import Runtime, create_agent, init_chat_model, interrupt, tool
+from oris_temporal.agents import Middleware, SubAgent, ToolRequest, agent_tool, create_deep_agent, create_supervisor
 from oris_temporal.tools import ToolOutput
 
 LOST = "4s"
@@ -33,6 +33,24 @@ async def publish(text: str, runtime: Runtime) -> str:
     return "Published."
 
 
+@tool(heartbeat=LOST, retry=SOON)
+async def send(to: str, runtime: Runtime) -> str:
+    """Send a letter, if somebody agrees. Those to Ada take their time."""
+    did(f"{runtime.thread_id}:ask-{to}")
+    answer = await interrupt(f"Send it to {to}?")
+    did(f"{runtime.thread_id}:begin-{to}")
+    if to == "Ada":
+        await until("go")
+    did(f"{runtime.thread_id}:sent-{to}")
+    return f"{to}: {answer}"
+
+
+@tool(run_as="workflow")
+async def choose(among: str) -> str:
+    """Have a person choose."""
+    return f"chosen: {await interrupt({'choose': among})}"
+
+
 class Signalled(Middleware):
     """Waits for a signal between the model's call of a tool and the tool."""
 
@@ -45,5 +63,10 @@ researcher = create_agent(MODEL, [look_up], name="researcher")
 signalled = create_agent(MODEL, [look_up], name="signalled", middleware=[Signalled()])
 publisher = create_agent(MODEL, [look_up, publish], name="publisher", interrupt_on={"publish": True})
 writer = create_agent(MODEL, [agent_tool(researcher, description="Finds facts.")], name="writer")
+digger = create_deep_agent(
+    MODEL, name="digger", subagents={"scout": SubAgent(description="Looks things up.", tools=[look_up])}
+)
+lead = create_supervisor(MODEL, {"scholar": (researcher, "Finds facts.")}, [look_up], name="lead", shares="task")
+clerk = create_agent(MODEL, [look_up, send, choose], name="clerk")
 
-AGENTS = [researcher, signalled, publisher, writer]
+AGENTS = [researcher, signalled, publisher, writer, digger, lead, clerk]

@@ -29,11 +29,24 @@ GRAPHS = {
     "between turns": "researcher",
     "while a person decides": "publisher",
     "in a tool of a subagent": "writer",
+    "in a deep agent's subagent": "digger",
+    "in a supervisor's worker": "lead",
+    "while a tool asks": "clerk",
+    "while a tool of the workflow asks": "clerk",
+    "in a tool that was answered": "clerk",
 }
 
 STORK, CRANE, HERON = (ToolCall(f"call-{what}", "look_up", {"what": what}) for what in ("stork", "crane", "heron"))
 PUBLISH = ToolCall("call-publish", "publish", {"text": "Storks!"})
 TASK = ToolCall("call-task", "researcher", {"task": "What is a heron?"})
+PLAN = ToolCall("call-plan", "write_todos", {"todos": [{"title": "Ask the scout", "status": "in_progress"}]})
+NOTE = ToolCall("call-note", "write_file", {"path": "question.md", "content": "Herons?"})
+SCOUT = ToolCall("call-scout", "task", {"task": "Dig for herons.", "subagent_type": "scout"})
+STORK_BY_SCOUT = ToolCall("call-other", "task", {"task": "Dig for storks.", "subagent_type": "scout"})
+FOUND = ToolCall("call-found", "write_file", {"path": "found.md", "content": "A heron is a bird."})
+WORK = ToolCall("call-work", "delegate_to_scholar", {"task": "Work on herons."})
+BOB, ADA = (ToolCall(f"call-{to}", "send", {"to": to}) for to in ("Bob", "Ada"))
+CHOOSE = ToolCall("call-choose", "choose", {"among": "birds"})
 
 SAYS: dict[str, list[list[ToolCall] | str]] = {
     "in a model call": [[STORK], "A stork is a bird."],
@@ -43,8 +56,19 @@ SAYS: dict[str, list[list[ToolCall] | str]] = {
     "while a person decides": [[STORK, PUBLISH], "It is published."],
     "in a tool of a subagent": [[TASK], "A heron is a bird, they say."],
     "What is a heron?": [[HERON], "A heron is a bird."],
+    "in a deep agent's subagent": [[PLAN, NOTE], [STORK_BY_SCOUT, SCOUT], "The scout found herons."],
+    "Dig for storks.": [[STORK], "Storks."],
+    "Dig for herons.": [[FOUND], [HERON], "Herons."],
+    "in a supervisor's worker": [[CRANE, WORK], "The scholar knows herons."],
+    "Work on herons.": [[STORK], [HERON], "Herons."],
+    "while a tool asks": [[STORK, BOB], "It is sent."],
+    "while a tool of the workflow asks": [[STORK, CHOOSE], "It is chosen."],
+    "in a tool that was answered": [[STORK, ADA], "It is sent."],
 }
 """What the model says, by the question that a conversation begins with."""
+
+CALLS = {"in a tool of a subagent": 4, "in a deep agent's subagent": 8, "in a supervisor's worker": 5}
+"""How many answers of models a run has, if they are not two."""
 
 USED = {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}
 
@@ -147,8 +171,14 @@ async def halfway(client: OrisClient, where: str, thread: str, directory: Path) 
                     return
         case "between turns":
             assert (await client.result(thread)).status == "completed"
-        case "in a tool of a subagent":
+        case "in a tool of a subagent" | "in a deep agent's subagent" | "in a supervisor's worker":
             await eventually(lambda: f"{thread}:begin-heron" in lines(directory / "done"))
+        case "while a tool asks" | "while a tool of the workflow asks":
+            assert (await client.result(thread)).status == "interrupted"
+        case "in a tool that was answered":
+            assert (await client.result(thread)).status == "interrupted"
+            await client.resume(thread, "yes", wait="100ms")
+            await eventually(lambda: f"{thread}:begin-Ada" in lines(directory / "done"))
         case _:
 
             async def are_recorded() -> bool:
@@ -172,6 +202,9 @@ async def finish(client: OrisClient, threads: dict[str, str]) -> dict[str, RunRe
             case "while a person decides":
                 assert (await client.result(thread)).status == "interrupted"
                 return await client.resume(thread, {"decisions": [{"type": "approve"}]})
+            case "while a tool asks" | "while a tool of the workflow asks" | "in a tool that was answered":
+                if (await client.result(thread)).status == "interrupted":
+                    return await client.resume(thread, "yes")
         return await client.result(thread)
 
     results = await asyncio.gather(*(end(where, thread) for where, thread in threads.items()))
@@ -188,7 +221,7 @@ def test_the_run_ends_as_it_would_have(story: Story, where: str) -> None:
 
 @pytest.mark.parametrize("where", GRAPHS)
 def test_what_it_used_counts_once(story: Story, where: str) -> None:
-    calls = 4 if where == "in a tool of a subagent" else 2  # the usage of a turn is that of its own run
+    calls = CALLS.get(where, 2)  # the usage of a turn is that of its own run
     [used] = story.crashed[where].usage.values()
     assert (used.calls, used.prompt, used.completion) == (calls, calls * 100, calls * 10)
     assert story.crashed[where].usage == story.usual[where].usage
@@ -213,11 +246,28 @@ def test_no_recorded_answer_of_a_model_is_asked_for_again(story: Story) -> None:
         ("between turns", ["begin-crane", "begin-stork", "end-crane", "end-stork"]),
         ("while a person decides", ["begin-stork", "end-stork", "publish"]),
         ("in a tool of a subagent", ["begin-heron", "begin-heron", "end-heron"]),
+        ("in a deep agent's subagent", ["begin-heron", "begin-heron", "begin-stork", "end-heron", "end-stork"]),
+        (
+            "in a supervisor's worker",
+            ["begin-crane", "begin-heron", "begin-heron", "begin-stork", "end-crane", "end-heron", "end-stork"],
+        ),
+        ("while a tool asks", ["ask-Bob", "ask-Bob", "begin-Bob", "begin-stork", "end-stork", "sent-Bob"]),
+        ("while a tool of the workflow asks", ["begin-stork", "end-stork"]),
+        (
+            "in a tool that was answered",
+            ["ask-Ada", "ask-Ada", "ask-Ada", "begin-Ada", "begin-Ada", "begin-stork", "end-stork", "sent-Ada"],
+        ),
     ],
 )
 def test_no_tool_that_had_finished_runs_again(story: Story, where: str, noted: list[str]) -> None:
     assert sorted(story.noted(where)) == noted
 
 
+def test_a_deep_agent_keeps_its_list_and_files(story: Story) -> None:
+    values = story.crashed["in a deep agent's subagent"].values
+    assert values["files"] == {"question.md": "Herons?", "found.md": "A heron is a bird."}
+    assert [item["status"] for item in values["todos"]] == ["in_progress"]
+
+
 def test_every_history_replays(story: Story) -> None:
-    assert story.replayed == 14  # one for each run: the threads of two turns have two
+    assert story.replayed == 24  # one for each run: the threads of two turns have two
