@@ -35,7 +35,7 @@ SCRIPTS = {
         ToolCall("c1", "write_todos", {"todos": [{"title": "draft", "status": "in_progress"}, {"title": "check"}]}),
         ToolCall("c2", "look_up", {"what": "stork"}),
         ToolCall("c3", "write_file", {"path": "stork.md", "content": "A stork is a bird of two metres.\n"}),
-        ToolCall("c4", "task", {"task": "Check the facts in stork.md.", "subagent_type": "critic"}),
+        ToolCall("c4", "task", {"description": "Check the facts in stork.md.", "subagent_type": "critic"}),
         edit("c5", "stork.md", "two metres", "one metre"),
         ToolCall("c6", "write_file", {"path": "memories/AGENTS.md", "content": "The encyclopedia errs about sizes.\n"}),
         ToolCall("c7", "write_todos", {"todos": [{"title": title, "status": "done"} for title in ("draft", "check")]}),

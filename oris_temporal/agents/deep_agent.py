@@ -10,7 +10,7 @@ from typing import Any
 
 from oris_temporal.graph.compiled import CompiledGraph
 from oris_temporal.graph.limits import Limits
-from oris_temporal.models import ChatModel
+from oris_temporal.models import ChatModel, init_chat_model
 from oris_temporal.store.base import Store
 from oris_temporal.tools import StateBackend, Tool, ToolResultEviction, tool
 from oris_temporal.tools.files import FileBackend, open_files
@@ -22,6 +22,7 @@ from .middleware.files import FilesMiddleware
 from .middleware.human_in_the_loop import InterruptOn
 from .middleware.memory import MemoryMiddleware
 from .middleware.skills import SkillsMiddleware
+from .middleware.summarization import SummarizationMiddleware
 from .middleware.todo_list import TodoListMiddleware
 from .middleware.tool_result_eviction import ToolResultEvictionMiddleware
 from .subagents import task_tool
@@ -31,6 +32,10 @@ GENERAL_PURPOSE = "general-purpose"
 
 MAX_TURNS = 200
 """Model calls of a run, those of its subagents included, if no limits are given."""
+
+
+KEPT_MESSAGES = 6
+"""Latest messages that are not summed up."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +75,7 @@ def create_deep_agent(
     response_format: Any = None,
     interrupt_on: InterruptOn | None = None,
     limits: Limits | Mapping[str, Any] | None = None,
+    summarize_after: int | None = 150_000,
     context_schema: type | None = None,
     store: Store | Callable[[], Store] | None = None,
     **options: Any,
@@ -81,7 +87,8 @@ def create_deep_agent(
     - a list of things to do (``write_todos``),
     - files (``ls``, ``read_file``, ``write_file``, ``edit_file``, ``glob``, ``grep``), where large results of tools are kept as well,
     - subagents that it gives tasks to (``task``): each has a conversation of its own, and the same files,
-    - skills that it reads when it needs them, and memory files that it always has in mind.
+    - skills that it reads when it needs them, and memory files that it always has in mind,
+    - a summary in place of the older part of its conversation when that has grown long, as each of its subagents has.
 
     Args:
         model: ``provider:model``, a model's name alone, or a `ChatModel`.
@@ -97,6 +104,8 @@ def create_deep_agent(
         response_format: Type of the answer; see `create_agent`.
         interrupt_on: Tools that a person looks at before they are called, also by subagents; see `create_agent`.
         limits: What a run, its subagents included, may use. Default: 200 model calls.
+        summarize_after: Most tokens of a conversation, estimated from the text, before its older part is summed up; see
+            `SummarizationMiddleware`. ``None`` leaves it as it is.
         context_schema: Type of the context that its tools have as ``runtime.context``; see `StateGraph.compile`.
         store: What its threads share, and `StoreBackend` keeps files in; see `StateGraph.compile`.
         options: Of the model, such as ``temperature``; see `ModelOptions`.
@@ -125,18 +134,24 @@ def create_deep_agent(
     remembering = [MemoryMiddleware(files, memory)] if memory else []
     skilled = [SkillsMiddleware(skills)] if skills is not None else []
     own: list[Middleware] = [*remembering, *shared, *skilled, *middleware]
+    chosen = init_chat_model(model, **options)
+
+    def summing_up(model: ChatModel) -> list[Middleware]:
+        if summarize_after is None:
+            return []
+        return [SummarizationMiddleware(model, max_messages=None, max_tokens=summarize_after, keep=KEPT_MESSAGES)]
 
     def helper(kind: str, given: SubAgent, hooks: Sequence[Middleware]) -> tuple[CompiledGraph, str]:
+        its = chosen if given.model is None else init_chat_model(given.model)
         agent = create_agent(
-            model if given.model is None else given.model,
+            its,
             called if given.tools is None else given.tools,
             name=f"{name}-{kind}",
             system_prompt=given.system_prompt,
-            middleware=hooks,
+            middleware=[*summing_up(its), *hooks],
             response_format=given.response_format,
             interrupt_on=interrupt_on if given.interrupt_on is None else given.interrupt_on,
             context_schema=context_schema,
-            **(options if given.model is None else {}),
         )
         return agent, given.description
 
@@ -149,15 +164,14 @@ def create_deep_agent(
         made = helper(kind, given, [*shared, *given.middleware]) if isinstance(given, SubAgent) else given
         helpers[kind] = made
     return create_agent(
-        model,
+        chosen,
         [*called, task_tool(helpers)],
         name=name,
         system_prompt=system_prompt,
-        middleware=own,
+        middleware=[*summing_up(chosen), *own],
         response_format=response_format,
         interrupt_on=interrupt_on,
         limits=run_limits(limits, MAX_TURNS),
         context_schema=context_schema,
         store=store,
-        **options,
     )

@@ -33,9 +33,11 @@ class AgentTool(Tool):
 
     Attributes:
         agents: The agents, by the name that the model chooses.
+        asked: The argument that has the task.
     """
 
     agents: Mapping[str, CompiledGraph] = field(default_factory=dict)
+    asked: str = "task"
 
     def waits(self, args: Mapping[str, Any]) -> bool:
         """See `Tool.waits`. Agents work side by side."""
@@ -71,7 +73,7 @@ class AgentTool(Tool):
             args: The checked arguments.
             state: The caller's state.
         """
-        return [Message.human(args["task"])]
+        return [Message.human(args[self.asked])]
 
     def output(self, done: Mapping[str, Any], task: Message, call_id: str) -> ToolOutput:
         """What the caller gets: the last answer.
@@ -123,10 +125,14 @@ def _other_name(path: str, taken: Collection[str]) -> str:
     return next(other for other in names if other not in taken)
 
 
-class _Task(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+_STRICT = ConfigDict(extra="forbid")
+_TASK: Any = Field(description="What is to be done, with all that the agent needs to know: it sees nothing else.")
 
-    task: str = Field(description="What is to be done, with all that the agent needs to know: it sees nothing else.")
+
+class _Task(BaseModel):
+    model_config = _STRICT
+
+    task: str = _TASK
 
 
 def agent_tool(agent: CompiledGraph, *, description: str, name: str | None = None) -> Tool:
@@ -148,7 +154,7 @@ def agent_tool(agent: CompiledGraph, *, description: str, name: str | None = Non
 
 
 def task_tool(agents: Mapping[str, tuple[CompiledGraph, str]], *, name: str = "task") -> Tool:
-    """One tool by which a model gives tasks to several agents: ``task(task, subagent_type)``.
+    """One tool by which a model gives tasks to several agents: ``task(description, subagent_type)``.
 
     Args:
         agents: By the name the model chooses: the agent, and what models are told about it.
@@ -160,10 +166,12 @@ def task_tool(agents: Mapping[str, tuple[CompiledGraph, str]], *, name: str = "t
     if not agents:
         raise GraphCompileError(f"Tool {name} needs an agent.")
     kinds: Any = Literal[tuple(agents)]
-    arguments = create_model("Task", __base__=_Task, subagent_type=(kinds, Field(description="Who is to do it.")))
+    who = Field(description="Who is to do it.")
+    arguments = create_model("Task", __config__=_STRICT, description=(str, _TASK), subagent_type=(kinds, who))
     listed = "\n".join(f"- {kind}: {description}" for kind, (_, description) in agents.items())
     text = f"Give a task to an agent, which works on it alone and answers once. Agents:\n{listed}"
-    return make_agent_tool(AgentTool, name, text, arguments, {kind: agent for kind, (agent, _) in agents.items()})
+    called = {kind: agent for kind, (agent, _) in agents.items()}
+    return make_agent_tool(AgentTool, name, text, arguments, called, asked="description")
 
 
 def make_agent_tool(
@@ -180,7 +188,7 @@ def make_agent_tool(
         kind: Its class.
         name: Its name.
         description: What models are told about it.
-        arguments: Its arguments, ``task`` among them.
+        arguments: Its arguments.
         agents: The agents, by the name that the model chooses.
         more: Other attributes of the class.
 

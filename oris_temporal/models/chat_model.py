@@ -133,6 +133,10 @@ class ChatModel:
             return self
         return ChatModel(self.provider, self.model, _options(self.name, {**self.options.to_wire(), **options}))
 
+    def without_tools(self) -> ChatModel:
+        """This model for calls that offer no tools: without the options that are about them."""
+        return self.with_options(tool_choice=None, parallel_tool_calls=None)
+
     def to_wire(self) -> dict[str, Any]:
         """JSON form."""
         wire: dict[str, Any] = {"model": self.name}

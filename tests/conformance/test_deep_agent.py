@@ -207,7 +207,7 @@ class TestSubagents:
         )
         agent = deep(
             write(1, "draft.md", "Storks."),
-            call(2, "task", task="Review draft.md", subagent_type="critic"),
+            call(2, "task", description="Review draft.md", subagent_type="critic"),
             call(3, "read_file", path="review.md"),
             "Done.",
             subagents={"critic": SubAgent(description="Finds mistakes.", model=critic, tools=[])},
@@ -225,7 +225,10 @@ class TestSubagents:
 
         agent = deep(
             turn(
-                *(call(number, "task", task="add", subagent_type=name) for number, name in enumerate(("one", "two"))),
+                *(
+                    call(number, "task", description="add", subagent_type=name)
+                    for number, name in enumerate(("one", "two"))
+                ),
                 call(3, "read_file", path="list.md"),
             ),
             "Done.",
@@ -242,7 +245,7 @@ class TestSubagents:
     async def test_b33_what_a_person_looks_at_is_looked_at_in_subagents_too(self, host: OrisHost, thread: str) -> None:
         model = fake_model(call(1, "look_up", what="stork"), "A bird.", name="helper")
         agent = deep(
-            call(1, "task", task="stork?", subagent_type="helper"),
+            call(1, "task", description="stork?", subagent_type="helper"),
             "Done.",
             tools=[look_up],
             subagents={"helper": SubAgent(description="Helps.", model=model)},
@@ -257,7 +260,7 @@ class TestSubagents:
     async def test_the_general_purpose_one_is_the_agent_without_subagents(self, host: OrisHost, thread: str) -> None:
         watch = Watch()
         agent = deep(
-            call(1, "task", task="do it", subagent_type="general-purpose"),
+            call(1, "task", description="do it", subagent_type="general-purpose"),
             "Done.",
             system_prompt="Be brief.",
             middleware=[watch],
@@ -269,6 +272,42 @@ class TestSubagents:
         assert all(
             made.system_prompt is not None and made.system_prompt.startswith("Be brief.") for made in watch.calls
         )
+
+
+class TestSummaries:
+    async def test_a_long_conversation_is_summed_up(self, host: OrisHost, thread: str) -> None:
+        last = [f"m{n}" for n in range(6)]
+        given = [Message.system("Be kind."), "x" * 1_000, "x" * 1_000, *last]
+        done = await host.start(deep("Short.", summarize_after=300), {"messages": given}, thread)
+        assert texts(done.values) == [
+            ("system", "Be kind."),
+            ("human", "The conversation so far, summed up:\nShort."),
+            *(("human", text) for text in last),
+            ("ai", "Short."),
+        ]
+
+    async def test_a_subagents_too(self, host: OrisHost, thread: str) -> None:
+        helper = fake_model(
+            turn(call(1, "dump", lines=200), call(2, "dump", lines=200)),
+            turn(*(call(n, "dump", lines=1) for n in range(3, 9))),
+            "Dumped.",
+            name="helper",
+        )
+        agent = deep(
+            call(1, "task", description="dump", subagent_type="helper"),
+            "Done.",
+            tools=[dump],
+            subagents={"helper": SubAgent(description="Dumps.", model=helper)},
+            summarize_after=500,
+        )
+        done = await host.start(agent, {"messages": ["go"]}, thread)
+        # Its three answers, the summary, and the second answer again: scripts count the answers that are left.
+        assert (told(done.values), done.usage["fake:helper"].calls) == (["Dumped."], 5)
+
+    async def test_or_is_left_as_it_is(self, host: OrisHost, thread: str) -> None:
+        agent = deep("Short.", summarize_after=None)
+        done = await host.start(agent, {"messages": ["x" * 2_000, *(f"m{n}" for n in range(8))]}, thread)
+        assert len(done.values["messages"]) == 10
 
 
 class TestSkillsAndMemory:

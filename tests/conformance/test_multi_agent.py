@@ -70,14 +70,17 @@ class TestAgentsAsTools:
             "optimist": (answering("optimist", "All is well."), "Sees the good."),
             "pessimist": (answering("pessimist", "All is lost."), "Sees the bad."),
         }
-        model = fake_model(ToolCall("c1", "task", {"task": "And?", "subagent_type": "pessimist"}), "Hm.", name="lead")
+        model = fake_model(
+            ToolCall("c1", "task", {"description": "And?", "subagent_type": "pessimist"}), "Hm.", name="lead"
+        )
         record = await host.start(create_agent(model, [task_tool(agents)], name="lead"), {"messages": ["?"]}, thread)
         assert record.values["messages"][2]["content"] == "All is lost."
 
     async def test_several_at_once_in_the_order_of_the_calls(self, host: OrisHost, thread: str) -> None:
         agents = {name: (answering(name, f"{name} says"), name) for name in ("one", "two")}
         calls = [
-            ToolCall(f"c{n}", "task", {"task": "?", "subagent_type": name}) for n, name in enumerate(("two", "one"))
+            ToolCall(f"c{n}", "task", {"description": "?", "subagent_type": name})
+            for n, name in enumerate(("two", "one"))
         ]
         model = fake_model(Message.ai("", calls), "Done.", name="lead")
         record = await host.start(create_agent(model, [task_tool(agents)], name="lead"), {"messages": ["?"]}, thread)

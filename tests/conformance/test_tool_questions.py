@@ -144,13 +144,9 @@ class TestAgentsOfAgents:
         args = {"to": "Ada"} if asks is send else {"among": "x"}
         model = fake_model(ToolCall("inner", asks.name, args), "It is done.", name="clerk")
         clerk = create_agent(model, [asks], name="clerk")
-        given = {"task": "Write to Ada."}
-        calls = [
-            ToolCall(
-                f"outer-{n}", "task" if tasks else "clerk", {**given, "subagent_type": "clerk"} if tasks else given
-            )
-            for n in range(2)
-        ]
+        text = "Write to Ada."
+        given = {"description": text, "subagent_type": "clerk"} if tasks else {"task": text}
+        calls = [ToolCall(f"outer-{n}", "task" if tasks else "clerk", given) for n in range(2)]
         helper = task_tool({"clerk": (clerk, "Writes.")}) if tasks else agent_tool(clerk, description="Writes.")
         return create_agent(fake_model(Message.ai("", calls), "Done.", name="lead"), [helper], name="lead")
 

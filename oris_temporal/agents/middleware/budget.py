@@ -18,6 +18,12 @@ _LAST = "Answer now, with what you know. You cannot call tools any more."
 _UNITS = {"max_turns": "model calls", "max_tool_calls": "tool calls", "max_tokens": "tokens"}
 
 
+def _last_of(call: ModelCall) -> ModelCall:
+    """The call by which the model is asked to answer."""
+    said = [*call.messages, Message.human(_LAST)]
+    return replace(call, model=call.model.without_tools(), tools=[], messages=said)
+
+
 class BudgetState(TypedDict):
     """State of `BudgetMiddleware`.
 
@@ -78,8 +84,7 @@ class BudgetMiddleware(Middleware):
             call, reached
         ):  # and was sent back, or called what it was not offered
             self._check(call, reached)
-        given = call if reached is None else replace(call, tools=[], messages=[*call.messages, Message.human(_LAST)])
-        answer = await handler(given)
+        answer = await handler(call if reached is None else _last_of(call))
         self._spend(call, max_turns=1, max_tokens=Usage.from_wire((answer.extra or {}).get("usage")).total)
         if reached is not None:
             if calls_tools(answer, call.tools):  # it was asked to answer
