@@ -6,7 +6,8 @@ import dataclasses
 import importlib
 import types
 import typing
-from typing import Annotated, Any, Literal, Union
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticInvalidForJsonSchema, PydanticUndefinedAnnotation, PydanticUserError
@@ -14,6 +15,9 @@ from pydantic.fields import FieldInfo
 from pydantic_core import to_json
 
 from .errors import GraphError, InvalidAnswerError
+
+if TYPE_CHECKING:
+    from oris_temporal.tools import Tool
 
 _CONSTRAINTS = frozenset({"annotated_types", "pydantic.types"})
 """Modules whose dataclasses may stand in ``Annotated``."""
@@ -45,7 +49,9 @@ def answer_schema(wire: Any) -> dict[str, Any] | None:
         return None
 
 
-def check_answer(wire: Any, value: Any, interrupt: str, asked: Any = None) -> Any:
+def check_answer(
+    wire: Any, value: Any, interrupt: str, asked: Any = None, tools: Mapping[str, Tool] | None = None
+) -> Any:
     """An answer as a value of its declared type.
 
     Args:
@@ -53,6 +59,7 @@ def check_answer(wire: Any, value: Any, interrupt: str, asked: Any = None) -> An
         value: The answer, JSON data.
         interrupt: Which interrupt it answers, for the error.
         asked: What was asked, JSON data; Pydantic validators of the type find it in ``info.context["asked"]``.
+        tools: Tools of the graph that asks, by name, as far as they are known; likewise in ``info.context["tools"]``.
 
     Raises:
         InvalidAnswerError: It does not fit.
@@ -61,7 +68,7 @@ def check_answer(wire: Any, value: Any, interrupt: str, asked: Any = None) -> An
     declared = _read(wire)
     try:
         return TypeAdapter(declared).validate_json(
-            to_json(value), by_alias=True, by_name=True, context={"asked": asked}
+            to_json(value), by_alias=True, by_name=True, context={"asked": asked, "tools": tools or {}}
         )
     except ValidationError as error:
         first = error.errors(include_url=False)[0]

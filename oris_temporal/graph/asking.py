@@ -340,7 +340,7 @@ class AskingRun(RecordingRun):
             )
         for item in asked:
             if item.answer_type is not None:
-                check_answer(item.answer_type, value, item.id, item.value)
+                check_answer(item.answer_type, value, item.id, item.value, self.tools_of(item))
 
     def _first_open_question(self, task: Task) -> Interrupt | None:
         """What a task that has not finished asked first of what its journal has no answer to."""

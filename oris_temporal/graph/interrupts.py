@@ -7,11 +7,11 @@ futures with their own timers.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from pydantic import TypeAdapter
 
@@ -28,6 +28,9 @@ from .errors import (
 )
 from .requests import check_answers
 from .wire import to_wire, wire_size
+
+if TYPE_CHECKING:
+    from oris_temporal.tools import Tool
 
 InterruptKind = Literal["interrupt", "before", "after"]
 InterruptStatus = Literal["pending", "resumed", "rejected"]
@@ -173,11 +176,13 @@ class InterruptDesk:
     Args:
         thread_id: The thread.
         count: Interrupts the thread has asked so far, over all its runs.
+        tools_of: Tools of the graph that asks something, by name, as far as they are known.
         asked: Interrupts this run has asked, by id.
     """
 
     thread_id: str
     count: int = 0
+    tools_of: Callable[[Interrupt], Mapping[str, Tool]] = lambda _: {}
     asked: dict[str, Interrupt] = field(default_factory=dict)
     _open: dict[str, _Open] = field(default_factory=dict)
 
@@ -337,7 +342,7 @@ class InterruptDesk:
             how = "resumed with a different value" if known.status == "resumed" else known.status
             raise InterruptConflictError(f"Interrupt {id!r} is already {how}.", interrupt_id=id, status=known.status)
         if known.answer_type is not None:
-            check_answer(known.answer_type, value, id, known.value)
+            check_answer(known.answer_type, value, id, known.value, self.tools_of(known))
         return False
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from .config import RunnableConfig
 from .engine import Engine
 from .host import Host
-from .interrupts import InterruptDesk
+from .interrupts import Interrupt, InterruptDesk
 from .records import Checkpoint, CheckpointSource, EngineState, Event, EventKind, GraphCall, Task
 from .results import StateSnapshot
 from .run_log import RunLog
@@ -17,6 +17,8 @@ from .snapshot import engine_state_to_wire
 from .wire import wire_size
 
 if TYPE_CHECKING:
+    from oris_temporal.tools import Tool
+
     from .compiled import CompiledGraph
 
 
@@ -55,13 +57,18 @@ class RecordingRun(Host):
         self.config: RunnableConfig = config or {"configurable": {}}
         self.config["configurable"]["thread_id"] = thread_id
         self.engines: dict[str, Engine] = {}
-        self.desk = InterruptDesk(thread_id, interrupts_before)
+        self.desk = InterruptDesk(thread_id, interrupts_before, self.tools_of)
         self.log = RunLog(thread_id, keep)
         self.progressed = False
         self.continued = False
         self.parent_checkpoint: str | None = None
         self.began: datetime | None = None
         self._carried_checkpoints: dict[str, Mapping[str, Any]] = {}
+
+    def tools_of(self, item: Interrupt) -> Mapping[str, Tool]:
+        """Tools of the graph that asks something, by name; none of a graph that has a run of its own."""
+        engine = self.engines.get(item.namespace)
+        return {} if engine is None else engine.graph.tools
 
     def record(
         self,

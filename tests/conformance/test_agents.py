@@ -23,6 +23,7 @@ from oris_temporal.agents import (
     ToolResultEvictionMiddleware,
     ToolStrategy,
     activity_hook,
+    agent_tool,
     create_agent,
 )
 from oris_temporal.graph.errors import GraphCompileError, OrisError
@@ -171,6 +172,10 @@ class TestAPersonLooksAtToolCalls:
             ({"decisions": [{"type": "respond", "message": "x"}]}, "'respond' is not allowed"),
             ({"decisions": []}, "1 actions wait for a decision"),
             ({"decisions": [{"type": "edit", "edited_action": {"name": "look_up", "args": {}}}]}, "not the tool"),
+            (
+                {"decisions": [{"type": "edit", "edited_action": {"name": "delete", "args": {"path": 5}}}]},
+                "arguments of tool delete do not fit: path",
+            ),
             ({"decisions": [{"type": "shrug"}]}, "shrug"),
             ("yes", "Decisions"),
         ],
@@ -203,6 +208,20 @@ class TestAPersonLooksAtToolCalls:
         done = await host.resume(parent, thread, {"decisions": [{"type": "approve"}]})
         assert done.values["messages"][-1]["content"] == "Done."
         assert (ran[thread, "look_up stork"], ran[thread, "delete a.txt"]) == (1, 1)
+
+    async def test_edits_are_checked_in_subagents_too(self, host: OrisHost, thread: str) -> None:
+        lead = create_agent(
+            fake_model(call(3, "agent", task="clean up"), "Good.", name="lead"),
+            [agent_tool(self.agent(), description="Cleans up.")],
+            name="lead",
+        )
+        await host.start(lead, {"messages": ["go"]}, thread)
+        with pytest.raises(OrisError, match="arguments of tool delete do not fit: path"):
+            await host.resume(
+                lead, thread, {"decisions": [{"type": "edit", "edited_action": {"name": "delete", "args": {}}}]}
+            )
+        done = await host.resume(lead, thread, {"decisions": [{"type": "approve"}]})
+        assert (done.values["messages"][-1]["content"], ran[thread, "delete a.txt"]) == ("Good.", 1)
 
     async def test_a_call_that_cannot_be_made_is_told_the_model_and_nobody_asked(
         self, host: OrisHost, thread: str

@@ -10,9 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, model_validat
 from oris_temporal.graph.context import Context
 from oris_temporal.graph.control import MISSING
 from oris_temporal.graph.duration import Duration
-from oris_temporal.graph.errors import GraphCompileError
+from oris_temporal.graph.errors import GraphCompileError, ToolError
 from oris_temporal.graph.messages import ToolCall
-from oris_temporal.tools import ToolOutput
+from oris_temporal.tools import Tool, ToolOutput
 
 from .base import Middleware
 
@@ -84,8 +84,7 @@ class Decisions(BaseModel):
 
     @model_validator(mode="after")
     def _fit_the_question(self, info: ValidationInfo) -> Self:
-        asked = (info.context or {}).get("asked")
-        if not asked:
+        if not info.context or not (asked := info.context["asked"]):
             return self
         actions, reviews = asked["action_requests"], asked["review_configs"]
         if len(self.decisions) != len(actions):
@@ -96,7 +95,16 @@ class Decisions(BaseModel):
                 raise ValueError(f"{action['name']}: {decision.type!r} is not allowed, only {', '.join(allowed)}")
             if isinstance(decision, Edit) and decision.edited_action.name != action["name"]:
                 raise ValueError(f"{action['name']}: an edit changes the arguments, not the tool")
+            if isinstance(decision, Edit) and (tool := info.context["tools"].get(action["name"])) is not None:
+                _check_arguments(tool, decision.edited_action.args)
         return self
+
+
+def _check_arguments(tool: Tool, args: Mapping[str, Any]) -> None:
+    try:
+        tool.check(args)
+    except ToolError as error:
+        raise ValueError(error.message.removesuffix(".")) from None
 
 
 class InterruptConfig(BaseModel):
