@@ -21,7 +21,7 @@ from .middleware.human_in_the_loop import HumanInTheLoopMiddleware
 from .state import JUMPS, Draft
 from .structured import StructuredOutput, answers_natively, structured_output
 from .subagents import AgentTool, keep_both
-from .tool_node import ToolNode, last_calls
+from .tool_node import ToolNode, last_calls, with_edits
 
 _RETRY = "structured_output_retry"
 _OFFERED = "offered_tools"
@@ -247,6 +247,7 @@ class CallTools(_Step):
         files = draft.state.get(FILES) or {}
         answers: dict[int, Any] = {}
         waiting: dict[int, ToolCall | ToolOutput | None] = {}
+        edited: dict[str, ToolCall] = {}
 
         async def answer(index: int, decided: ToolCall | ToolOutput | None = None) -> None:
             make = partial(self._make, draft, offered, ctx.branch(str(index)))
@@ -260,11 +261,14 @@ class CallTools(_Step):
 
         async def review(gate: HumanInTheLoopMiddleware) -> None:
             held = [index for index, found in enumerate(gates) if found is gate]
-            decided = await gate.review([ToolCall.from_wire(asked[index]) for index in held], ctx)
+            calls = [ToolCall.from_wire(asked[index]) for index in held]
+            decided = await gate.review(calls, ctx)
+            edited.update({call.id: call for call in decided if isinstance(call, ToolCall) and call not in calls})
             await asyncio.gather(*(answer_in_turn(index, given) for index, given in zip(held, decided, strict=True)))
 
         free = [answer_in_turn(index) for index, gate in enumerate(gates) if gate is None]
         await asyncio.gather(*(review(gate) for gate in self._gates if gate in gates), *free)
+        draft.apply({"messages": with_edits(draft.state["messages"], edited)} if edited else None, "tools")
         besides: list[Any] = []
         for index in range(len(asked)):
             if index in waiting:

@@ -10,7 +10,7 @@ from typing import Any
 from oris_temporal.graph.context import Context
 from oris_temporal.graph.control import Command, Send
 from oris_temporal.graph.errors import InvalidUpdateError, ToolError
-from oris_temporal.graph.messages import Message, ToolCall
+from oris_temporal.graph.messages import Message, RemoveMessage, ToolCall
 from oris_temporal.tools import Tool, ToolOutput, ToolResultEviction
 
 from .runtime import runtime_of
@@ -128,6 +128,26 @@ class ToolNode:
             return update
         goto = [item if isinstance(item, str) else Send(item["node"], item["payload"]) for item in output.goto]
         return Command(update=update, goto=goto)
+
+
+def with_edits(messages: Sequence[Message], edited: Mapping[str, ToolCall]) -> list[Message | RemoveMessage]:
+    """The update of a conversation by which its last AI message has the calls that a person made of its own.
+
+    Args:
+        messages: The conversation.
+        edited: The calls by id.
+    """
+    place = max(place for place, message in enumerate(messages) if message.message_type == "ai")
+    answer = messages[place]
+    calls: Any = answer.tool_calls
+    calls = [
+        {**call, **edited[call["id"]].to_wire()} if isinstance(call, Mapping) and call.get("id") in edited else call
+        for call in calls
+    ]
+    changed = answer.model_copy(update={"tool_calls": calls})
+    if answer.id is not None:
+        return [changed]
+    return [RemoveMessage.all(), *messages[:place], changed, *messages[place + 1 :]]
 
 
 def last_calls(messages: Sequence[Message]) -> list[Any]:

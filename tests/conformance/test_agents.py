@@ -13,7 +13,7 @@ from effects import ran
 from hosts import OrisHost
 from pydantic import BaseModel
 
-from oris_temporal import END, START, Command, Message, StateGraph, tool
+from oris_temporal import END, START, Command, Message, StateGraph, ToolCall, tool
 from oris_temporal.agents import (
     HumanInTheLoopMiddleware,
     Middleware,
@@ -117,6 +117,17 @@ class Watch(Middleware):
         return await handler(call)
 
 
+class WatchCalls(Middleware):
+    """Notes the tool calls in what the model is sent."""
+
+    def __init__(self, seen: list[list[Any]]) -> None:
+        self.seen = seen
+
+    async def wrap_model_call(self, call: ModelCall, handler: Any) -> Message:
+        self.seen.append([ToolCall.from_wire(item) for message in call.messages for item in message.tool_calls or []])
+        return await handler(call)
+
+
 class TestAPersonLooksAtToolCalls:
     def agent(self, *decide: str, **options: Any) -> Any:
         model = fake_model(Message.ai("", [call(1, "look_up", what="stork"), call(2, "delete", path="a.txt")]), "Done.")
@@ -150,6 +161,26 @@ class TestAPersonLooksAtToolCalls:
         done = await host.resume(agent, thread, {"decisions": [edited]})
         assert done.values["messages"][3]["content"] == "b.txt is gone"
         assert ran[thread, "delete a.txt"] == 0
+
+    @pytest.mark.parametrize("id", [None, "answer-1"])
+    async def test_the_model_sees_what_was_edited(self, host: OrisHost, thread: str, id: str | None) -> None:
+        seen: list[list[Any]] = []
+        asked = [call(1, "look_up", what="stork"), call(2, "delete", path="a.txt"), call(3, "delete", path="c.txt")]
+        agent = create_agent(
+            fake_model(Message.ai("", asked, id=id), "Done."),
+            [look_up, delete],
+            interrupt_on={"delete": True},
+            middleware=[WatchCalls(seen)],
+        )
+        await host.start(agent, {"messages": ["clean up"]}, thread)
+        edited = {"type": "edit", "edited_action": {"name": "delete", "args": {"path": "b.txt"}}}
+        done = await host.resume(agent, thread, {"decisions": [edited, {"type": "approve"}]})
+        calls = [ToolCall.from_wire(item) for item in done.values["messages"][1]["tool_calls"]]
+        assert calls == [asked[0], call(2, "delete", path="b.txt"), asked[2]]
+        assert [text for _, text in texts(done.values)] == [
+            *("clean up", "", "stork is a bird", "b.txt is gone", "c.txt is gone", "Done.")
+        ]
+        assert seen[-1] == calls
 
     async def test_rejected_with_a_reason(self, host: OrisHost, thread: str) -> None:
         agent = self.agent()

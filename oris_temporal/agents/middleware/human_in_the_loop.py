@@ -49,7 +49,7 @@ class Action(BaseModel):
 
 
 class Edit(_Decision):
-    """Make the call with other arguments."""
+    """Make the call with other arguments; the conversation has it with these."""
 
     type: Literal["edit"]
     edited_action: Action
