@@ -17,7 +17,7 @@ from oris_temporal.client import OrisClient
 from oris_temporal.client.lookup import Found, find
 from oris_temporal.client.waiting import untaken_from
 from oris_temporal.graph.errors import OrisError
-from oris_temporal.graph.streaming import make_cursor
+from oris_temporal.graph.streaming import Cursor
 
 from .render import compact
 from .style import one_line, paint, terminal_width, width_of
@@ -214,7 +214,7 @@ class Follower:
         if since == "next run":
             self._before = found.run_id
         elif events := await self._client.timeline(self._thread_id):
-            self._cursor = make_cursor(found.ordinal, events[-1].seq)
+            self._cursor = str(Cursor(found.ordinal, events[-1].seq))
 
     async def _follow(self) -> None:
         with contextlib.suppress(OrisError, RPCError):

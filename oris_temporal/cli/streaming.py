@@ -43,9 +43,9 @@ async def stream(call: Call, client: OrisClient) -> int:
     modes = [mode.strip() for item in args.mode or ["updates"] for mode in item.split(",") if mode.strip()]
     call.goes_on = f"The run of thread {args.thread} is not affected."
     chunks = client.stream(args.thread, mode=modes, cursor=args.cursor, subgraphs=args.subgraphs, follow=args.follow)
-    before, _ = read_cursor(args.cursor)
+    before = read_cursor(args.cursor).run
     async for chunk in chunks:
-        ordinal, _ = read_cursor(chunk.cursor)
+        ordinal = read_cursor(chunk.cursor).run
         if before not in (0, ordinal):
             call.out.note(f"The cursor is one of run {before}; this is run {ordinal} of the thread, from its start.")
         before = ordinal

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 from temporalio.client import Client
@@ -17,7 +18,7 @@ from temporalio.client import Client
 from oris_temporal.graph.errors import OrisError
 from oris_temporal.graph.records import Event
 from oris_temporal.graph.results import StreamChunk
-from oris_temporal.graph.streaming import is_visible, project, read_cursor, read_modes
+from oris_temporal.graph.streaming import Cursor, is_visible, project, read_cursor, read_modes
 from oris_temporal.workflows.protocol import QUERY_EVENTS
 
 from .failures import typed_errors
@@ -104,9 +105,9 @@ class Tails:
     ) -> AsyncIterator[StreamChunk]:
         """Chunks of a run, from after a cursor. See `OrisClient.stream`."""
         modes = read_modes(mode)
-        ordinal, after = read_cursor(cursor)
-        if ordinal != found.ordinal:
-            after = 0
+        after = read_cursor(cursor)
+        if after.run != found.ordinal:
+            after = Cursor(found.ordinal, 0)
         live = LiveView() if LIVE_MODES.intersection(modes) else None
         tail = self._join(found, live is not None)
         try:
@@ -118,13 +119,15 @@ class Tails:
                     position += 1
                     if live is not None and live.had(seen.event):
                         continue
-                    if seen.event.seq > after and is_visible(seen.event, subgraphs=subgraphs):
-                        for chunk in project(seen.event, modes, ordinal=tail.run, values=seen.values):
-                            yield chunk
+                    had = after.had_of(seen.event.seq)
+                    if had is None or not is_visible(seen.event, subgraphs=subgraphs):
+                        continue
+                    for chunk in islice(project(seen.event, modes, ordinal=tail.run, values=seen.values), had, None):
+                        yield chunk
                 for event in live.fresh(tail.beats.values(), tail.latest) if live is not None else ():
                     if is_visible(event, subgraphs=subgraphs):
                         for chunk in project(event, modes, ordinal=tail.run, values=None):
-                            yield chunk
+                            yield replace(chunk, cursor=str(Cursor(tail.run, event.seq)))
                 if tail.error is not None:
                     raise tail.error
                 if over or (settled and not follow):

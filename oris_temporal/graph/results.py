@@ -89,7 +89,7 @@ class StreamChunk:
         mode: The stream mode it belongs to.
         data: Its data, by mode: the state (``values``), ``{node: update}`` (``updates``), ``[message, metadata]``
             (``messages``), what was written (``custom``), or an event (``debug``).
-        cursor: Position in the run; streams can be resumed after it.
+        cursor: Position in the run; a stream of the same modes goes on after it.
         namespace: Subgraph it comes from; empty at the top.
     """
 

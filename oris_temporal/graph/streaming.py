@@ -1,12 +1,14 @@
 """From events of a run to what watchers asked to see.
 
-Both hosts project the same events, so a stream reads the same under either. A cursor is ``<run ordinal>-<event number>``.
+Both hosts project the same events, so a stream reads the same under either. A cursor is ``<run ordinal>-<event number>``; that of a
+chunk which other chunks of its event follow has ``.<number of the chunk>`` behind it.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from .errors import StreamModeError
 from .records import Event
@@ -25,8 +27,30 @@ _THEIRS = {
 """Events whose data a graph or its caller makes, and the name of that in the ``debug`` stream and the timeline."""
 
 
+class Cursor(NamedTuple):
+    """How much of a stream somebody has had.
+
+    Attributes:
+        run: Ordinal of the run.
+        seq: Number of the last event, all of it or part of it.
+        chunks: Chunks of that event, if not all of them.
+    """
+
+    run: int
+    seq: int
+    chunks: int | None = None
+
+    def had_of(self, seq: int) -> int | None:
+        """How many chunks of an event somebody has had; ``None`` is all."""
+        return (self.chunks if seq == self.seq else None) if seq <= self.seq else 0
+
+    def __str__(self) -> str:
+        part = "" if self.chunks is None else f".{self.chunks}"
+        return f"{self.run}-{self.seq}{part}"
+
+
 def read_modes(mode: str | Sequence[str]) -> list[str]:
-    """Check the modes asked for.
+    """The modes asked for, each once.
 
     Raises:
         StreamModeError: There is none, or one of them does not exist.
@@ -36,26 +60,22 @@ def read_modes(mode: str | Sequence[str]) -> list[str]:
         raise StreamModeError(f"A stream needs at least one mode; there are {', '.join(MODES)}.")
     if unknown := [item for item in modes if item not in MODES]:
         raise StreamModeError(f"Unknown stream mode {unknown[0]!r}; there are {', '.join(MODES)}.")
-    return modes
+    return list(dict.fromkeys(modes))
 
 
-def make_cursor(ordinal: int, seq: int) -> str:
-    """Cursor of an event."""
-    return f"{ordinal}-{seq}"
-
-
-def read_cursor(cursor: str | None) -> tuple[int, int]:
-    """Run ordinal and event number of a cursor; zeros for none.
+def read_cursor(cursor: str | None) -> Cursor:
+    """A cursor that a chunk had; zeros for none.
 
     Raises:
         StreamModeError: It is not a cursor.
     """
     if cursor is None:
-        return 0, 0
-    ordinal, _, seq = cursor.partition("-")
-    if not (ordinal.isdigit() and seq.isdigit()):
+        return Cursor(0, 0)
+    found = re.fullmatch(r"([0-9]{1,18})-([0-9]{1,18})(?:\.([0-9]{1,18}))?", cursor)
+    if found is None:
         raise StreamModeError(f"{cursor!r} is not a stream cursor; pass the cursor of a chunk you received.")
-    return int(ordinal), int(seq)
+    run, seq, chunks = found.groups()
+    return Cursor(int(run), int(seq), None if chunks is None else int(chunks))
 
 
 def is_visible(event: Event, *, subgraphs: bool) -> bool:
@@ -74,10 +94,10 @@ def project(
         ordinal: Ordinal of the run.
         values: For a ``checkpoint`` event, the state as JSON data.
     """
-    cursor = make_cursor(ordinal, event.seq)
-    for mode in modes:
-        for data in _data(event, mode, values):
-            yield StreamChunk(mode, data, cursor, event.namespace)
+    found = [(mode, data) for mode in modes for data in _data(event, mode, values)]
+    for number, (mode, data) in enumerate(found, start=1):
+        cursor = Cursor(ordinal, event.seq, None if number == len(found) else number)
+        yield StreamChunk(mode, data, str(cursor), event.namespace)
 
 
 def _data(event: Event, mode: str, values: Mapping[str, Any] | None) -> Iterator[Any]:
