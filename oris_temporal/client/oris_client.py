@@ -41,6 +41,9 @@ from .records import RunHandle, RunResult
 _EVENTS_BEFORE_WORK = 2
 """Events of a run that no worker has begun: its start, and its first workflow task."""
 
+_GO_BACK_WAIT = timedelta(seconds=10)
+"""Time that a run has, at least, to get where it is to be answered."""
+
 
 class OrisClient(ThreadReader):
     """Starts, answers and reads runs of graphs on a Temporal cluster.
@@ -231,7 +234,7 @@ class OrisClient(ThreadReader):
         launch.idempotency_key = key
         if (found := await self._runs.started_by(launch, runs[0])) is None:
             launch.after(runs[0])
-            await self._runs.run(launch, wait)
+            await self._runs.run(launch, wait and max(wait, _GO_BACK_WAIT))
             return None
         result = await self._runs.joined(thread_id, found, wait, None)
         return None if found.ordinal == runs[0].ordinal else result

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
@@ -15,12 +16,13 @@ from oris_temporal.graph.interrupts import Interrupt
 from oris_temporal.graph.records import RunStatus
 from oris_temporal.graph.requests import checkpoint_place
 from oris_temporal.graph.results import StateSnapshot, StreamChunk
+from oris_temporal.graph.streaming import read_cursor, read_modes
 from oris_temporal.workflows import protocol
 from oris_temporal.workflows.search_attributes import GRAPH, STATUS, TENANT
 
 from .lookup import Found, latest_runs, quoted, search
 from .options import Order, one_of, optional, read_texts, read_wait, whole_number
-from .records import RunInfo, RunResult, RunSummary, TimelineEvent
+from .records import RunInfo, RunResult, RunSummary, TimelineEvent, Watch
 from .runs import Runs
 from .snapshots import read_snapshot, read_timeline, read_usage
 from .tail import Tails
@@ -42,13 +44,17 @@ class ThreadReader:
         self._runs = Runs(self._threads)
         self._tails = Tails(temporal)
 
-    async def inspect(self, thread_id: str) -> RunInfo:
-        """A thread's latest run in full.
+    async def inspect(self, thread_id: str, *, run: int | None = None) -> RunInfo:
+        """A thread's latest run in full, or an earlier one.
+
+        Args:
+            thread_id: The thread.
+            run: Ordinal of the run within the thread. Default: the latest.
 
         Raises:
-            ThreadNotFoundError: The thread has no run.
+            ThreadNotFoundError: The thread has no such run.
         """
-        found = await self._threads.describe(thread_id)
+        found = await self._threads.describe(thread_id, run)
         report = await self._threads.report(thread_id, found)
         info = found.info
         summary = _summary(self._threads, found)
@@ -231,9 +237,24 @@ class ThreadReader:
             ThreadNotFoundError: The thread has no run.
             StreamModeError: A mode does not exist, or the cursor is none.
         """
+        watch = await self.watch(thread_id, mode=mode, cursor=cursor, subgraphs=subgraphs, follow=follow)
+        async with aclosing(watch.chunks) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
+    async def watch(
+        self,
+        thread_id: str,
+        *,
+        mode: str | Sequence[str] = "updates",
+        cursor: str | None = None,
+        subgraphs: bool = False,
+        follow: bool = False,
+    ) -> Watch:
+        """Like `stream`, but what is wrong with the request is told before the stream begins, and the run is named."""
+        modes, after = read_modes(mode), read_cursor(cursor)
         found = await self._threads.describe(thread_id)
-        async for chunk in self._tails.watch(found, mode=mode, cursor=cursor, subgraphs=subgraphs, follow=follow):
-            yield chunk
+        return Watch(found.ordinal, self._tails.watch(found, modes, after, subgraphs=subgraphs, follow=follow))
 
     @property
     def _own(self) -> builtins.list[str]:

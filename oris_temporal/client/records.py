@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from oris_temporal.graph.errors import RunFailedError
 from oris_temporal.graph.interrupts import Interrupt
 from oris_temporal.graph.records import RunStatus
+from oris_temporal.graph.results import StreamChunk
 from oris_temporal.models import Usage
 
 
@@ -126,6 +128,19 @@ class RunInfo(RunSummary):
     history_bytes: int = 0
     paused: bool = False
     usage: dict[str, Usage] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """A stream of what happens in a run.
+
+    Attributes:
+        run: Ordinal of the run within the thread.
+        chunks: What happens.
+    """
+
+    run: int
+    chunks: AsyncGenerator[StreamChunk, None]
 
 
 @dataclass(slots=True)

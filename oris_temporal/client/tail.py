@@ -7,7 +7,7 @@ however many watch, the server sees one poll.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -18,7 +18,7 @@ from temporalio.client import Client
 from oris_temporal.graph.errors import OrisError
 from oris_temporal.graph.records import Event
 from oris_temporal.graph.results import StreamChunk
-from oris_temporal.graph.streaming import Cursor, is_visible, project, read_cursor, read_modes
+from oris_temporal.graph.streaming import Cursor, is_visible, project
 from oris_temporal.workflows.protocol import QUERY_EVENTS
 
 from .failures import typed_errors
@@ -101,11 +101,9 @@ class Tails:
         self._tails: dict[str, _Tail] = {}
 
     async def watch(
-        self, found: Found, *, mode: str | Sequence[str], cursor: str | None, subgraphs: bool, follow: bool
-    ) -> AsyncIterator[StreamChunk]:
+        self, found: Found, modes: Sequence[str], after: Cursor, *, subgraphs: bool, follow: bool
+    ) -> AsyncGenerator[StreamChunk, None]:
         """Chunks of a run, from after a cursor. See `OrisClient.stream`."""
-        modes = read_modes(mode)
-        after = read_cursor(cursor)
         if after.run != found.ordinal:
             after = Cursor(found.ordinal, 0)
         live = LiveView() if LIVE_MODES.intersection(modes) else None

@@ -20,6 +20,7 @@ from oris_temporal.graph.errors import (
     NotInterruptedError,
     OrisError,
     RunPausedError,
+    ThreadNotFoundError,
     error_class,
 )
 from oris_temporal.graph.interrupts import Interrupt
@@ -78,13 +79,21 @@ class Threads:
         """Handle of a thread's latest run, or of a given one."""
         return self.temporal.get_workflow_handle(self.workflow_id(thread_id), run_id=run_id or None)
 
-    async def describe(self, thread_id: str) -> Found:
-        """The latest run.
+    async def describe(self, thread_id: str, ordinal: int | None = None) -> Found:
+        """The latest run, or the one with an ordinal.
 
         Raises:
             ThreadNotFoundError: There is none.
         """
-        return await lookup.describe(self.temporal, self.workflow_id(thread_id), thread_id)
+        found = await lookup.describe(self.temporal, self.workflow_id(thread_id), thread_id)
+        if ordinal in (None, found.ordinal):
+            return found
+        for earlier in await self.runs(thread_id):
+            if earlier.ordinal == ordinal:
+                return earlier
+        raise ThreadNotFoundError(
+            f"There is no run {ordinal} of thread {thread_id!r}, or its retention period is over.", thread_id=thread_id
+        )
 
     async def ended(self, thread_id: str, so: str) -> NotInterruptedError:
         """The error for something that only an open run can do.
