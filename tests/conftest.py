@@ -7,6 +7,7 @@ import gc
 from collections.abc import Iterator
 
 import pytest
+from postgres_server import PostgresServer
 
 from oris_temporal.devserver import DevServer
 
@@ -29,3 +30,10 @@ def dev_server() -> Iterator[DevServer]:
             yield server
         finally:
             runner.run(server.stop())
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server that all tests of the session share."""
+    with PostgresServer() as server:
+        yield server

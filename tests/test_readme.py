@@ -12,6 +12,8 @@ from uuid import uuid4
 import pytest
 
 from oris_temporal import agents
+from oris_temporal.api.control_store import settings as store_settings
+from oris_temporal.api.security import settings as security_settings
 from oris_temporal.cli.parser import build_parser
 from oris_temporal.client import StartOptions
 from oris_temporal.config import Settings
@@ -136,7 +138,13 @@ def test_every_command_of_the_table_exists_and_every_command_is_in_it() -> None:
 
 def test_every_variable_of_the_configuration_is_in_its_table() -> None:
     section = README.partition("## Configuration")[2].partition("\n## ")[0]
-    assert set(re.findall(r"^\| `(ORIS_\w+)`", section, re.MULTILINE)) == {*Settings.variables(), model.VARIABLE}
+    names = {
+        name for cell in re.findall(r"^\| ([^|]+)", section, re.MULTILINE) for name in re.findall(r"ORIS_\w+", cell)
+    }
+    assert names == {
+        *(*Settings.variables(), model.VARIABLE),
+        *(*store_settings.VARIABLES, *security_settings.VARIABLES),
+    }
 
 
 def test_every_folder_of_the_layout_exists() -> None:

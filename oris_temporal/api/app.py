@@ -19,33 +19,48 @@ from oris_temporal.graph.compiled import CompiledGraph
 from oris_temporal.graph.errors import ConfigurationError, OrisError
 
 from .context import context_of
+from .control_store import ControlStore, StoreSettings
 from .error_mapping import explain
 from .errors import ApiError, error_response
+from .middleware.audit import AuditMiddleware
+from .middleware.authentication import AuthenticationMiddleware
 from .middleware.error_boundary import ErrorBoundaryMiddleware
 from .middleware.request_context import RequestContextMiddleware
 from .middleware.routing_view import RoutingViewMiddleware
+from .middleware.startup import StartupMiddleware
 from .openapi import DESCRIPTION, TAGS
-from .routers import health, interrupts, job_reads, jobs
+from .routers import audit, health, interrupts, job_reads, jobs
+from .security import Authenticator, SecuritySettings
 from .services import Services
 from .transport.framework_answers import answer_http_exception
 from .transport.problems import explain_validation
 
 MIDDLEWARE = [
+    Middleware(StartupMiddleware),
     Middleware(RequestContextMiddleware),
-    # Audit, access log and authentication go here, in this order: they see all answers, before routing.
+    Middleware(AuditMiddleware),
+    Middleware(AuthenticationMiddleware),
     Middleware(ErrorBoundaryMiddleware),
     Middleware(RoutingViewMiddleware),
 ]
 """Outermost first."""
 
 
-def create_app(client: OrisClient | None = None, *, settings: Settings | None = None) -> FastAPI:
+def create_app(
+    client: OrisClient | None = None,
+    *,
+    settings: Settings | None = None,
+    store: StoreSettings | None = None,
+    security: SecuritySettings | None = None,
+) -> FastAPI:
     """Make the application.
 
     Args:
         client: The client to operate runs with. Without one the application connects when it starts, as the
             environment says.
         settings: Settings; those of the environment by default.
+        store: Where the control store is; as the environment says by default.
+        security: Static credentials; those of the environment by default.
 
     Returns:
         An ASGI application.
@@ -55,15 +70,20 @@ def create_app(client: OrisClient | None = None, *, settings: Settings | None = 
             none of those they name.
     """
     settings = settings or Settings.from_env()
+    store = store or StoreSettings.from_env()
+    security = security or SecuritySettings.from_env()
     graphs = load_graphs(settings.graphs) if settings.graphs else []
     default_graph = _default_graph(settings, graphs)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        if client is None:
-            connected = await OrisClient.connect(task_queue=settings.task_queue, id_prefix=settings.id_prefix)
-            app.state.services = Services.over(connected, graphs, default_graph)
-        yield
+        async with ControlStore.opened(store) as control:
+            app.state.control = control
+            app.state.authenticator = Authenticator(security, control.keys)
+            await app.state.authenticator.prepare()
+            connected = client or await OrisClient.connect(task_queue=settings.task_queue, id_prefix=settings.id_prefix)
+            app.state.services = Services.over(connected, control, graphs, default_graph)
+            yield
 
     app = FastAPIOffline(  # its documentation page needs no other host
         title="Oris on Temporal",
@@ -77,13 +97,11 @@ def create_app(client: OrisClient | None = None, *, settings: Settings | None = 
         redoc_url=None,
         generate_unique_id_function=lambda route: route.name,
     )
-    for router in (jobs.router, job_reads.router, interrupts.router, health.router):
+    for router in (jobs.router, job_reads.router, interrupts.router, audit.router, health.router):
         app.include_router(router)
     app.add_exception_handler(HTTPException, answer_http_exception)
     for error in (ApiError, OrisError, RPCError, RequestValidationError):
         app.add_exception_handler(error, _answer_error)
-    if client is not None:
-        app.state.services = Services.over(client, graphs, default_graph)
     return app
 
 

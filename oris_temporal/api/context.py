@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 from urllib.parse import quote
 
 from starlette.types import Scope
+
+from .security.caller import Caller
 
 _ACCEPTED_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _STATE_KEY = "oris"
@@ -22,11 +24,13 @@ class RequestContext:
         request_id: The caller's ``x-request-id`` if it is well formed, else a fresh UUIDv4.
         method: HTTP method as sent; a ``HEAD`` stays a ``HEAD`` here.
         path: Raw path, still percent-encoded, without the query.
+        caller: Who it comes from; anonymous until that is known.
     """
 
     request_id: str
     method: str
     path: str
+    caller: Caller = field(default=Caller())
 
 
 def accept_request_id(header: bytes | None) -> str:

@@ -15,6 +15,7 @@ Oris graphs that run as Temporal workflows, behind the Oris `/v1` API.
 - Bodies are `application/json`, at most 2 MiB, and strictly typed: no coercion, unknown fields are ignored,
   `null` means absent.
 - A thread id names the Temporal workflow; percent-encode it in paths (`%2F` for a slash).
+- Where credentials are set up: `Authorization: Bearer <token>`, `x-api-key`, or `x-api-key-id` with `x-api-key`.
 - An unknown path is 404 and a wrong method 405, both with an empty body. `HEAD` works wherever `GET` does.
 """
 
@@ -22,11 +23,14 @@ TAGS = [
     {"name": "jobs", "description": "Run graphs on threads, and steer them."},
     {"name": "inspection", "description": "See the state and the past of a thread."},
     {"name": "interrupts", "description": "Questions that runs ask people, across threads."},
+    {"name": "audit", "description": "Who asked for changes."},
     {"name": "health", "description": "For probes; no envelope."},
 ]
 
 _REASONS = {
     400: "A value is not acceptable, or the body is not JSON.",
+    401: "No credentials, or none that are known; `details` lists those that are accepted.",
+    403: "The caller's role may not do this.",
     404: "What the request names is not there.",
     409: "The request does not fit the present state.",
     413: "The body is larger than 2 MiB.",
@@ -43,7 +47,7 @@ def errors(*statuses: int) -> Responses:
     """Error answers of an endpoint, for its ``responses``; those every endpoint can give are included."""
     documented: Responses = {
         status: {"model": ErrorEnvelope, "description": _REASONS[status]}
-        for status in sorted({*statuses, 400, 500, 503})
+        for status in sorted({*statuses, 400, 401, 403, 500, 503})
     }
     return {**documented, "default": {"model": ErrorEnvelope, "description": "Any other error."}}
 

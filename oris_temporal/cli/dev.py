@@ -175,7 +175,7 @@ class _Dev:
         if ui:
             self._env["ORIS_TEMPORAL_UI"] = ui
         self._start_worker()
-        self._facade = Facade(where, self._env, sys.stderr.buffer)
+        self._facade = Facade(where, self._env, sys.stderr.buffer, store=_beside(args.db))
         await self._facade.until_ready()
         return Links(
             graphs=[graph.name for graph in self._graphs],
@@ -273,6 +273,11 @@ class _Dev:
         if len(self._graphs) == 1 or self._call.settings.default_graph is not None:
             return ""
         return f'name the graph: "graph": "{self._graphs[0].name}" (or set ORIS_DEFAULT_GRAPH)'
+
+
+def _beside(file: Path | str | None) -> Path | None:
+    """The control store's file beside the server's, so that both last equally long."""
+    return None if file is None else Path(file).with_suffix(".control.db")
 
 
 def _if_free(number: int) -> int | None:

@@ -13,7 +13,7 @@ from .call import Handler
 from .exit_codes import TABLE
 from .values import UsageError, duration, thread_id
 
-_MODULES = ("dev", "worker", "runs", "reading", "streaming", "graphs", "verify", "setup", "demo")
+_MODULES = ("dev", "worker", "runs", "reading", "streaming", "graphs", "verify", "setup", "keys", "db", "demo")
 
 Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
 """What a module's ``add_commands`` adds its commands to."""
@@ -92,6 +92,18 @@ def add_command(
     for add in options:
         add(parser)
     return parser
+
+
+def add_group(commands: Commands, name: str, summary: str, description: str) -> Commands:
+    """Add a command that has commands of its own; returns what these are added to."""
+    parser = commands.add_parser(
+        name,
+        help=summary,
+        description=textwrap.fill(f"{summary[0].upper()}{summary[1:]}. {description}".strip(), 100),
+        formatter_class=_Help,
+        allow_abbrev=False,
+    )
+    return parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=Parser)
 
 
 def connection(parser: argparse.ArgumentParser) -> None:

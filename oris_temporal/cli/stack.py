@@ -11,6 +11,8 @@ import urllib.request
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import IO, Any
 
 from oris_temporal.config import Address, parse_address
@@ -40,7 +42,7 @@ def require_facade() -> None:
     Raises:
         ConfigurationError: They are not.
     """
-    for module in ("fastapi", "uvicorn"):
+    for module in ("fastapi", "uvicorn", "sqlalchemy"):
         require_package(module, extra="api", purpose="The REST facade")
 
 
@@ -94,15 +96,20 @@ class Facade:
         address: Where it listens. The socket is this process's, so that requests wait while the facade starts again.
         env: Its environment.
         output: Where its log goes.
+        store: File of its control store where the environment does not say where that is; by default one that is gone afterwards.
 
     Raises:
         ConfigurationError: Nothing can listen there.
     """
 
-    def __init__(self, address: Address, env: Mapping[str, str], output: IO[bytes]) -> None:
+    def __init__(
+        self, address: Address, env: Mapping[str, str], output: IO[bytes], *, store: Path | None = None
+    ) -> None:
         host = f"[{address.host}]" if ":" in address.host else address.host
         self.url = f"http://{host}:{address.port}"
-        self._env = {**env, "ORIS_SERVER_ADDR": f"{host}:{address.port}"}
+        self._files = TemporaryDirectory(prefix="oris-temporal-")
+        file = store or Path(self._files.name) / "control.db"
+        self._env = {"ORIS_SQLITE_DB": str(file), **env, "ORIS_SERVER_ADDR": f"{host}:{address.port}"}
         self._output = output
         family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
         try:
@@ -132,6 +139,7 @@ class Facade:
         """Stop it for good; see `ChildProcess.stop`."""
         await self.child.stop(grace)
         self._socket.close()
+        self._files.cleanup()
 
     async def until_ready(self) -> None:
         """Wait until it answers.

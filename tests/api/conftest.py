@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any, TypeVar
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -13,8 +17,11 @@ from facade_graphs import all_graphs
 from facade_probe import probe_app
 from facade_server import serving
 from fastapi import FastAPI
+from postgres_server import PostgresServer
 
 from oris_temporal.api import create_app
+from oris_temporal.api.control_store import Database, StoreSettings, upgrade
+from oris_temporal.api.security import SecuritySettings
 from oris_temporal.client import OrisClient
 from oris_temporal.config import Settings
 from oris_temporal.devserver import DevServer
@@ -28,7 +35,9 @@ async def _stack(**settings: Any) -> AsyncIterator[FastAPI]:
     async with DevServer(ui=False) as server:
         client = OrisClient(await server.connect())
         async with Worker(client, graphs=all_graphs()):
-            yield create_app(client, settings=Settings(default_graph="int", **settings))
+            with tempfile.TemporaryDirectory() as files:
+                store = StoreSettings(sqlite_path=f"{files}/oris.db")
+                yield create_app(client, settings=Settings(default_graph="int", **settings), store=store)
 
 
 @pytest.fixture(scope="session")
@@ -63,6 +72,57 @@ def eventually() -> Callable[[Callable[[], T]], T]:
         return result
 
     return wait_for
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> StoreSettings:
+    """Where a control store can be that nobody else uses: each kind of database in turn, empty."""
+    if request.param == "sqlite":
+        return StoreSettings(sqlite_path=str(tmp_path / "control.db"))
+    server: PostgresServer = request.getfixturevalue("postgres")
+    made = StoreSettings("postgres", dsn=server.dsn, schema=f"control_{uuid4().hex}", require_schema=False)
+    asyncio.run(_make_tables(made))
+    return made
+
+
+async def _make_tables(store: StoreSettings) -> None:
+    database = Database(store)
+    await upgrade(database)
+    await database.close()
+
+
+@pytest.fixture(scope="session")
+def served_queue(dev_server: DevServer) -> Iterator[str]:
+    """Task queue of a worker for all graphs, on the server that all tests share."""
+    queue = f"facades-{uuid4().hex}"
+
+    @asynccontextmanager
+    async def work() -> AsyncIterator[FastAPI]:
+        async with Worker(await dev_server.connect(), graphs=all_graphs(), task_queue=queue):
+            yield FastAPI()
+
+    with serving(work):
+        yield queue
+
+
+Serve = Callable[..., httpx.Client]
+
+
+@pytest.fixture
+def serve(dev_server: DevServer, served_queue: str) -> Iterator[Serve]:
+    """Serves facades of the test's own: ``serve(store, **security)`` is an HTTP client of one. Its default graph is G-int."""
+
+    def start(store: StoreSettings, **security: Any) -> httpx.Client:
+        @asynccontextmanager
+        async def app() -> AsyncIterator[FastAPI]:
+            client = OrisClient(await dev_server.connect(), task_queue=served_queue)
+            settings = Settings(default_graph="int")
+            yield create_app(client, settings=settings, store=store, security=SecuritySettings(**security))
+
+        return stack.enter_context(serving(app))
+
+    with ExitStack() as stack:
+        yield start
 
 
 @pytest.fixture(scope="session")

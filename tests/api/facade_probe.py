@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any, cast
@@ -11,6 +12,7 @@ import httpx
 from fastapi import APIRouter, FastAPI, Query
 
 from oris_temporal.api import create_app
+from oris_temporal.api.control_store import StoreSettings
 from oris_temporal.api.models.envelope import Envelope
 from oris_temporal.api.models.jobs import CancelJobRequest, ResumeJobRequest, RunJobRequest
 from oris_temporal.api.routers.dependencies import ContextDep, envelope
@@ -61,9 +63,10 @@ async def probe_odd(context: ContextDep) -> Envelope[Any]:
 @asynccontextmanager
 async def probe_app() -> AsyncIterator[FastAPI]:
     no_client = cast(Any, object())
-    app = create_app(no_client, settings=Settings())
-    app.include_router(probe)
-    yield app
+    with tempfile.TemporaryDirectory() as files:
+        app = create_app(no_client, settings=Settings(), store=StoreSettings(sqlite_path=f"{files}/oris.db"))
+        app.include_router(probe)
+        yield app
 
 
 def post(api: httpx.Client, path: str, text: str | bytes, **headers: str) -> httpx.Response:

@@ -150,6 +150,7 @@ def test_openapi_document(api: httpx.Client) -> None:
         "/v1/interrupts/{interrupt_id}",
         "/v1/interrupts/{interrupt_id}/resume",
         "/v1/interrupts/{interrupt_id}/reject",
+        "/v1/audit/logs",
         "/healthz",
         "/readyz",
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -15,13 +15,6 @@ from oris_temporal.store import InMemoryStore, PostgresStore, SQLiteStore, Store
 from oris_temporal.testing import oris_client
 
 __all__ = ["oris_client"]
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[PostgresServer]:
-    """A PostgreSQL server that all tests of the session share."""
-    with PostgresServer() as server:
-        yield server
 
 
 @pytest.fixture

@@ -9,6 +9,8 @@ from typing import Self
 from oris_temporal.client import OrisClient
 from oris_temporal.graph.compiled import CompiledGraph
 
+from ..control_store import ControlStore
+from .audit import AuditService
 from .control import ControlService
 from .health import HealthService
 from .interrupts import InterruptService
@@ -24,14 +26,18 @@ class Services:
     control: ControlService
     reads: ReadService
     interrupts: InterruptService
+    audit: AuditService
     health: HealthService
 
     @classmethod
-    def over(cls, client: OrisClient, graphs: Sequence[CompiledGraph], default_graph: str | None) -> Self:
+    def over(
+        cls, client: OrisClient, control: ControlStore, graphs: Sequence[CompiledGraph], default_graph: str | None
+    ) -> Self:
         """Make the services.
 
         Args:
             client: The client.
+            control: What is kept beside Temporal.
             graphs: Graphs that are known here.
             default_graph: Graph of requests that name none.
         """
@@ -40,5 +46,6 @@ class Services:
             control=ControlService(client),
             reads=ReadService(client),
             interrupts=InterruptService(client),
+            audit=AuditService(control.audit),
             health=HealthService(client),
         )

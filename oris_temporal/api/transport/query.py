@@ -1,4 +1,4 @@
-"""Query strings: unsigned numbers without any coercion, and no parameter twice."""
+"""Query strings: whole numbers without any coercion, and no parameter twice."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pydantic_core import PydanticCustomError
 from ..errors import ApiError, invalid
 
 _MAX_U64 = 2**64 - 1
+_MAX_I64 = 2**63 - 1
 _DIGITS = re.compile(r"\+?[0-9]+")
 
 
@@ -34,17 +35,28 @@ def check_query(query_string: bytes, names: Iterable[str]) -> None:
 
 
 def _unsigned(value: Any) -> Any:
+    return _number(value, _MAX_U64) if isinstance(value, str) else value  # else the default
+
+
+def _signed(value: Any) -> Any:
     if not isinstance(value, str):
-        return value  # the default
-    if not value:
+        return value
+    return -_number(value[1:], _MAX_I64 + 1) if value[:1] == "-" and value[1:2] != "+" else _number(value, _MAX_I64)
+
+
+def _number(text: str, most: int) -> int:
+    if not text:
         raise PydanticCustomError("query", "cannot parse integer from empty string")
-    if not _DIGITS.fullmatch(value):
+    if not _DIGITS.fullmatch(text):
         raise PydanticCustomError("query", "invalid digit found in string")
-    digits = value.lstrip("+").lstrip("0")
-    if len(digits) > 20 or int(digits or "0") > _MAX_U64:
+    digits = text.lstrip("+").lstrip("0")
+    if len(digits) > 20 or int(digits or "0") > most:
         raise PydanticCustomError("query", "number too large to fit in target type")
     return int(digits or "0")
 
 
 Unsigned = Annotated[int, BeforeValidator(_unsigned)]
 """An unsigned 64-bit integer in a query string."""
+
+Signed = Annotated[int, BeforeValidator(_signed)]
+"""A signed 64-bit integer in a query string."""
