@@ -27,6 +27,8 @@ from temporalio.exceptions import ApplicationError
 from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 from temporalio.worker import Worker
 
+from oris_temporal.api.control_store import settings as store_settings
+from oris_temporal.api.security import settings as security_settings
 from oris_temporal.config import Settings, load_graphs, parse_address
 from oris_temporal.devserver import DevServer, find_binary, free_ports
 from oris_temporal.workflows.search_attributes import SEARCH_ATTRIBUTES, type_name
@@ -55,7 +57,7 @@ ENV = read_env()
 RAW: dict[str, Any] = yaml.safe_load(COMPOSE_TEXT)
 COMPOSE: dict[str, Any] = interpolate(RAW)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-ONE_SHOT = {"temporal-schema", "temporal-setup"}
+ONE_SHOT = {"temporal-schema", "temporal-setup", "control-store"}
 DASHBOARD: dict[str, Any] = json.loads((CLUSTER / "grafana" / "dashboards" / "oris.json").read_text())
 PROMETHEUS: dict[str, Any] = yaml.safe_load((CLUSTER / "prometheus" / "prometheus.yml").read_text())
 JOBS: dict[str, dict[str, Any]] = {job["job_name"]: job for job in PROMETHEUS["scrape_configs"]}
@@ -67,7 +69,7 @@ JOBS: dict[str, dict[str, Any]] = {job["job_name"]: job for job in PROMETHEUS["s
 def test_it_has_the_services_of_a_production_like_cluster() -> None:
     assert set(SERVICES) == {
         *("postgres", "temporal-schema", "temporal", "temporal-setup", "temporal-ui"),
-        *("worker", "facade", "gateway", "prometheus", "grafana"),
+        *("control-store", "worker", "facade", "gateway", "prometheus", "grafana"),
     }
     assert SERVICES["facade"]["deploy"]["replicas"] == 2
     assert SERVICES["worker"]["deploy"]["replicas"] == 2
@@ -178,7 +180,8 @@ def test_the_connection_is_read_by_envconfig(environment: dict[str, str]) -> Non
 
 
 def test_every_setting_given_is_one_that_exists(environment: dict[str, str]) -> None:
-    assert {name for name in environment if name.startswith("ORIS_")} <= set(Settings.variables())
+    known = {*Settings.variables(), *store_settings.VARIABLES, *security_settings.VARIABLES}
+    assert {name for name in environment if name.startswith("ORIS_")} <= known
 
 
 def test_the_settings_of_the_facade() -> None:
@@ -189,6 +192,16 @@ def test_the_settings_of_the_facade() -> None:
         graphs=("graphs.review:review",),
         default_graph="review",
         ui_url=f"http://localhost:{ENV['TEMPORAL_UI_PORT']}",
+    )
+
+
+@pytest.mark.parametrize("service", ["facade", "control-store"])
+def test_the_control_store_is_in_the_cluster_s_database(service: str) -> None:
+    assert store_settings.StoreSettings.from_env(SERVICES[service]["environment"]) == store_settings.StoreSettings(
+        backend="postgres",
+        dsn=f"postgresql://{ENV['POSTGRES_USER']}:{ENV['POSTGRES_PASSWORD']}@postgres:5432/postgres",
+        schema="oris",
+        require_schema=False,
     )
 
 
