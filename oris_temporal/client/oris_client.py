@@ -359,6 +359,7 @@ class OrisClient(ThreadReader):
         from_last_state: bool = False,
         config: Mapping[str, Any] | None = None,
         on_conflict: OnConflict = "fail",
+        idempotency_key: str | None = None,
         wait: Duration | None = None,
     ) -> RunResult:
         """Run a thread again from a checkpoint, as a new run on the same thread, with the options of the earlier one.
@@ -372,6 +373,7 @@ class OrisClient(ThreadReader):
             from_last_state: Start at the graph's beginning, with the thread's last state.
             config: What is to be different in the configuration (`RunnableConfig`), such as a higher ``recursion_limit``.
             on_conflict: What to do if the thread is actively running: ``fail`` or ``replace``.
+            idempotency_key: A second call with the same key gets what became of the run that the first one started.
             wait: Longest wait. Default: no limit.
 
         Raises:
@@ -383,7 +385,7 @@ class OrisClient(ThreadReader):
         """
         limit = read_wait(wait)
         on_conflict = one_of(OnConflict)("on_conflict", on_conflict)
-        read_texts(checkpoint_id=checkpoint_id)
+        read_texts(checkpoint_id=checkpoint_id, idempotency_key=idempotency_key)
         check_place(config, thread_id=thread_id, checkpoint_id=checkpoint_id)
         if from_last_state and checkpoint_id is not None:
             raise InvalidOptionError(
@@ -393,7 +395,9 @@ class OrisClient(ThreadReader):
         launch = await self._replay(thread_id, runs, checkpoint_id, from_last_state=from_last_state)
         if config is not None:
             launch.options.config = dict(merged(launch.options.config, config))
-        launch.on_conflict = on_conflict
+        launch.on_conflict, launch.idempotency_key = on_conflict, idempotency_key
+        if (found := await self._runs.started_by(launch, runs[0])) is not None:
+            return await self._runs.joined(thread_id, found, limit, None)
         launch.after(runs[0])
         return await self._runs.run(launch, limit)
 

@@ -31,12 +31,14 @@ def check_thread_id(thread_id: Any, prefix: str = "") -> str:
         prefix: What is put before it to make a workflow id.
 
     Raises:
-        InvalidThreadIdError: It is empty, too long, or no text.
+        InvalidThreadIdError: It is empty, too long, or no text that every database keeps.
     """
     if not isinstance(thread_id, str):
         raise InvalidThreadIdError(f"A thread id is text, not {type(thread_id).__name__}.")
     if not thread_id.strip():
         raise InvalidThreadIdError("A thread id must not be empty.")
+    if "\0" in thread_id:
+        raise InvalidThreadIdError(f"The thread id {thread_id[:40]!r} has a NUL character, which databases refuse.")
     try:
         size = len(f"{prefix}{thread_id}".encode())
     except UnicodeEncodeError:

@@ -74,6 +74,12 @@ def eventually() -> Callable[[Callable[[], T]], T]:
     return wait_for
 
 
+@pytest.fixture(autouse=True)
+def own_control_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A control store of the test's own for applications that read the environment."""
+    monkeypatch.setenv("ORIS_SQLITE_DB", str(tmp_path / "control.db"))
+
+
 @pytest.fixture(params=["sqlite", "postgres"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> StoreSettings:
     """Where a control store can be that nobody else uses: each kind of database in turn, empty."""

@@ -130,7 +130,7 @@ def test_cases_21_to_23_the_same_key_with_another_payload(
     }
 
 
-def test_cases_24_25_replay_repeats_the_effects(facade: httpx.Client) -> None:
+def test_cases_24_to_26_a_replay_repeats_the_effects_once(facade: httpx.Client) -> None:
     assert run(facade, "replay-guard-1", "eff", input="seed").status_code == 200
     assert effects["seed"] == 1
     assert facade.post("/v1/jobs/replay-guard-1/replay", json={}).status_code == 200

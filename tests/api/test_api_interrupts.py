@@ -231,9 +231,8 @@ def test_a_rejected_questions_sibling_is_rejected_with_it(facade: httpx.Client, 
 
 
 def test_questions_of_replaced_runs_stay_rejected(facade: httpx.Client, thread: str) -> None:
-    start(facade, thread)
-    for _ in range(2):
-        data(facade.post(f"/v1/jobs/{thread}/replay"))
+    for _ in range(3):
+        start(facade, thread)
     assert listed(facade, f"run_id={thread}&status=pending") == [f"int-{thread}-2"]
     data(facade.post(f"/v1/jobs/{thread}/cancel"))
     assert listed(facade, f"run_id={thread}&status=pending") == []

@@ -1,13 +1,17 @@
 """The control store: what the facade keeps beside Temporal, because Temporal has no place for it.
 
-API keys and the audit log, in a SQLite file or a PostgreSQL schema. Jobs, interrupts and checkpoints are not in here: they
+API keys, the audit log, idempotency keys, replays that were carried out and cancelled threads, in a SQLite file or a
+PostgreSQL schema. Jobs, interrupts and checkpoints are not in here: they
 are Temporal's.
 """
 
 from .audit import AuditEntry, AuditLog, AuditRecord
+from .cancelled import CancelledThreads
 from .database import Database
+from .idempotency import IdempotencyKeys, KeyUse
 from .keys import ApiKey, ApiKeys
 from .migrate import upgrade
+from .replays import ReplayClaim, ReplayEffects
 from .settings import StoreSettings
 from .store import ControlStore
 
@@ -17,8 +21,13 @@ __all__ = [
     "AuditEntry",
     "AuditLog",
     "AuditRecord",
+    "CancelledThreads",
     "ControlStore",
     "Database",
+    "IdempotencyKeys",
+    "KeyUse",
+    "ReplayClaim",
+    "ReplayEffects",
     "StoreSettings",
     "upgrade",
 ]

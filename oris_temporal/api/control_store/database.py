@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, Table, event
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -77,6 +78,12 @@ class Database:
                 await stack.enter_async_context(self._turn)
             engine = self.engine.execution_options(writes=True)
             yield await stack.enter_async_context(engine.begin())
+
+    async def insert_new(self, connection: AsyncConnection, table: Table, **values: Any) -> bool:
+        """Insert a row, unless its primary key is taken; returns whether it was inserted."""
+        insert = postgresql.insert if self.settings.backend == "postgres" else sqlite.insert
+        statement = insert(table).values(**values).on_conflict_do_nothing().returning(*table.primary_key.columns)
+        return (await connection.execute(statement)).first() is not None
 
     async def close(self) -> None:
         """Close all connections."""

@@ -9,9 +9,12 @@ from typing import Self
 from oris_temporal.graph.errors import ConfigurationError
 
 from .audit import AuditLog
+from .cancelled import CancelledThreads
 from .database import Database, StoreUnavailableError
+from .idempotency import IdempotencyKeys
 from .keys import ApiKeys
 from .migrate import check, upgrade
+from .replays import ReplayEffects
 from .settings import StoreSettings
 
 
@@ -26,6 +29,9 @@ class ControlStore:
         self.database = database
         self.keys = ApiKeys(database)
         self.audit = AuditLog(database)
+        self.run_keys = IdempotencyKeys(database, "run")
+        self.replays = ReplayEffects(database)
+        self.cancelled = CancelledThreads(database)
 
     @classmethod
     @asynccontextmanager

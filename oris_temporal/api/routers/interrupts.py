@@ -48,7 +48,7 @@ async def resume_interrupt(
 
     Answering again with the same value gives the same answer; with another value it is a conflict.
     """
-    return envelope(context, await services.interrupts.resume(interrupt_id, body))
+    return envelope(context, await services.interrupts.resume(interrupt_id, body, context.caller.name))
 
 
 @router.post(
@@ -61,4 +61,4 @@ async def reject_interrupt(
     interrupt_id: str, body: RejectInterruptRequest, services: ServicesDep, context: ContextDep
 ) -> Envelope[Cancelled]:
     """Cancel the thread that asks. An interrupt that nobody answered before its run ended counts as rejected, too."""
-    return envelope(context, await services.interrupts.reject(interrupt_id, body))
+    return envelope(context, await services.interrupts.reject(interrupt_id, body, context.caller.name))

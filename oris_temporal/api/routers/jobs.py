@@ -75,7 +75,7 @@ async def resume_job(
 
     With several interrupts pending, answer each by its id under `/v1/interrupts`.
     """
-    return envelope(context, await services.control.resume(thread_id, body))
+    return envelope(context, await services.control.resume(thread_id, body, context.caller.name))
 
 
 @router.post(
@@ -89,7 +89,8 @@ async def replay_job(
 ) -> Envelope[RunJob]:
     """Start a new run of the thread: what comes after a checkpoint, or the whole graph with the latest state.
 
-    A question that the thread waits with is dropped. The body may be left out.
+    The same target is replayed once: later requests are answered what the first one was. A question that the thread
+    waits with is dropped. The body may be left out.
     """
     return envelope(context, await services.control.replay(thread_id, body or ReplayJobRequest()))
 
@@ -107,4 +108,4 @@ async def cancel_job(
 
     Succeeds for unknown, finished and cancelled threads as well. The body may be left out.
     """
-    return envelope(context, await services.control.cancel(thread_id, body or CancelJobRequest()))
+    return envelope(context, await services.control.cancel(thread_id, body or CancelJobRequest(), context.caller.name))

@@ -39,6 +39,11 @@ class Caller:
     role: Role | None = None
     tenant: str | None = None
 
+    @property
+    def name(self) -> str | None:
+        """What it is called where its request leaves a trace: its key's id, else how it showed who it is."""
+        return None if self.role is None else self.key_id or self.actor_type
+
 
 def may(role: Role, method: str, path: str) -> bool:
     """Whether a role may make a request.

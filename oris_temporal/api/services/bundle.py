@@ -13,9 +13,12 @@ from ..control_store import ControlStore
 from .audit import AuditService
 from .control import ControlService
 from .health import HealthService
+from .idempotency import RunKeys
 from .interrupts import InterruptService
 from .reads import ReadService
+from .replays import ReplayGuard
 from .runs import RunService
+from .threads import ThreadGuard
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +44,13 @@ class Services:
             graphs: Graphs that are known here.
             default_graph: Graph of requests that name none.
         """
+        guard = ThreadGuard(client, control.cancelled)
+        known = {graph.name: graph for graph in graphs}
         return cls(
-            runs=RunService(client, {graph.name: graph for graph in graphs}, default_graph),
-            control=ControlService(client),
-            reads=ReadService(client),
-            interrupts=InterruptService(client),
+            runs=RunService(client, guard, RunKeys(control.run_keys), known, default_graph),
+            control=ControlService(client, guard, ReplayGuard(control.replays)),
+            reads=ReadService(client, guard),
+            interrupts=InterruptService(client, guard),
             audit=AuditService(control.audit),
             health=HealthService(client),
         )

@@ -19,7 +19,8 @@ from ..errors import ApiError, not_found
 from ..models.jobs import CancelJobRequest, Cancelled, ReplayJobRequest, ResumeJobRequest, RunJob
 from .checks import require
 from .outcomes import WAIT_BUDGET, run_job
-from .threads import refuse_cancelled
+from .replays import ReplayGuard, latest_state
+from .threads import ThreadGuard
 
 _CANCEL_LATER = (NoWorkerError, RunStuckError, GraphNotFoundError)
 """Temporal has taken the request, and a worker will act on it as soon as one can."""
@@ -30,47 +31,69 @@ class ControlService:
 
     Args:
         client: The client.
+        guard: Keeps cancelled threads from running.
+        replays: Replays that were carried out.
     """
 
-    def __init__(self, client: OrisClient) -> None:
+    def __init__(self, client: OrisClient, guard: ThreadGuard, replays: ReplayGuard) -> None:
         self._client = client
+        self._guard = guard
+        self._replays = replays
 
-    async def resume(self, thread_id: str, request: ResumeJobRequest) -> RunJob:
+    async def resume(self, thread_id: str, request: ResumeJobRequest, author: str | None) -> RunJob:
         """Answer the thread's pending interrupt and wait until the run settles again."""
         require(thread_id, "thread_id")
-        if await refuse_cancelled(self._client, thread_id) is None:
+        if await self._guard.refuse_cancelled(thread_id) is None:
             raise _no_checkpoint("resume failed", "thread", thread_id)
         with failing("resume failed"):
             try:
                 back_to = await self._earlier_checkpoint(thread_id, request.checkpoint_id)
-                result = await self._client.resume(thread_id, request.value, checkpoint_id=back_to, wait=WAIT_BUDGET)
+                result = await self._client.resume(
+                    thread_id, request.value, checkpoint_id=back_to, author=author, wait=WAIT_BUDGET
+                )
             except CheckpointNotFoundError:
                 raise _no_checkpoint("resume failed", "thread", thread_id, request.checkpoint_id) from None
         return run_job(result, failing="resume failed")
 
     async def replay(self, thread_id: str, request: ReplayJobRequest) -> RunJob:
-        """Run the thread again, from a checkpoint or from its start with its latest state, and wait until that settles."""
-        require(thread_id, "thread_id")
-        if await refuse_cancelled(self._client, thread_id) is None:
-            raise _no_checkpoint("replay failed", "thread_id", thread_id)
-        # The replay guard, one effect per target, is to be asked here.
-        with failing("replay failed"):
-            try:
-                from_last_state = not request.checkpoint_id
-                if from_last_state:
-                    await self._client.checkpoint(thread_id)  # there must be a state to start with
-                result = await self._client.replay(
-                    thread_id, request.checkpoint_id or None, from_last_state=from_last_state, wait=WAIT_BUDGET
-                )
-            except PersistenceError:
-                raise _no_checkpoint("replay failed", "thread_id", thread_id, request.checkpoint_id) from None
-        return run_job(result, failing="replay failed")
+        """Run the thread again, from a checkpoint or from its start with its latest state, and wait until that settles.
 
-    async def cancel(self, thread_id: str, request: CancelJobRequest) -> Cancelled:
-        """Cancel the thread's run; a thread that is unknown or not running is answered the same."""
+        The same target is replayed once; then it is answered what the first request was.
+        """
         require(thread_id, "thread_id")
-        with suppress(ThreadNotFoundError, *_CANCEL_LATER):  # the control store is to remember the id
-            await self._client.cancel(thread_id, reason=request.reason)
+        if await self._guard.refuse_cancelled(thread_id) is None:
+            raise _no_checkpoint("replay failed", "thread_id", thread_id)
+        checkpoint_id = request.checkpoint_id or None
+        try:
+            with failing("replay effect guard failed"):
+                last = await self._client.checkpoint(thread_id, checkpoint_id)  # there must be a state to start with
+            target = latest_state(last.values) if checkpoint_id is None else f"checkpoint:{checkpoint_id}"
+
+            async def replay(key: str) -> RunJob:
+                with failing("replay failed"):
+                    result = await self._client.replay(
+                        thread_id,
+                        checkpoint_id,
+                        from_last_state=checkpoint_id is None,
+                        idempotency_key=key,
+                        wait=WAIT_BUDGET,
+                    )
+                return run_job(result, failing="replay failed")
+
+            return await self._replays.once(thread_id, target, replay)
+        except (PersistenceError, ApiError) as error:
+            if isinstance(error, ApiError) and error.status != 404:
+                raise
+            raise _no_checkpoint("replay failed", "thread_id", thread_id, checkpoint_id) from None
+
+    async def cancel(self, thread_id: str, request: CancelJobRequest, author: str | None) -> Cancelled:
+        """Cancel the thread and its run; a thread that is unknown or not running is answered the same."""
+        require(thread_id, "thread_id")
+        await self._guard.find(thread_id)  # refuses an id that no thread could have
+        await self._guard.cancel(thread_id)
+        why = [part for part in (request.reason, author and f"by {author}") if part]
+        with suppress(ThreadNotFoundError, *_CANCEL_LATER):
+            await self._client.cancel(thread_id, reason=", ".join(why) or None)
         return Cancelled(thread_id=thread_id, reason=request.reason)
 
     async def _earlier_checkpoint(self, thread_id: str, checkpoint_id: str | None) -> str | None:

@@ -1,19 +1,66 @@
-"""Idempotency keys of runs, as far as Temporal itself can tell: a run keeps its request's key and payload in its memo.
+"""Idempotency keys of runs: reserved before anything starts, and answered as the first request was.
 
-This covers repeated requests for a thread's latest run. Keys are meant to be global, and answers to be stored as they
-were first given; both need the control store, which is to be asked first where `recorded_run` is called.
+A key is reserved in the control store, and the run is started in Temporal under a key made of that reservation. So of
+requests that come at once one run starts, and a request that is repeated after a server died between the two finishes the
+work, once.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-from oris_temporal.client.lookup import Found
-
+from ..control_store import IdempotencyKeys, KeyUse
 from ..errors import conflict
-from ..models.jobs import TimeoutPolicy
+from ..models.jobs import RunJob, TimeoutPolicy
+
+
+class RunKeys:
+    """Carries out each request that has an idempotency key once.
+
+    Args:
+        keys: Where the keys are kept.
+    """
+
+    def __init__(self, keys: IdempotencyKeys) -> None:
+        self._keys = keys
+
+    async def earlier(self, key: str, thread_id: str, payload: str) -> RunJob | None:
+        """What an equal request with this key was answered before; ``None`` if there was none, or it is not answered yet.
+
+        Raises:
+            ApiError: 409, it was another request.
+        """
+        use = await self._keys.find(key)
+        return None if use is None else _answer_of(_checked(use, key, thread_id, payload))
+
+    async def once(self, key: str, thread_id: str, payload: str, work: Callable[[str], Awaitable[RunJob]]) -> RunJob:
+        """Do the work of a request, unless an equal one with this key did or is doing it: then its answer is that one's.
+
+        Args:
+            key: The key.
+            thread_id: The request's thread.
+            payload: Hash of what it asks for.
+            work: Does it, under a key for Temporal.
+
+        Raises:
+            ApiError: 409, the key was given with another request; or what the work raises, and then the key is free again.
+        """
+        use = _checked(await self._keys.reserve(key, thread_id, payload), key, thread_id, payload)
+        if (answer := _answer_of(use)) is not None:
+            return answer
+        try:
+            answer = await work(_temporal_key(key, use))
+        except Exception:
+            await self._keys.release(key, use)
+            raise
+        if answer.status == "running":  # its answer is still to come
+            return answer if use.is_new else _replayed(answer)
+        wire = answer.model_dump(mode="json")
+        kept = await self._keys.complete(key, use, wire)
+        return answer if kept is wire else _replayed(RunJob.model_validate(kept))
 
 
 def payload_hash(
@@ -33,32 +80,25 @@ def payload_hash(
     return hashlib.sha256("|".join(parts).encode()).hexdigest()
 
 
-def run_key(key: str, payload: str, latest: Found | None) -> str:
-    """The key under which the client starts the run; a failed run gives its key free again."""
-    attempt = latest.ordinal + 1 if latest is not None and latest.status == "failed" else 1
-    return f"{_key_part(key)}:{payload}:{attempt}"
-
-
-def recorded_run(latest: Found | None, key: str, payload: str) -> bool:
-    """Whether the thread's latest run is the one that an earlier request with this key started.
-
-    Raises:
-        ApiError: 409, it was another request with the same key.
-    """
-    recorded = str(latest.memo.get("key", "")) if latest is not None and latest.status != "failed" else ""
-    key_part, _, rest = recorded.partition(":")
-    if key_part != _key_part(key):
-        return False
-    if rest.partition(":")[0] != payload:
+def _checked(use: KeyUse, key: str, thread_id: str, payload: str) -> KeyUse:
+    if (use.thread_id, use.payload_hash) != (thread_id, payload):
         raise conflict(
             "idempotency_key already exists with different request payload",
             {"idempotency_key": key, "operation": "run"},
         )
-    return True
+    return use
 
 
-def _key_part(key: str) -> str:
-    return hashlib.sha256(key.encode()).hexdigest()[:32]
+def _answer_of(use: KeyUse) -> RunJob | None:
+    return None if use.response is None else _replayed(RunJob.model_validate(use.response))
+
+
+def _replayed(answer: RunJob) -> RunJob:
+    return answer.model_copy(update={"idempotent_replay": True})
+
+
+def _temporal_key(key: str, use: KeyUse) -> str:
+    return f"{hashlib.sha256(key.encode()).hexdigest()[:32]}:{use.reserved_at}"
 
 
 def _compact(value: Any, *, sort_keys: bool = False) -> str:

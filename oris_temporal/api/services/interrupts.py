@@ -26,7 +26,7 @@ from ..models.interrupts import (
 from ..models.jobs import Cancelled, RunJob
 from .answers import answer_key, first_answer
 from .outcomes import MAX_PAGE, WAIT_BUDGET, run_job
-from .threads import refuse_cancelled
+from .threads import ThreadGuard
 
 _STATUSES = ("pending", "resumed", "rejected")
 _AT_ONCE = 8
@@ -40,10 +40,12 @@ class InterruptService:
 
     Args:
         client: The client.
+        guard: Keeps cancelled threads from running.
     """
 
-    def __init__(self, client: OrisClient) -> None:
+    def __init__(self, client: OrisClient, guard: ThreadGuard) -> None:
         self._client = client
+        self._guard = guard
 
     async def page(self, status: str | None, thread_id: str | None, limit: int) -> InterruptList:
         """A page of the interrupts, newest first."""
@@ -64,7 +66,7 @@ class InterruptService:
         """One interrupt."""
         return interrupt_detail(await self._find(interrupt_id))
 
-    async def resume(self, interrupt_id: str, request: ResumeInterruptRequest) -> RunJob:
+    async def resume(self, interrupt_id: str, request: ResumeInterruptRequest, author: str | None) -> RunJob:
         """Answer an interrupt and wait until its run settles again."""
         interrupt = await self._find(interrupt_id)
         if interrupt.status == "resumed":
@@ -75,7 +77,7 @@ class InterruptService:
             raise _resumed_differently()
         if interrupt.status == "rejected" and interrupt.answered_at is not None:
             raise _already(interrupt.status)
-        await refuse_cancelled(self._client, interrupt.thread_id)
+        await self._guard.refuse_cancelled(interrupt.thread_id)
         if interrupt.status == "rejected":  # with its run, which has ended
             raise _already(interrupt.status)
         with failing("resume failed"):
@@ -85,6 +87,7 @@ class InterruptService:
                     request.value,
                     interrupt_id=interrupt_id,
                     idempotency_key=answer_key(interrupt_id, request.value),
+                    author=author,
                     wait=WAIT_BUDGET,
                 )
             except (InterruptConflictError, NotInterruptedError):  # somebody else was quicker
@@ -92,16 +95,17 @@ class InterruptService:
                 raise _resumed_differently() if status == "resumed" else _already(status) from None
         return run_job(result, failing="resume failed")
 
-    async def reject(self, interrupt_id: str, request: RejectInterruptRequest) -> Cancelled:
+    async def reject(self, interrupt_id: str, request: RejectInterruptRequest, author: str | None) -> Cancelled:
         """Refuse to answer, which cancels the thread."""
         interrupt = await self._find(interrupt_id)
         if interrupt.status != "pending":
             raise _already(interrupt.status)
         thread_id = interrupt.thread_id
         try:
-            await self._client.reject(thread_id, interrupt_id, reason=request.reason or "")
+            await self._client.reject(thread_id, interrupt_id, reason=request.reason or "", author=author)
         except (InterruptConflictError, NotInterruptedError):  # somebody else was quicker
             raise _already((await self._find(interrupt_id)).status) from None
+        await self._guard.cancel(thread_id)
         return Cancelled(thread_id=thread_id, reason="interrupt rejected")
 
     async def _find(self, interrupt_id: str) -> Interrupt:

@@ -26,7 +26,6 @@ def run_job(
     *,
     failing: str,
     idempotency_key: str | None = None,
-    idempotent_replay: bool = False,
     trace: Trace | None = None,
 ) -> RunJob:
     """The answer for a run that settled, or that goes on past its wait budget.
@@ -35,7 +34,6 @@ def run_job(
         result: What the client returned.
         failing: What to put before the message of a failed run, such as ``run failed``.
         idempotency_key: The request's key, echoed.
-        idempotent_replay: Whether an earlier request started the run.
         trace: The request's trace.
 
     Raises:
@@ -50,7 +48,6 @@ def run_job(
         status=result.status,
         interrupts=[interrupt.value for interrupt in result.interrupts],
         idempotency_key=idempotency_key,
-        idempotent_replay=idempotent_replay,
         trace=trace,
     )
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from oris_temporal.client import OrisClient, RunInfo
 from oris_temporal.graph.errors import OrisError, PersistenceError, ThreadNotFoundError
+from oris_temporal.graph.records import RunStatus
 
 from ..error_mapping import failing
 from ..errors import ApiError, not_found
@@ -25,6 +26,7 @@ from ..models.job_reads import (
 )
 from .checks import require
 from .interrupts import by_age, interrupt_detail
+from .threads import ThreadGuard
 
 
 class ReadService:
@@ -32,10 +34,12 @@ class ReadService:
 
     Args:
         client: The client.
+        guard: Knows which threads were cancelled.
     """
 
-    def __init__(self, client: OrisClient) -> None:
+    def __init__(self, client: OrisClient, guard: ThreadGuard) -> None:
         self._client = client
+        self._guard = guard
 
     async def state(self, thread_id: str) -> JobState:
         """The latest checkpoint."""
@@ -99,18 +103,24 @@ class ReadService:
 
     async def _look(self, thread_id: str) -> _Look:
         require(thread_id, "thread_id")
-        run, history = await asyncio.gather(
-            self._client.inspect(thread_id), self._history(thread_id), return_exceptions=True
+        run, history, cancelled = await asyncio.gather(
+            self._client.inspect(thread_id),
+            self._history(thread_id),
+            self._guard.is_cancelled(thread_id),
+            return_exceptions=True,
         )
         if isinstance(run, ThreadNotFoundError):
             raise _no_state(thread_id) from None
         if isinstance(run, BaseException):
             raise run
+        if isinstance(cancelled, BaseException):
+            raise cancelled
+        status: RunStatus = "cancelled" if cancelled else run.status
         if isinstance(history, OrisError):
-            return _Look(run, [], unreadable=history)
+            return _Look(run, status, [], unreadable=history)
         if isinstance(history, BaseException):
             raise history
-        return _Look(run, history)
+        return _Look(run, status, history)
 
     async def _history(self, thread_id: str) -> list[HistoryItem]:
         try:
@@ -130,9 +140,10 @@ class ReadService:
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """A thread as it was found: its latest run, its checkpoints, and why they could not be read."""
+    """A thread as it was found: its latest run, its status, its checkpoints, and why they could not be read."""
 
     run: RunInfo
+    status: RunStatus
     history: list[HistoryItem]
     unreadable: OrisError | None = None
 
@@ -150,7 +161,7 @@ def _detail(look: _Look) -> JobDetail:
     run, history = look.run, look.history
     return JobDetail(
         thread_id=run.thread_id,
-        status=run.status,
+        status=look.status,
         reason=str(run.error.get("message", "")) if run.error else run.reason,
         checkpoint_id=run.checkpoint_id,
         values=run.values,

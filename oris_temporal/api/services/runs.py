@@ -13,9 +13,9 @@ from ..error_mapping import failing
 from ..errors import invalid, not_found
 from ..models.jobs import JobList, JobSummary, RunJob, RunJobRequest
 from .checks import check_priority, check_tenant, check_timeout, require
-from .idempotency import payload_hash, recorded_run, run_key
+from .idempotency import RunKeys, payload_hash
 from .outcomes import MAX_PAGE, WAIT_BUDGET, run_job
-from .threads import refuse_cancelled
+from .threads import ThreadGuard
 from .trace import open_trace
 
 DEFAULT_INPUT = "API run"
@@ -26,20 +26,31 @@ class RunService:
 
     Args:
         client: The client.
+        guard: Keeps cancelled threads from running.
+        keys: Idempotency keys.
         graphs: Graphs that this process knows, by name. Input for them is checked before anything starts, and their
             runs show a diagram in the Web UI; other graphs are refused. Without any, those of the workers can be run.
         default_graph: Graph of requests that name none.
     """
 
-    def __init__(self, client: OrisClient, graphs: Mapping[str, CompiledGraph], default_graph: str | None) -> None:
+    def __init__(
+        self,
+        client: OrisClient,
+        guard: ThreadGuard,
+        keys: RunKeys,
+        graphs: Mapping[str, CompiledGraph],
+        default_graph: str | None,
+    ) -> None:
         self._client = client
+        self._guard = guard
+        self._keys = keys
         self._graphs = graphs
         self._default_graph = default_graph
 
     async def run(self, request: RunJobRequest, traceparent: bytes | None) -> RunJob:
         """Start a graph on a thread and wait until it settles or the wait budget ends."""
         thread_id = require(request.thread_id, "thread_id")
-        latest = await refuse_cancelled(self._client, thread_id)
+        await self._guard.refuse_cancelled(thread_id)
         priority = check_priority(request.priority)
         tenant = check_tenant(request.tenant_id)
         given = DEFAULT_INPUT if request.input is None else request.input
@@ -47,24 +58,28 @@ class RunService:
         if key is not None:
             require(key, "idempotency_key")
             payload = payload_hash(thread_id, given, request.timeout_policy, priority, tenant, request.graph)
-            if recorded_run(latest, key, payload):
-                return await self._earlier(thread_id, key)
+            if (earlier := await self._keys.earlier(key, thread_id, payload)) is not None:
+                return earlier
         trace = open_trace(traceparent)
         limit = check_timeout(request.timeout_policy)
         graph = self._graph(request.graph)
-        with failing("run failed"):
-            result = await self._client.run(
-                self._graphs.get(graph, graph),
-                thread_id,
-                given,
-                wait=WAIT_BUDGET,
-                idempotency_key=None if key is None else run_key(key, payload, latest),
-                tenant=tenant,
-                priority=temporal_priority(priority),
-                execution_timeout=limit.time,
-                on_timeout=limit.then,
-            )
-        return run_job(result, failing="run failed", idempotency_key=key, trace=trace)
+
+        async def start(temporal_key: str | None = None) -> RunJob:
+            with failing("run failed"):
+                result = await self._client.run(
+                    self._graphs.get(graph, graph),
+                    thread_id,
+                    given,
+                    wait=WAIT_BUDGET,
+                    idempotency_key=temporal_key,
+                    tenant=tenant,
+                    priority=temporal_priority(priority),
+                    execution_timeout=limit.time,
+                    on_timeout=limit.then,
+                )
+            return run_job(result, failing="run failed", idempotency_key=key, trace=trace)
+
+        return await (start() if key is None else self._keys.once(key, thread_id, payload, start))
 
     async def page(self, status: str | None, limit: int, offset: int) -> JobList:
         """A page of the jobs, most recently changed first."""
@@ -75,12 +90,6 @@ class RunService:
         return JobList(
             jobs=[JobSummary(thread_id=run.thread_id, status=run.status, updated_at=run.updated_at) for run in found]
         )
-
-    async def _earlier(self, thread_id: str, key: str) -> RunJob:
-        """The answer of the run that an earlier request with the same key started."""
-        with failing("run failed"):
-            result = await self._client.result(thread_id, wait=WAIT_BUDGET)
-        return run_job(result, failing="run failed", idempotency_key=key, idempotent_replay=True)
 
     def _graph(self, name: str | None) -> str:
         if name is None:

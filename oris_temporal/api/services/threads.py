@@ -4,25 +4,54 @@ from __future__ import annotations
 
 from oris_temporal.client import OrisClient
 from oris_temporal.client.lookup import Found, find
+from oris_temporal.graph.requests import check_thread_id
 
+from ..control_store import CancelledThreads
 from ..errors import ApiError, conflict
 
 
-async def refuse_cancelled(client: OrisClient, thread_id: str) -> Found | None:
-    """Refuse to run anything on a thread whose latest run was cancelled.
+class ThreadGuard:
+    """Keeps cancelled threads from running.
 
-    The truth is Temporal's; a control store that also remembers threads that never ran belongs here.
-
-    Returns:
-        The thread's latest run as the server describes it, without asking a worker; ``None`` if it never ran.
-
-    Raises:
-        ApiError: 409.
+    Args:
+        client: The client.
+        cancelled: Threads that were cancelled over this API.
     """
-    found = await find(client.temporal, f"{client.id_prefix}{thread_id}", thread_id)
-    if found is not None and found.status == "cancelled":
-        raise cancelled_conflict(thread_id)
-    return found
+
+    def __init__(self, client: OrisClient, cancelled: CancelledThreads) -> None:
+        self._client = client
+        self._cancelled = cancelled
+
+    async def find(self, thread_id: str) -> Found | None:
+        """The thread's latest run as the server describes it, without asking a worker; ``None`` if it never ran.
+
+        Raises:
+            InvalidThreadIdError: It is an id that no thread can have.
+        """
+        workflow_id = f"{self._client.id_prefix}{check_thread_id(thread_id, self._client.id_prefix)}"
+        return await find(self._client.temporal, workflow_id, thread_id)
+
+    async def refuse_cancelled(self, thread_id: str) -> Found | None:
+        """Refuse to run anything on a cancelled thread.
+
+        Returns:
+            Its latest run.
+
+        Raises:
+            ApiError: 409, it was cancelled over this API, or its latest run was cancelled in another way.
+        """
+        found = await self.find(thread_id)
+        if (found is not None and found.status == "cancelled") or await self.is_cancelled(thread_id):
+            raise cancelled_conflict(thread_id)
+        return found
+
+    async def is_cancelled(self, thread_id: str) -> bool:
+        """Whether the thread was cancelled over this API."""
+        return await self._cancelled.has(thread_id)
+
+    async def cancel(self, thread_id: str) -> None:
+        """Let nothing run on the thread any more, whether it ever ran or not."""
+        await self._cancelled.add(thread_id)
 
 
 def cancelled_conflict(thread_id: str) -> ApiError:

@@ -1,4 +1,4 @@
-"""API keys and the audit log."""
+"""API keys, the audit log, idempotency keys, replay effects and cancelled threads."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -38,3 +38,32 @@ def upgrade() -> None:
     )
     op.create_index("ix_oris_audit_log_request_id", "oris_audit_log", ["request_id"])
     op.create_index("ix_oris_audit_log_created_at", "oris_audit_log", ["created_at"])
+    op.create_table(
+        "oris_idempotency_keys",
+        sa.Column("key_hash", sa.String(), primary_key=True),
+        sa.Column("operation", sa.String(), nullable=False),
+        sa.Column("thread_id", sa.Text(), nullable=False),
+        sa.Column("payload_hash", sa.String(), nullable=False),
+        sa.Column("response", sa.JSON()),
+        sa.Column("reserved_at", sa.BigInteger(), nullable=False),
+        sa.Column("completed_at", sa.BigInteger()),
+    )
+    op.create_table(
+        "oris_replay_effects",
+        sa.Column("fingerprint", sa.String(), primary_key=True),
+        sa.Column("thread_id", sa.Text(), nullable=False),
+        sa.Column("target", sa.Text(), nullable=False),
+        sa.Column("effect_type", sa.String(), nullable=False),
+        sa.Column("status", sa.String(), nullable=False),
+        sa.Column("execution_count", sa.Integer(), nullable=False),
+        sa.Column("response", sa.JSON()),
+        sa.Column("claimed_at", sa.BigInteger(), nullable=False),
+        sa.Column("claimed_until", sa.BigInteger(), nullable=False),
+        sa.Column("completed_at", sa.BigInteger()),
+    )
+    op.create_index("ix_oris_replay_effects_thread_id", "oris_replay_effects", ["thread_id"])
+    op.create_table(
+        "oris_cancelled_threads",
+        sa.Column("thread_id", sa.Text(), primary_key=True),
+        sa.Column("cancelled_at", sa.BigInteger(), nullable=False),
+    )

@@ -1,0 +1,32 @@
+"""Threads that were cancelled: nothing runs on them any more, also where Temporal knows nothing of them."""
+
+from __future__ import annotations
+
+from sqlalchemy import exists, select
+
+from .database import Database
+from .tables import cancelled_threads
+from .times import now_millis
+
+
+class CancelledThreads:
+    """The cancelled threads of one control store. There is no way back.
+
+    Every method raises `StoreUnavailableError` when the database cannot be reached.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, thread_id: str) -> None:
+        """Note that a thread was cancelled."""
+        async with self._database.writing() as connection:
+            await self._database.insert_new(
+                connection, cancelled_threads, thread_id=thread_id, cancelled_at=now_millis()
+            )
+
+    async def has(self, thread_id: str) -> bool:
+        """Whether a thread was cancelled."""
+        query = select(exists().where(cancelled_threads.c.thread_id == thread_id))
+        async with self._database.reading() as connection:
+            return bool(await connection.scalar(query))
