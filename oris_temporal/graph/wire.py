@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic_core import PydanticSerializationError, to_json, to_jsonable_python
+from pydantic_core import PydanticSerializationError, from_json, to_json, to_jsonable_python
 
 from .errors import SerializationError
 
@@ -12,24 +12,29 @@ PLAIN = frozenset({str, int, float, bool, type(None), bytes})
 """Types whose values have no parts."""
 
 
-def to_wire(value: Any, what: str, *, may_hold_sets: bool = True) -> Any:
+def to_wire(value: Any, what: str, *, may_hold_sets: bool = True, finite: bool = False) -> Any:
     """Turn a value into plain JSON data (dict, list, str, int, float, bool, None), copying all of it.
 
     Pydantic models, dataclasses, dates, enums, tuples and UUIDs are written the way Pydantic writes them: fields by their names,
-    not by aliases. Bytes are base64 (within Pydantic models as these say), and sets are sorted: their own order differs from one
-    process to the next.
+    not by aliases. Bytes are base64 (within Pydantic models as these say), sets are sorted, for their own order differs from one
+    process to the next, and NaN and the infinities are text, which a field of type ``float`` reads back.
 
     Args:
         value: The value.
         what: What it is, for the error: ``update of review.research``.
         may_hold_sets: Whether to look for sets in it.
+        finite: Whether to refuse NaN and the infinities, for nobody knows their type when they are read.
 
     Raises:
         SerializationError: Part of the value has no JSON form.
     """
     try:
         wire = to_jsonable_python(value, by_alias=False, bytes_mode="base64")
-        to_json(wire)  # which text with lone surrogates is not
+        text = to_json(wire, inf_nan_mode="strings")  # which text with lone surrogates is not
+        if b"NaN" in text or b"Infinity" in text:
+            if finite and text != to_json(wire):
+                raise SerializationError(f"The {what} has a number that JSON does not have: NaN or an infinity.")
+            wire = from_json(text)
         return _sort_sets(value, wire) if may_hold_sets else wire
     except (PydanticSerializationError, ValueError, RecursionError) as error:
         raise SerializationError(

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from oris_temporal.graph.clock import current_clock
 from oris_temporal.graph.duration import Duration, to_timedelta
-from oris_temporal.graph.errors import SerializationError, StoreError
+from oris_temporal.graph.errors import StoreError
 from oris_temporal.graph.wire import to_wire
 
 Namespace = tuple[str, ...]
@@ -230,10 +230,7 @@ def value_json(value: Any, namespace: Namespace, key: str) -> str:
         SerializationError: It has none.
     """
     where = f"value of {key!r} in {list(namespace)} of the store"
-    try:
-        return json.dumps(to_wire(value, where), allow_nan=False, ensure_ascii=False)
-    except ValueError:
-        raise SerializationError(f"The {where} has a number that JSON does not have: NaN or an infinity.") from None
+    return json.dumps(to_wire(value, where, finite=True), ensure_ascii=False)
 
 
 def check_page(limit: Any, offset: Any) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import json
+import math
 from collections.abc import Callable
 from datetime import date
 from typing import Annotated, Any, TypedDict
@@ -29,6 +31,13 @@ class Rich(TypedDict, total=False):
     strict: list[Strict]
     words: Annotated[set[str], set.union]
     seen: list[str]
+
+
+class Numbers(TypedDict, total=False):
+    score: float
+    best: list[float]
+    first: float
+    seen: list[Any]
 
 
 def chain(name: str, *nodes: Callable[..., Any]) -> CompiledGraph:
@@ -61,6 +70,27 @@ async def test_values_come_back_as_what_they_were(host: OrisHost, thread: str) -
     done = await host.start(chain("json_values", write, look, look_inside), {}, thread)
     assert done.values["seen"] == ["True", "True"]
     assert done.values["words"] == ["a", "b"]
+
+
+async def test_numbers_that_json_does_not_have_come_back_as_what_they_were(host: OrisHost, thread: str) -> None:
+    given = {"score": math.nan, "best": [math.inf, -math.inf, 1.5]}
+
+    async def write(state: Numbers) -> Any:
+        return given
+
+    async def look(state: Numbers, ctx: Context) -> Any:
+        asked = await ctx.interrupt({"best": state["best"]})
+        return {"seen": [math.isnan(state["score"]), state["best"] == given["best"], state["first"] == math.inf, asked]}
+
+    graph = StateGraph(Numbers).add_node("write", write).add_node("look", look)
+    graph.add_edge(START, "write").add_edge("write", "look").add_edge("look", END)
+    numbers = graph.compile(name="numbers")
+    asked = await host.start(numbers, {"first": math.inf}, thread)
+    done = await host.resume(numbers, thread, -math.inf)
+
+    assert asked.asks[0].value == {"best": ["Infinity", "-Infinity", 1.5]}
+    assert done.values["seen"] == [True, True, True, "-Infinity"]
+    json.dumps(done.values, allow_nan=False)
 
 
 class TestTheOrderOfKeys:
