@@ -6,9 +6,14 @@ from enum import IntEnum
 
 from oris_temporal.graph.errors import (
     ConfigurationError,
+    EmptyInputError,
+    InvalidAnswerError,
+    InvalidUpdateError,
     NodeNotFoundError,
     OrisError,
+    PayloadTooLargeError,
     PersistenceError,
+    SerializationError,
     StreamModeError,
     UnavailableError,
 )
@@ -25,7 +30,8 @@ class Exit(IntEnum):
     """Anything else: the request does not fit the run's present state, or an error nobody expected."""
 
     USAGE = 2
-    """The command line, a setting or an optional package is wrong or missing."""
+    """The command line is wrong, what it gives (an input, an answer, an update) does not fit, or a setting or an optional package is
+    wrong or missing."""
 
     INTERRUPTED = 3
     """The run waits for a person."""
@@ -50,7 +56,7 @@ TABLE = """\
 exit codes:
   0  completed, or done
   1  another error, such as a conflict with the run's present state
-  2  usage: the command line, a setting or an optional package
+  2  usage: the command line, an input or answer that does not fit, a setting or an optional package
   3  the run waits for a person
   4  the run failed or was cancelled; verify: a history diverged
   5  no such thread, checkpoint, interrupt, node, graph or namespace
@@ -76,7 +82,9 @@ def exit_of_status(status: RunStatus) -> Exit:
 def exit_of_error(error: OrisError) -> Exit:
     """Exit code of a command that ended with an error."""
     match error:
-        case ConfigurationError() | StreamModeError():
+        case ConfigurationError() | StreamModeError() | InvalidAnswerError():
+            return Exit.USAGE
+        case EmptyInputError() | InvalidUpdateError() | SerializationError() | PayloadTooLargeError():
             return Exit.USAGE
         case PersistenceError() | NodeNotFoundError():
             return Exit.NOT_FOUND

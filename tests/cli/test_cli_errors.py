@@ -46,6 +46,18 @@ def test_a_wrong_command_line_exits_with_2(cli: Cli, arguments: list[str], part:
     assert answer.out == ""
 
 
+def test_an_input_an_answer_or_an_update_that_does_not_fit_exits_with_2(cli: Cli, thread: str, tmp_path: Path) -> None:
+    large = tmp_path / "large.json"
+    large.write_text(json.dumps({"messages": ["x" * 3_000_000]}))
+    for given in (["--input-json", "[1]"], ["--input-file", str(large)], ["--input", "x", "--config", '{"zork": 1}']):
+        answer = cli("run", "review", *given, "--thread-id", thread)
+        assert (answer.code, answer.out) == (2, "")
+    cli("run", "review", "--input", "x", "--thread-id", thread)
+    assert cli("resume", thread, "--value", "1", "--update", '{"zork": 1}').code == 2
+    assert cli("fork", thread, "--update", '{"zork": 1}').code == 2
+    assert cli("inspect", thread, "--json").json["run"] == 1
+
+
 def test_no_command_shows_the_help(cli: Cli) -> None:
     answer = cli()
     assert answer.code == 2

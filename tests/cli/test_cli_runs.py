@@ -163,7 +163,7 @@ def test_a_run_that_does_not_fit_leaves_the_one_that_waits(cli: Cli, thread: str
     cli("run", "review", "--input", "x", "--thread-id", thread)
     given = ["--graphs", "cli_graphs:graphs", "--input-json", '{"nonsense": 1}', "--thread-id", thread, "--json"]
     refused = cli("run", "review", *given)
-    assert (refused.code, refused.error["code"]) == (1, "invalid_update")
+    assert (refused.code, refused.error["code"]) == (2, "invalid_update")
     assert cli("run", "renamed", *given).error["code"] == "graph_not_found"
     assert cli("resume", thread, "--value", "yes").code == 0
 
