@@ -236,7 +236,9 @@ class Engine:
         destinations: list[str | dict[str, Any]] = []
         for task in done:
             destinations += await self._resolve_edges(task.node)
-            destinations += cast("Outcome", task.outcome).goto
+            goto = cast("Outcome", task.outcome).goto
+            self._check_known(goto, f"{self.graph.name}.{task.node}: its Command")
+            destinations += goto
         if as_node is not None:
             destinations += await self._resolve_edges(as_node)
         self._reset_joins()
@@ -250,6 +252,16 @@ class Engine:
             elif not edge.is_join or self._completes(edge, source):
                 destinations.append(edge.target)
         return destinations
+
+    def _check_known(self, destinations: Sequence[str | dict[str, Any]], where: str) -> None:
+        """Refuse destinations that are no nodes."""
+        for destination in destinations:
+            name = destination["node"] if isinstance(destination, dict) else destination
+            if name != END and name not in self.graph.nodes:
+                raise NodeNotFoundError(
+                    f"{where} goes to {name!r}, which is no node of {self.graph.name} (it has {', '.join(self.graph.nodes)}).",
+                    node=name,
+                )
 
     def _completes(self, join: Edge, source: str) -> bool:
         """Whether a join now has all its sources. Later arrivals of the same superstep belong to the same round."""
@@ -341,6 +353,7 @@ class Engine:
 
     def _schedule(self, destinations: Sequence[str | dict[str, Any]]) -> None:
         """Make the next superstep's tasks: every `Send`, and each named node once."""
+        self._check_known(destinations, f"Graph {self.graph.name}: what comes next")
         step = self.state.step + 1
         prefix = f"{bounded(self.namespace, PLACE_BYTES)}/" if self.namespace else ""
         tasks: list[Task] = []
@@ -350,12 +363,6 @@ class Engine:
             name = destination["node"] if isinstance(destination, dict) else destination
             if name == END or (not sent and name in named):
                 continue
-            if name not in self.graph.nodes:
-                raise NodeNotFoundError(
-                    f"A Command or Send in graph {self.graph.name} leads to {name!r}, which is no node of it "
-                    f"(it has {', '.join(self.graph.nodes)}).",
-                    node=name,
-                )
             if not sent:
                 named.add(name)
             index = len(tasks)

@@ -163,9 +163,9 @@ class TestCommands:
         return StateGraph(State).add_node("a", a).add_node("b", says("b")).add_edge(START, "a").add_edge("b", END)
 
     async def test_an_unknown_destination(self) -> None:
-        message = await error_of(self.commanding(goto="nowhere"), NodeNotFoundError)
-        assert "'nowhere'" in message
-        assert "shop" in message
+        for goto in ("nowhere", ["b", Send("nowhere", {})]):
+            message = await error_of(self.commanding(goto=goto), NodeNotFoundError)
+            assert message == "shop.a: its Command goes to 'nowhere', which is no node of shop (it has a, b)."
 
     async def test_a_destination_of_the_wrong_type(self) -> None:
         message = await error_of(self.commanding(goto=[42]), InvalidUpdateError)
