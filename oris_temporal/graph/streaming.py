@@ -7,7 +7,7 @@ chunk which other chunks of its event follow has ``.<number of the chunk>`` behi
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from .errors import StreamModeError
@@ -55,7 +55,7 @@ def read_modes(mode: str | Sequence[str]) -> list[str]:
     Raises:
         StreamModeError: There is none, or one of them does not exist.
     """
-    modes = [mode] if isinstance(mode, str) else list(mode)
+    modes = list(mode) if isinstance(mode, Collection) and not isinstance(mode, str) else [mode]
     if not modes:
         raise StreamModeError(f"A stream needs at least one mode; there are {', '.join(MODES)}.")
     if unknown := [item for item in modes if item not in MODES]:
@@ -71,7 +71,8 @@ def read_cursor(cursor: str | None) -> Cursor:
     """
     if cursor is None:
         return Cursor(0, 0)
-    found = re.fullmatch(r"([0-9]{1,18})-([0-9]{1,18})(?:\.([0-9]{1,18}))?", cursor)
+    form = r"([0-9]{1,18})-([0-9]{1,18})(?:\.([0-9]{1,18}))?"
+    found = re.fullmatch(form, cursor) if isinstance(cursor, str) else None
     if found is None:
         raise StreamModeError(f"{cursor!r} is not a stream cursor; pass the cursor of a chunk you received.")
     run, seq, chunks = found.groups()

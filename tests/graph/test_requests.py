@@ -9,6 +9,7 @@ import pytest
 from oris_temporal import END, START, Command, CompiledGraph, Context, StateGraph
 from oris_temporal.graph.errors import InvalidAnswerError, InvalidThreadIdError, InvalidUpdateError, StreamModeError
 from oris_temporal.graph.interrupts import InterruptDesk
+from oris_temporal.graph.streaming import read_cursor, read_modes
 
 T = {"configurable": {"thread_id": "t"}}
 
@@ -76,3 +77,15 @@ async def test_a_stream_without_a_mode(waiting: CompiledGraph) -> None:
     with pytest.raises(StreamModeError, match="at least one mode"):
         async for _ in waiting.stream({}, mode=[]):
             pass
+
+
+@pytest.mark.parametrize("mode", [None, 5, ["values", 5], [["values"]]])
+def test_modes_that_are_none(mode: Any) -> None:
+    with pytest.raises(StreamModeError, match="Unknown stream mode"):
+        read_modes(mode)
+
+
+@pytest.mark.parametrize("cursor", ["", "1", "1-", "-1", "1-²", "a-1", 5, b"1-1"])
+def test_cursors_that_are_none(cursor: Any) -> None:
+    with pytest.raises(StreamModeError, match="is not a stream cursor"):
+        read_cursor(cursor)
