@@ -143,17 +143,33 @@ async def find(client: Client, workflow_id: str, thread_id: str) -> Found | None
     return found
 
 
-async def runs_of(client: Client, workflow_id: str, thread_id: str) -> list[Found]:
-    """All runs of a thread that are still retained, newest first, following the chain each run keeps in its memo."""
-    found = await describe(client, workflow_id, thread_id)
-    runs = [found]
-    while previous := found.memo.get("previous"):
+async def runs_of(client: Client, workflow_id: str, thread_id: str, *, until: str = "") -> list[Found]:
+    """All runs of a thread that are still retained, newest first, following the chain each run keeps in its memo.
+
+    Args:
+        client: Temporal client.
+        workflow_id: Workflow id.
+        thread_id: The thread, for errors.
+        until: Run id at which to stop: only those after it.
+
+    Raises:
+        ThreadNotFoundError: There is none.
+    """
+    runs: list[Found] = []
+    run_id = ""
+    while True:
         try:
-            found = await describe(client, workflow_id, thread_id, run_id=previous)
+            found = await describe(client, workflow_id, thread_id, run_id=run_id)
         except ThreadNotFoundError:
-            break
+            if not runs:
+                raise
+            return runs
+        if found.run_id == until:
+            return runs
         runs.append(found)
-    return runs
+        run_id = found.memo.get("previous", "")
+        if not run_id:
+            return runs
 
 
 async def search(client: Client, query: str) -> AsyncIterator[Found]:

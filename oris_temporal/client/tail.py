@@ -185,17 +185,18 @@ class Tails:
             tail.wake()
 
     async def _follow_segments(self, tail: _Tail, found: Found) -> None:
-        """Follow a run through every history it had and will have: it may continue as new."""
-        runs = await runs_of(self._temporal, found.workflow_id, found.workflow_id)
-        for segment in reversed([run for run in runs if run.ordinal == found.ordinal and run.run_id != found.run_id]):
-            if segment.created_at < found.created_at:
+        """Follow a run through every history it had and will have: it may continue as new, and more than once between two looks."""
+        followed = ""
+        while segments := await self._segments(found, followed):
+            for segment in segments[:-1]:
                 await self._fetch(tail, segment)
-        while True:
-            await self._follow_run(tail, found)
-            latest = await describe(self._temporal, found.workflow_id, found.workflow_id)
-            if latest.run_id == found.run_id or latest.ordinal != found.ordinal:
-                return
-            found = latest
+            await self._follow_run(tail, segments[-1])
+            followed = segments[-1].run_id
+
+    async def _segments(self, found: Found, after: str) -> list[Found]:
+        """The histories of a run after one of them, oldest first."""
+        runs = await runs_of(self._temporal, found.workflow_id, found.workflow_id, until=after)
+        return [run for run in reversed(runs) if run.ordinal == found.ordinal]
 
     async def _follow_run(self, tail: _Tail, found: Found) -> None:
         """Fetch events whenever the history has grown, until the workflow is closed."""

@@ -91,6 +91,16 @@ async def test_the_timeline_and_the_stream_show_the_whole_run(client: OrisClient
         assert [update["step"]["count"] for update in updates] == list(range(1, 21))
 
 
+async def test_who_watches_misses_nothing_however_fast_it_continues(
+    client: OrisClient, serve: Serve, thread: str
+) -> None:
+    async with serve(counting, max_cached_workflows=10):
+        await client.start("counting", thread, {}, continue_as_new_after=5)
+        updates = [chunk.data async for chunk in client.stream(thread)]
+        assert [update["step"]["count"] for update in updates] == list(range(1, 21))
+        assert len(await segments(client, thread)) >= 10
+
+
 called: list[str] = []
 
 
