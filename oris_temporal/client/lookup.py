@@ -98,9 +98,14 @@ class Found:
         return self.search.get(TENANT.name)
 
     @property
-    def parent(self) -> str | None:
-        """Thread it was forked from, or is a subgraph of."""
+    def forked_from(self) -> str | None:
+        """Thread it was forked from."""
         return self.search.get(PARENT.name)
+
+    @property
+    def parent_workflow(self) -> str | None:
+        """Workflow id of its parent, if it is a child workflow."""
+        return self.info.parent_execution.workflow_id or None
 
     @property
     def pending(self) -> list[Interrupt]:

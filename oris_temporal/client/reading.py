@@ -271,7 +271,7 @@ def _summary(threads: Threads, found: Found) -> dict[str, Any]:
         "created_at": found.created_at,
         "updated_at": found.updated_at,
         "tenant": found.tenant,
-        "parent": found.parent,
+        "parent": found.forked_from or (found.parent_workflow and threads.thread_of(found.parent_workflow)),
         "interrupts": found.pending,
         "asked": int(found.memo.get("interrupts", 0)),
     }

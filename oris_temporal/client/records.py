@@ -82,7 +82,7 @@ class RunSummary:
         created_at: When the run started (UTC).
         updated_at: When its status last changed (UTC).
         tenant: Its tenant, or ``None``.
-        parent: Thread it was forked from, or is a subgraph of.
+        parent: Thread it was forked from, or is a subgraph of; of a child of your own workflow, the id of that.
         interrupts: What it waits for; large values are cut.
         asked: How much the thread has asked people so far, over all its runs.
     """

@@ -151,7 +151,7 @@ async def test_in_a_workflow_of_its_own_it_has_a_history_and_a_thread(
         paused = await client.run("outer", thread, {"log": []})
         child = f"{thread}/1/child/0"
         info = await client.inspect(child)
-        assert (info.graph, info.status) == ("inner", "interrupted")
+        assert (info.graph, info.status, info.parent) == ("inner", "interrupted", thread)
         assert [item.value for item in info.interrupts] == ["inner?"]
         await client.resume(thread, "yes")
         assert (await client.inspect(child)).status == "completed"
