@@ -17,7 +17,7 @@ from oris_temporal.tools import Tool, tool
 
 from .limits import run_limits
 from .middleware.base import HOOKS, Middleware
-from .middleware.human_in_the_loop import HumanInTheLoopMiddleware, InterruptOn
+from .middleware.human_in_the_loop import HumanInTheLoopMiddleware, InterruptOn, check_gates
 from .state import agent_state
 from .steps import AgentParts, Begin, CallModel, CallTools, Finish
 from .structured import StructuredOutput, answers_natively
@@ -61,7 +61,7 @@ def create_agent(
 
     Raises:
         ConfigurationError: The model's name or an option is wrong.
-        GraphCompileError: A tool, a middleware or the response format cannot work.
+        GraphCompileError: A tool, a middleware or the response format cannot work, or `interrupt_on` names no tool of it.
 
     Example:
         >>> agent = create_agent("openai:gpt-4o-mini", [search], system_prompt="Be brief.", interrupt_on={"search": True})
@@ -80,6 +80,8 @@ def create_agent(
     callable_tools += [item for given in hooks for item in given.tools]
     for given in hooks:
         callable_tools = list(given.change_tools(callable_tools))
+    if interrupt_on is not None:
+        check_gates(f"Agent {name}", interrupt_on, [item.name for item in callable_tools])
     added = [item.state_schema for item in hooks if item.state_schema is not None]
     state = agent_state(name, added, None if output is None else output.type)
     graph = StateGraph(state)

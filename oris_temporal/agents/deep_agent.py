@@ -19,13 +19,13 @@ from .create_agent import create_agent
 from .limits import run_limits
 from .middleware.base import Middleware
 from .middleware.files import FilesMiddleware
-from .middleware.human_in_the_loop import InterruptOn
+from .middleware.human_in_the_loop import HumanInTheLoopMiddleware, InterruptOn, check_gates
 from .middleware.memory import MemoryMiddleware
 from .middleware.skills import SkillsMiddleware
 from .middleware.summarization import SummarizationMiddleware
 from .middleware.todo_list import TodoListMiddleware
 from .middleware.tool_result_eviction import ToolResultEvictionMiddleware
-from .subagents import task_tool
+from .subagents import TASK, task_tool
 
 GENERAL_PURPOSE = "general-purpose"
 """The subagent that is always there: the agent itself, without subagents of its own."""
@@ -134,6 +134,7 @@ def create_deep_agent(
     remembering = [MemoryMiddleware(files, memory)] if memory else []
     skilled = [SkillsMiddleware(skills)] if skills is not None else []
     own: list[Middleware] = [*remembering, *shared, *skilled, *middleware]
+    looked_at = [] if interrupt_on is None else [HumanInTheLoopMiddleware(interrupt_on)]
     chosen = init_chat_model(model, **options)
 
     def summing_up(model: ChatModel) -> list[Middleware]:
@@ -148,9 +149,9 @@ def create_deep_agent(
             called if given.tools is None else given.tools,
             name=f"{name}-{kind}",
             system_prompt=given.system_prompt,
-            middleware=[*summing_up(its), *hooks],
+            middleware=[*summing_up(its), *hooks, *(looked_at if given.interrupt_on is None else [])],
             response_format=given.response_format,
-            interrupt_on=interrupt_on if given.interrupt_on is None else given.interrupt_on,
+            interrupt_on=given.interrupt_on,
             context_schema=context_schema,
         )
         return agent, given.description
@@ -163,15 +164,18 @@ def create_deep_agent(
     for kind, given in (subagents or {}).items():
         made = helper(kind, given, [*shared, *given.middleware]) if isinstance(given, SubAgent) else given
         helpers[kind] = made
-    return create_agent(
+    agent = create_agent(
         chosen,
         [*called, task_tool(helpers)],
         name=name,
         system_prompt=system_prompt,
-        middleware=[*summing_up(chosen), *own],
+        middleware=[*summing_up(chosen), *own, *looked_at],
         response_format=response_format,
-        interrupt_on=interrupt_on,
         limits=run_limits(limits, MAX_TURNS),
         context_schema=context_schema,
         store=store,
     )
+    if interrupt_on is not None:
+        its = {item for graph in (agent, *(helper for helper, _ in helpers.values())) for item in graph.tools}
+        check_gates(f"Agent {name}", interrupt_on, sorted({TASK, *its}))
+    return agent

@@ -22,6 +22,9 @@ from oris_temporal.tools.tool import check_tool_name
 
 T = TypeVar("T", bound="AgentTool")
 
+TASK = "task"
+"""Name of the tool by which a model gives tasks to agents."""
+
 
 @dataclass(frozen=True, eq=False)
 class AgentTool(Tool):
@@ -153,7 +156,7 @@ def agent_tool(agent: CompiledGraph, *, description: str, name: str | None = Non
     return make_agent_tool(AgentTool, name or agent.name, description, _Task, {agent.name: agent})
 
 
-def task_tool(agents: Mapping[str, tuple[CompiledGraph, str]], *, name: str = "task") -> Tool:
+def task_tool(agents: Mapping[str, tuple[CompiledGraph, str]], *, name: str = TASK) -> Tool:
     """One tool by which a model gives tasks to several agents: ``task(description, subagent_type)``.
 
     Args:

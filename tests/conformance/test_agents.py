@@ -240,6 +240,12 @@ class TestAPersonLooksAtToolCalls:
         assert done.values["messages"][-1]["content"] == "Done."
         assert (ran[thread, "look_up stork"], ran[thread, "delete a.txt"]) == (1, 1)
 
+    def test_a_name_that_no_tool_has_is_refused(self) -> None:
+        with pytest.raises(
+            GraphCompileError, match=r"interrupt_on\['delte'\]: there is no such tool, only look_up, delete"
+        ):
+            create_agent(fake_model("x"), [look_up, delete], interrupt_on={"delte": True})
+
     async def test_edits_are_checked_in_subagents_too(self, host: OrisHost, thread: str) -> None:
         lead = create_agent(
             fake_model(call(3, "agent", task="clean up"), "Good.", name="lead"),

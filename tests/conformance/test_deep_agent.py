@@ -15,6 +15,7 @@ from typing_extensions import TypedDict
 
 from oris_temporal import END, START, CompiledGraph, InMemoryStore, Message, MessagesState, Runtime, StateGraph, tool
 from oris_temporal.agents import FilesMiddleware, SubAgent, ToolNode, create_agent, create_deep_agent
+from oris_temporal.graph.errors import GraphCompileError
 from oris_temporal.models.fake import fake_model
 from oris_temporal.tools import CompositeBackend, FilesState, StateBackend, StoreBackend, WorkspaceBackend
 from oris_temporal.tools.builtin import file_tools
@@ -256,6 +257,12 @@ class TestSubagents:
         done = await host.resume(agent, thread, {"decisions": [{"type": "approve"}]})
         assert told(done.values) == ["A bird."]
         assert ran[thread, "look_up stork"] == 1
+
+    def test_what_is_looked_at_may_be_a_tool_of_any_of_them(self) -> None:
+        helper = SubAgent(description="Helps.", tools=[look_up])
+        deep("x", subagents={"helper": helper}, interrupt_on={"look_up": True, "task": True, "write_file": True})
+        with pytest.raises(GraphCompileError, match=r"interrupt_on\['lookup'\]"):
+            deep("x", subagents={"helper": helper}, interrupt_on={"lookup": True})
 
     async def test_the_general_purpose_one_is_the_agent_without_subagents(self, host: OrisHost, thread: str) -> None:
         watch = Watch()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, model_validator
@@ -183,6 +183,24 @@ class HumanInTheLoopMiddleware(Middleware):
         if self._timeout is not None and self._on_timeout not in (*allowed, "fail"):
             allowed.append(self._on_timeout)  # type: ignore[arg-type]
         return list(allowed)
+
+
+def check_gates(owner: str, interrupt_on: InterruptOn, tools: Collection[str]) -> None:
+    """Refuse names that no tool has: what was meant would be called without anybody looking at it.
+
+    Args:
+        owner: What has the tools, for the error.
+        interrupt_on: The configuration.
+        tools: Names of the tools.
+
+    Raises:
+        GraphCompileError: There is one.
+    """
+    names = [] if interrupt_on is True else [name for name in interrupt_on if name != "*"]
+    if unknown := [name for name in names if name not in tools]:
+        raise GraphCompileError(
+            f"{owner}: interrupt_on[{unknown[0]!r}]: there is no such tool, only {', '.join(tools) or 'none'}."
+        )
 
 
 def _decided(call: ToolCall, decision: Any) -> ToolCall | ToolOutput:
