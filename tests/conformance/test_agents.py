@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypedDict
@@ -267,6 +268,77 @@ class TestAPersonLooksAtToolCalls:
         record = await host.start(create_agent(model, [delete], interrupt_on=True), {"messages": ["clean up"]}, thread)
         assert record.status == "completed"
         assert "do not fit" in record.values["messages"][2]["content"]
+
+
+class TestAPersonLooksAtAnswers:
+    def agent(self, *script: Any, **options: Any) -> Any:
+        gate = HumanInTheLoopMiddleware(final_answer={"allowed_decisions": ["approve", "edit", "reject", "respond"]})
+        return create_agent(fake_model(*script), [look_up], middleware=[gate], **options)
+
+    async def test_before_the_agent_ends(self, host: OrisHost, thread: str) -> None:
+        agent = self.agent(call(1, "look_up", what="stork"), "A stork is a bird.")
+        waiting = await host.start(agent, {"messages": ["What is it?"]}, thread)
+        assert [ask.value for ask in waiting.asks] == [
+            {
+                "action_requests": [{"name": "final_answer", "args": {"content": "A stork is a bird."}}],
+                "review_configs": [
+                    {"action_name": "final_answer", "allowed_decisions": ["approve", "edit", "reject", "respond"]}
+                ],
+            }
+        ]
+        done = await host.resume(agent, thread, {"decisions": [{"type": "approve"}]})
+        assert (done.status, texts(done.values)[-1]) == ("completed", ("ai", "A stork is a bird."))
+
+    @pytest.mark.parametrize(
+        "decision",
+        [
+            {"type": "edit", "edited_action": {"name": "final_answer", "args": {"content": "A big bird."}}},
+            {"type": "respond", "message": "A big bird."},
+        ],
+    )
+    async def test_another_answer_takes_its_place(self, host: OrisHost, thread: str, decision: Any) -> None:
+        agent = self.agent("A bird.")
+        await host.start(agent, {"messages": ["What is it?"]}, thread)
+        done = await host.resume(agent, thread, {"decisions": [decision]})
+        assert texts(done.values) == [("human", "What is it?"), ("ai", "A big bird.")]
+
+    async def test_rejected_it_goes_back_to_the_model(self, host: OrisHost, thread: str) -> None:
+        agent = self.agent("A plane.", "A bird.")
+        await host.start(agent, {"messages": ["What is it?"]}, thread)
+        again = await host.resume(agent, thread, {"decisions": [{"type": "reject", "message": "look closer"}]})
+        assert again.asks[0].value["action_requests"][0]["args"] == {"content": "A bird."}
+        done = await host.resume(agent, thread, {"decisions": [{"type": "approve"}]})
+        assert [text for _, text in texts(done.values)] == [
+            *("What is it?", "A plane.", "A person rejected this answer: look closer", "A bird.")
+        ]
+
+    async def test_an_edit_that_is_no_answer_never_reaches_the_run(self, host: OrisHost, thread: str) -> None:
+        agent = self.agent("A bird.")
+        await host.start(agent, {"messages": ["What is it?"]}, thread)
+        edit = {"type": "edit", "edited_action": {"name": "final_answer", "args": {"text": "A big bird."}}}
+        with pytest.raises(OrisError, match="an edited answer is"):
+            await host.resume(agent, thread, {"decisions": [edit]})
+
+    @pytest.mark.parametrize("by_tool", [False, True])
+    async def test_a_structured_answer(self, host: OrisHost, thread: str, by_tool: bool) -> None:
+        said: dict[str, Any] = {"bird": "stork", "legs": 3}
+        agent = self.agent(
+            call(1, "Answer", **said) if by_tool else said, response_format=ToolStrategy(Answer) if by_tool else Answer
+        )
+        waiting = await host.start(agent, {"messages": ["What is it?"]}, thread)
+        action = waiting.asks[0].value["action_requests"][0]
+        mended = {"bird": "stork", "legs": 2}
+        action["args"] = mended if by_tool else {"content": json.dumps(mended)}
+        done = await host.resume(agent, thread, {"decisions": [{"type": "edit", "edited_action": action}]})
+        assert (done.status, done.values["structured_response"]) == ("completed", mended)
+
+    async def test_watchers_see_it_when_it_was_decided(self, host: OrisHost, thread: str) -> None:
+        agent = self.agent(call(1, "look_up", what="stork"), "A bird.")
+        shown = await host.stream(agent, {"messages": ["What is it?"]}, thread, "messages")
+        assert [message["content"] for message, _ in shown] == ["", "stork is a bird"]
+        answer = Command(resume={"decisions": [{"type": "respond", "message": "A big bird."}]})
+        shown = await host.stream(agent, answer, thread, "messages")
+        assert [message["content"] for message, _ in shown] == ["A big bird."]
 
 
 class TestStructuredOutput:

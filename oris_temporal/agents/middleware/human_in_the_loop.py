@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 
 from oris_temporal.graph.context import Context
-from oris_temporal.graph.control import MISSING
+from oris_temporal.graph.control import MISSING, Command
 from oris_temporal.graph.duration import Duration
-from oris_temporal.graph.errors import GraphCompileError, ToolError
-from oris_temporal.graph.messages import ToolCall
+from oris_temporal.graph.errors import GraphCompileError, InvalidUpdateError, ToolError
+from oris_temporal.graph.messages import Message, ToolCall
 from oris_temporal.tools import Tool, ToolOutput
 
-from .base import Middleware
+from ..structured import answers_natively, structured_output
+from .base import Middleware, ModelCall, ModelHandler, State, tool_calls
 
 DecisionKind = Literal["approve", "edit", "reject", "respond"]
+
+FINAL_ANSWER = "final_answer"
+"""What a final answer is called as an action."""
+
+_REJECTED = "rejected"
+_RESPONDED = "responded"
 
 _DEFAULT: tuple[DecisionKind, ...] = ("approve", "edit", "reject")
 
@@ -97,7 +106,14 @@ class Decisions(BaseModel):
                 raise ValueError(f"{action['name']}: an edit changes the arguments, not the tool")
             if isinstance(decision, Edit) and (tool := info.context["tools"].get(action["name"])) is not None:
                 _check_arguments(tool, decision.edited_action.args)
+            if isinstance(decision, Edit) and action["name"] == FINAL_ANSWER and action["args"].keys() == {"content"}:
+                _check_text(decision.edited_action.args)
         return self
+
+
+def _check_text(args: Mapping[str, Any]) -> None:
+    if args.keys() != {"content"} or not isinstance(args["content"], str):
+        raise ValueError(f"{FINAL_ANSWER}: an edited answer is {{'content': text}}")
 
 
 def _check_arguments(tool: Tool, args: Mapping[str, Any]) -> None:
@@ -121,20 +137,27 @@ class InterruptConfig(BaseModel):
     allowed_decisions: tuple[DecisionKind, ...] = Field(default=_DEFAULT, min_length=1)
 
 
-InterruptOn = Mapping[str, bool | Mapping[str, Any] | InterruptConfig] | Literal[True]
+Gate = bool | Mapping[str, Any] | InterruptConfig
+
+InterruptOn = Mapping[str, Gate] | Literal[True]
 
 
 class HumanInTheLoopMiddleware(Middleware):
-    """Asks a person before the named tools are called; other calls of the same turn are made at once.
+    """Asks a person before the named tools are called, or before the agent answers; other calls of the same turn are made at once.
 
     The interrupt's value is ``{"action_requests": [{"name", "args"}], "review_configs": [{"action_name", "allowed_decisions"}]}``
     with one entry for each call that waits, in their order; the answer is ``{"decisions": [...]}``, see `Decisions`. Each may have a
     ``comment``. Who decided and when is recorded with the interrupt, and with it what was decided: ``client.interrupts(thread, all=True)``
     has those of all runs of a thread.
 
+    A final answer is asked about in the same way, as an action ``final_answer`` with the arguments ``{"content": text}``, or those of a
+    structured answer. Approved, or edited, it ends the agent; rejected, it goes back to the model with the reason; a response takes its
+    place, without a structured response. Watchers see it when it was decided.
+
     Args:
         interrupt_on: Tool name to True, False or an `InterruptConfig` (or its JSON form). ``True`` in place of the mapping, or the
             name ``"*"``, is about all tools; an entry for a tool goes before it.
+        final_answer: Whether a person looks at final answers: True, False or an `InterruptConfig`.
         timeout: Longest wait for the decisions.
         on_timeout: What is decided then for each call: ``reject`` or ``approve``; ``fail`` ends the run.
 
@@ -144,13 +167,17 @@ class HumanInTheLoopMiddleware(Middleware):
 
     def __init__(
         self,
-        interrupt_on: InterruptOn,
+        interrupt_on: InterruptOn = MappingProxyType({}),
         *,
+        final_answer: Gate = False,
         timeout: Duration | None = None,
         on_timeout: Literal["reject", "approve", "fail"] = "reject",
     ) -> None:
         given = {"*": True} if interrupt_on is True else interrupt_on
         self._configs = {name: _config(name, value) for name, value in given.items()}
+        answers = _config(FINAL_ANSWER, final_answer)
+        self._answers = answers if answers.enabled else None
+        self.holds_answers = answers.enabled
         self._timeout = timeout
         self._on_timeout = on_timeout
 
@@ -162,6 +189,28 @@ class HumanInTheLoopMiddleware(Middleware):
     async def review(self, calls: Sequence[ToolCall], ctx: Context) -> list[ToolCall | ToolOutput]:
         """Ask about calls that are gated: for each, the call to make or what the model gets in its place."""
         configs = [self.gates(call.name) or InterruptConfig() for call in calls]
+        decisions = await self._decisions(calls, configs, ctx)
+        return [_decided(call, decision) for call, decision in zip(calls, decisions, strict=True)]
+
+    async def wrap_model_call(self, call: ModelCall, handler: ModelHandler) -> Message:
+        """See `Middleware.wrap_model_call`."""
+        answer = await handler(call)
+        if self._answers is None or (args := _final(answer, call)) is None:
+            return answer
+        asked = ToolCall("", FINAL_ANSWER, args)
+        [decision] = await self._decisions([asked], [self._answers], call.ctx)
+        return _answer_as_decided(answer, decision)
+
+    async def after_model(self, state: State, ctx: Context) -> Any:
+        """See `Middleware.after_model`."""
+        facts = state["messages"][-1].extra or {}
+        if _REJECTED in facts:
+            return Command(update={"messages": [Message.human(facts[_REJECTED])]}, goto="model")
+        return Command(goto="end") if facts.get(_RESPONDED) else None
+
+    async def _decisions(
+        self, calls: Sequence[ToolCall], configs: Sequence[InterruptConfig], ctx: Context
+    ) -> Sequence[Decision]:
         default: Any = MISSING
         if self._timeout is not None and self._on_timeout != "fail":
             default = {"decisions": [{"type": self._on_timeout} for _ in calls]}
@@ -174,8 +223,8 @@ class HumanInTheLoopMiddleware(Middleware):
                 for call, config in zip(calls, configs, strict=True)
             ],
         }
-        answer = await ctx.interrupt(question, schema=Decisions, timeout=self._timeout, default=default)
-        return [_decided(call, decision) for call, decision in zip(calls, answer.decisions, strict=True)]
+        answer: Decisions = await ctx.interrupt(question, schema=Decisions, timeout=self._timeout, default=default)
+        return answer.decisions
 
     def _allowed(self, config: InterruptConfig) -> list[str]:
         """What may be decided; what the deadline decides always may."""
@@ -215,7 +264,39 @@ def _decided(call: ToolCall, decision: Any) -> ToolCall | ToolOutput:
     return call
 
 
-def _config(tool: str, value: Any) -> InterruptConfig:
+def _final(answer: Message, call: ModelCall) -> dict[str, Any] | None:
+    """What a final answer says, as arguments; ``None`` if it is none, but calls tools."""
+    calls = tool_calls(answer)
+    if not calls:
+        return {"content": answer.content}
+    output = structured_output(call.response_format, answers_natively(call.model))
+    if output is None or len(calls) > 1 or calls[0].get("name") not in [tool.name for tool in output.tools]:
+        return None
+    assert isinstance(answer.tool_calls, list)
+    try:
+        return ToolCall.from_wire(answer.tool_calls[0]).args
+    except InvalidUpdateError:  # which the model is told
+        return None
+
+
+def _answer_as_decided(answer: Message, decision: Decision) -> Message:
+    match decision:
+        case Edit(edited_action=action) if answer.tool_calls:
+            asked = ToolCall.from_wire(answer.tool_calls[0])
+            return answer.model_copy(update={"tool_calls": [replace(asked, args=action.args).to_wire()]})
+        case Edit(edited_action=action):
+            return answer.model_copy(update={"content": action.args["content"]})
+        case Respond(message=message):
+            facts = {**(answer.extra or {}), _RESPONDED: True}
+            return answer.model_copy(update={"content": message, "tool_calls": None, "extra": facts})
+        case Reject(message=message):
+            why = f": {message}" if message else "."
+            told = f"A person rejected this answer{why}"
+            return answer.model_copy(update={"extra": {**(answer.extra or {}), _REJECTED: told}})
+    return answer
+
+
+def _config(tool: str, value: Gate) -> InterruptConfig:
     if isinstance(value, InterruptConfig):
         return value
     try:
