@@ -13,6 +13,7 @@ from oris_temporal.graph.errors import InvalidUpdateError, StructuredOutputError
 from oris_temporal.graph.messages import Message, ToolCall
 from oris_temporal.graph.state import StateSchema
 from oris_temporal.models import ChatModel
+from oris_temporal.models.distinct import distinct
 from oris_temporal.tools import Tool, ToolOutput
 from oris_temporal.tools.files import FILES
 
@@ -151,7 +152,7 @@ class CallModel(_Step):
         await parts.run_hooks("before_model", draft, ctx)
         if draft.jump is None:
             asked = _Asked(parts.output)
-            answer = await self._ask(asked, draft, ctx)
+            answer = distinct(await self._ask(asked, draft, ctx), draft.state["messages"])
             draft.apply({"messages": [answer], "turns": draft.state.get("turns", 0) + 1}, "model")
             await parts.run_hooks("after_model", draft, ctx, backwards=True)
             if parts.holds_answers and draft.jump != "model":

@@ -30,6 +30,16 @@ def told_apart(answer: dict[str, Any], before: Sequence[Message]) -> dict[str, A
     return told
 
 
+def distinct(answer: Message, before: Sequence[Message]) -> Message:
+    """The same for a `Message`, in a conversation of which its model may have been shown a part."""
+    calls = answer.tool_calls if isinstance(answer.tool_calls, list) else []
+    if not all(isinstance(call, dict) for call in calls):
+        return answer
+    wire = {"id": answer.id, "tool_calls": answer.tool_calls}
+    told = told_apart(wire, before)
+    return answer if told == wire else answer.model_copy(update=told)
+
+
 def _ids_of_calls(message: Message) -> list[str]:
     calls = message.tool_calls if isinstance(message.tool_calls, list) else []
     ids = [call.get("id") for call in calls if isinstance(call, dict)]

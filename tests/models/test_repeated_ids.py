@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -12,6 +13,7 @@ from provider_server import ProviderServer
 
 from oris_temporal import CompiledGraph, Message, OrisClient, ToolCall, create_agent
 from oris_temporal import tool as make_tool
+from oris_temporal.agents import BudgetMiddleware, Middleware, ModelCall
 from oris_temporal.models.distinct import told_apart
 from oris_temporal.testing import ReplayingWorker, oris_client
 
@@ -60,6 +62,33 @@ async def test_a_server_that_gives_all_answers_and_calls_the_same_id(
     ]
     assert [call["id"] for message in asked for call in message.get("tool_calls", ())] == [
         *("call_0", "call_0-2", "call_0-3")
+    ]
+
+
+class Forgetful(Middleware):
+    """Shows the model the latest message only."""
+
+    async def wrap_model_call(self, call: ModelCall, handler: Any) -> Message:
+        return await handler(replace(call, messages=[Message.human(call.messages[-1].content)]))
+
+
+@pytest.mark.parametrize("run", [in_process, on_temporal])
+async def test_also_where_the_model_is_not_shown_what_has_the_id(
+    oris_client: OrisClient, run: Callable[..., Awaitable[dict[str, Any]]]
+) -> None:
+    def calls(city: str) -> Any:
+        return chat(tool(0, f'{{"city":"{city}"}}', id="call_0", name="weather"), chunk({}, "tool_calls"))
+
+    async with ProviderServer(calls("Rome"), calls("Oslo"), chat(*text("Rain."))) as server:
+        agent = create_agent(
+            "ollama:llama3",
+            [weather],
+            middleware=[Forgetful(), BudgetMiddleware(max_turns=3, on_limit="answer")],
+            base_url=f"{server.url}/v1",
+        )
+        values = await run(agent, oris_client)
+    assert [message["content"] for message in values["messages"]] == [
+        *("Weather?", "", "rain in Rome", "", "rain in Oslo", "Rain.")
     ]
 
 
