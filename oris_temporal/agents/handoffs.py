@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NotRequired
+from typing import Annotated, Any, NotRequired
 
 from typing_extensions import TypedDict
 
@@ -12,7 +12,7 @@ from oris_temporal.graph.compiled import CompiledGraph
 from oris_temporal.graph.control import END, START, Command
 from oris_temporal.graph.errors import GraphCompileError
 from oris_temporal.graph.limits import Limits
-from oris_temporal.graph.messages import MessagesState
+from oris_temporal.graph.messages import Message, add_messages
 from oris_temporal.store.base import Store
 from oris_temporal.tools import Tool, tool
 
@@ -30,8 +30,14 @@ class ActiveAgent(TypedDict):
     active_agent: NotRequired[str]
 
 
-class HandoffState(MessagesState, ActiveAgent):
-    """State of `create_handoffs`: the conversation, and who has it."""
+class HandoffState(ActiveAgent):
+    """State of `create_handoffs`: the conversation, and who has it.
+
+    Attributes:
+        messages: The conversation; what an agent's middleware rewrites, such as personal data, is rewritten for all.
+    """
+
+    messages: Annotated[list[Message], add_messages]
 
 
 class HandoffMiddleware(Middleware):

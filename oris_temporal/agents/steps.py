@@ -60,6 +60,11 @@ class AgentParts:
         """Whether watchers see an answer only when the hooks are done with it."""
         return any(item.holds_answers for item in self.middleware)
 
+    @property
+    def gates(self) -> list[HumanInTheLoopMiddleware]:
+        """The middleware by which people look at tool calls."""
+        return [item for item in self.middleware if isinstance(item, HumanInTheLoopMiddleware)]
+
     def draft(self, state: Mapping[str, Any], step: str) -> Draft:
         """A draft of the state, for one step."""
         jumps = ["end"] if step == "finish" else [jump for jump in JUMPS if jump != "tools" or self.tools]
@@ -153,6 +158,8 @@ class CallModel(_Step):
         if draft.jump is None:
             asked = _Asked(parts.output)
             answer = distinct(await self._ask(asked, draft, ctx), draft.state["messages"])
+            if answer.id is None and answer.tool_calls and parts.gates:  # a person may edit the calls
+                answer = answer.model_copy(update={"id": f"answer-{ctx.uuid4().hex}"})
             draft.apply({"messages": [answer], "turns": draft.state.get("turns", 0) + 1}, "model")
             await parts.run_hooks("after_model", draft, ctx, backwards=True)
             if parts.holds_answers and draft.jump != "model":
@@ -237,7 +244,7 @@ class CallTools(_Step):
         agents = [agent for item in parts.tools if isinstance(item, AgentTool) for agent in item.agents.values()]
         self.graphs = list(dict.fromkeys(agents))
         self._node = ToolNode(parts.tools)
-        self._gates = [item for item in parts.middleware if isinstance(item, HumanInTheLoopMiddleware)]
+        self._gates = parts.gates
 
     async def __call__(self, state: Any, ctx: Context) -> list[Any]:
         """Run as a node. Calls that nobody has to look at are made while the others wait, except for those that are made in order."""

@@ -370,6 +370,31 @@ def add_messages(current: list[Message], update: MessagesUpdate) -> list[Message
     return [message for message in merged if message is not None]
 
 
+def added_messages(updates: Sequence[Any]) -> list[Any]:
+    """What updates of `add_messages` leave of the messages they add, for a list that only grows. Both in JSON form.
+
+    What becomes of a message that was there before - it is removed, or another is put in its place - is left out.
+
+    Args:
+        updates: The updates, in order.
+    """
+    added: list[Any] = []
+    for update in updates:
+        before: list[Any] | None = None
+        for change in update if isinstance(update, list) else [update]:
+            if not _is_removal(change):
+                place = next((at for at, item in enumerate(added) if change["id"] and item["id"] == change["id"]), None)
+                if place is not None:
+                    added[place] = change
+                elif before is None or change in before:
+                    added.append(change)
+            elif change["remove"] == _ALL:
+                before, added = added, []
+            else:
+                added = [item for item in added if item["id"] != change["remove"]]
+    return added
+
+
 class MessagesState(TypedDict):
     """The state of a conversation; extend it with fields of your own.
 

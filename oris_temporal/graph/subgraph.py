@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from .errors import InvalidUpdateError, error_line
+from .messages import add_messages, added_messages, append_messages
 from .options import NodeOptions
 from .records import Outcome
 from .state import StateSchema, StateValues
@@ -77,13 +78,19 @@ class Subgraph:
         return self.merged(updates, values)
 
     def merged(self, updates: list[tuple[str, dict[str, Any]]], values: StateValues) -> Outcome:
-        """The child's writes to shared fields: one by one where the parent has a reducer, else the final value."""
+        """The child's writes to shared fields: one by one where the parent has a reducer, else the final value.
+
+        Of a conversation that only grows in the parent it is what the child added, whatever else it made of its own.
+        """
         outcome = Outcome()
         final: dict[str, Any] = {}
+        grown = {name: added_messages([update[name] for _, update in updates if name in update]) for name in self._grow}
+        if any(grown.values()):
+            outcome.updates.append({name: messages for name, messages in grown.items() if messages})
         for _, update in updates:
             reduced = {}
             for name in self.shared:
-                if name not in update:
+                if name not in update or name in grown:
                     continue
                 if self.schema.fields[name].reducer is not None:
                     reduced[name] = update[name]
@@ -94,6 +101,16 @@ class Subgraph:
         if final:
             outcome.updates.append(final)
         return outcome
+
+    @property
+    def _grow(self) -> list[str]:
+        """Shared conversations that only grow in the parent, while the child may rewrite them."""
+        parent, child = self.schema.fields, self.graph.schema.fields
+        return [
+            name
+            for name in self.shared
+            if parent[name].reducer is append_messages and child[name].reducer is add_messages
+        ]
 
     def _mapped(self, mapper: Callable[[Any], Any], state: Any, target: StateSchema, what: str) -> dict[str, Any]:
         where = f"{self.full_name}: {what} mapping {getattr(mapper, '__name__', what)}()"

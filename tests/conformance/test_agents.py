@@ -14,18 +14,22 @@ from effects import ran
 from hosts import OrisHost
 from pydantic import BaseModel
 
-from oris_temporal import END, START, Command, Message, StateGraph, ToolCall, tool
+from oris_temporal import END, START, Command, CompiledGraph, Message, MessagesState, StateGraph, ToolCall, tool
 from oris_temporal.agents import (
+    HandoffMiddleware,
     HumanInTheLoopMiddleware,
     Middleware,
     ModelCall,
+    PIIMiddleware,
     ProviderStrategy,
+    SummarizationMiddleware,
     ToolRequest,
     ToolResultEvictionMiddleware,
     ToolStrategy,
     activity_hook,
     agent_tool,
     create_agent,
+    create_handoffs,
 )
 from oris_temporal.graph.errors import GraphCompileError, OrisError
 from oris_temporal.models.fake import fake_model
@@ -261,6 +265,18 @@ class TestAPersonLooksAtToolCalls:
         done = await host.resume(lead, thread, {"decisions": [{"type": "approve"}]})
         assert (done.values["messages"][-1]["content"], ran[thread, "delete a.txt"]) == ("Good.", 1)
 
+    @pytest.mark.parametrize("id", [None, "answer-1"])
+    async def test_an_edit_in_a_subgraph_of_a_conversation_that_only_grows(
+        self, host: OrisHost, thread: str, id: str | None
+    ) -> None:
+        model = fake_model(Message.ai("", [call(1, "delete", path="a")], id=id), "Done.")
+        parent = in_conversation(create_agent(model, [delete], interrupt_on={"delete": True}))
+        await host.start(parent, {"messages": ["clean up"]}, thread)
+        edited = {"type": "edit", "edited_action": {"name": "delete", "args": {"path": "b"}}}
+        done = await host.resume(parent, thread, {"decisions": [edited]})
+        assert [text for _, text in texts(done.values)] == ["clean up", "", "b is gone", "Done."]
+        assert ToolCall.from_wire(done.values["messages"][1]["tool_calls"][0]).args == {"path": "b"}
+
     async def test_a_call_that_cannot_be_made_is_told_the_model_and_nobody_asked(
         self, host: OrisHost, thread: str
     ) -> None:
@@ -387,6 +403,38 @@ class TestStructuredOutput:
     async def test_the_answer_is_an_instance(self) -> None:
         result = await create_agent(fake_model(Answer(bird="stork", legs=2)), response_format=Answer).invoke("?")
         assert result.state["structured_response"] == Answer(bird="stork", legs=2)
+
+
+def in_conversation(agent: CompiledGraph) -> CompiledGraph:
+    """An agent in a graph whose conversation only grows."""
+    graph = StateGraph(MessagesState).add_node("agent", agent).add_edge(START, "agent").add_edge("agent", END)
+    return graph.compile(name="conversation")
+
+
+class TestInAConversationThatOnlyGrows:
+    async def test_what_it_makes_of_what_was_said_stays_with_the_agent(self, host: OrisHost, thread: str) -> None:
+        seen: list[list[str]] = []
+        summing = SummarizationMiddleware(fake_model("Short.", name="writer"), max_messages=5, keep=2)
+        model = fake_model(call(1, "look_up", what="stork"), "It is a bird.")
+        agent = create_agent(model, [look_up], middleware=[PIIMiddleware(), summing, Watch(seen)])
+        said = [*"abcdef", "I am ann@example.com. What is it?"]
+        done = await host.start(in_conversation(agent), {"messages": said}, thread)
+        assert [text for _, text in texts(done.values)] == [*said, "", "stork is a bird", "It is a bird."]
+        assert seen[0][0].startswith("human:The conversation so far")
+        assert seen[0][-1] == "human:I am [REDACTED_EMAIL]. What is it?"
+
+    async def test_agents_that_hand_over(self, host: OrisHost, thread: str) -> None:
+        def agent(name: str, other: str, *script: Any) -> CompiledGraph:
+            middleware = [HandoffMiddleware({other: "The rest."}), PIIMiddleware()]
+            return create_agent(fake_model(*script, name=name), name=name, middleware=middleware)
+
+        agents = {"a": agent("a", "b", call(1, "transfer_to_b")), "b": agent("b", "a", "Hello.", "Bye.")}
+        graph = create_handoffs(agents, default="a")
+        await host.start(graph, {"messages": ["I am ann@example.com."]}, thread)
+        done = await host.start(graph, {"messages": ["Bye."]}, thread)
+        assert [text for kind, text in texts(done.values) if kind != "tool"] == [
+            *("I am [REDACTED_EMAIL].", "", "Hello.", "Bye.", "Bye.")
+        ]
 
 
 class Chat(TypedDict):
