@@ -9,12 +9,12 @@ from typing_extensions import TypedDict
 
 from oris_temporal.graph.builder import StateGraph
 from oris_temporal.graph.compiled import CompiledGraph
-from oris_temporal.graph.control import END, START, Command
+from oris_temporal.graph.control import END, START
 from oris_temporal.graph.errors import GraphCompileError
 from oris_temporal.graph.limits import Limits
 from oris_temporal.graph.messages import Message, add_messages
 from oris_temporal.store.base import Store
-from oris_temporal.tools import Tool, tool
+from oris_temporal.tools import Tool, ToolOutput, tool
 
 from .limits import run_limits
 from .middleware.base import Middleware
@@ -55,8 +55,8 @@ class HandoffMiddleware(Middleware):
 
 
 def _transfer(name: str, description: str) -> Tool:
-    def transfer() -> Command:
-        return Command(update={"active_agent": name}, goto="end")
+    def transfer() -> ToolOutput:
+        return ToolOutput(f"{name} has the conversation now.", update={"active_agent": name}, goto=["end"])
 
     return tool(
         name=f"transfer_to_{name}", description=f"Pass the conversation to {name}. {description}", run_as="workflow"

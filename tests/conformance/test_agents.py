@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import operator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Annotated, Any, TypedDict
 from uuid import uuid4
 
 import pytest
 from agent_tools import call, delete, look_up, texts
-from effects import ran
+from effects import note, ran
 from hosts import OrisHost
 from pydantic import BaseModel
 
@@ -445,6 +446,10 @@ class Trail(TypedDict, total=False):
     trail: list[str]
 
 
+class Growing(TypedDict, total=False):
+    trail: Annotated[list[str], operator.add]
+
+
 class Noting(Middleware):
     """Writes down when its hooks run."""
 
@@ -489,7 +494,62 @@ class Audit(Middleware):
         return {"messages": [Message.ai(f"audited {len(state['messages'])}")]}
 
 
+class Every(Middleware):
+    """Writes down when any of its hooks runs; those with effects count them, and there are questions within."""
+
+    state_schema = Growing
+
+    @activity_hook
+    async def before_agent(self, state: Any) -> Any:
+        return self.did(state, "before_agent")
+
+    async def before_model(self, state: Any, ctx: Any) -> Any:
+        return {"trail": ["before_model"]}
+
+    async def wrap_model_call(self, call: ModelCall, handler: Any) -> Message:
+        call.update({"trail": ["wrap_model_call"]})
+        answer: Message = await handler(call)
+        await call.ctx.interrupt("Is the answer good?")
+        call.update({"trail": ["/wrap_model_call"]})
+        return answer
+
+    async def after_model(self, state: Any, ctx: Any) -> Any:
+        await ctx.interrupt("Go on?")
+        return {"trail": ["after_model"]}
+
+    async def wrap_tool_call(self, request: ToolRequest, handler: Any) -> Any:
+        request.update({"trail": ["wrap_tool_call"]})
+        output = await handler(request)
+        await request.ctx.interrupt("Is the result good?")
+        request.update({"trail": ["/wrap_tool_call"]})
+        return output
+
+    @activity_hook
+    async def after_agent(self, state: Any) -> Any:
+        return self.did(state, "after_agent")
+
+    def did(self, state: Any, hook: str) -> dict[str, Any]:
+        note({"configurable": {"thread_id": state["messages"][0].content}}, hook)
+        return {"trail": [hook]}
+
+
 class TestMiddleware:
+    async def test_b38_every_hook_runs_once_whatever_is_asked_and_whenever_the_history_ends(
+        self, any_host: OrisHost
+    ) -> None:
+        thread = uuid4().hex
+        agent = create_agent(fake_model(call(1, "delete", path="a"), "ok"), [delete], middleware=[Every()])
+        record = await any_host.start(agent, {"messages": [thread]}, thread)
+        questions = []
+        while record.status == "interrupted":
+            questions.append(record.asks[0].value)
+            record = await any_host.resume(agent, thread, "yes")
+        turn = ["before_model", "wrap_model_call", "/wrap_model_call", "after_model"]
+        tools = ["wrap_tool_call", "/wrap_tool_call"]
+        assert record.values["trail"] == ["before_agent", *turn, *tools, *turn, "after_agent"]
+        assert len(questions) == 5
+        assert [ran[thread, what] for what in ("before_agent", "delete a", "after_agent")] == [1, 1, 1]
+
     async def test_b38_every_hook_runs_once_before_in_order_and_after_in_reverse(
         self, host: OrisHost, thread: str
     ) -> None:
