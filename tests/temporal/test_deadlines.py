@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
-from typing import Annotated, TypedDict
+from typing import Annotated, Any, TypedDict
 
 import pytest
 
@@ -20,9 +20,13 @@ from oris_temporal import (
     OrisClient,
     RetryPolicy,
     StateGraph,
+    ToolCall,
+    create_agent,
     interrupt,
     tool,
 )
+from oris_temporal.agents import HumanInTheLoopMiddleware, agent_tool
+from oris_temporal.models.fake import fake_model
 from oris_temporal.testing import ReplayingWorker, TimeSkippingServer
 
 
@@ -123,7 +127,32 @@ def in_a_child() -> CompiledGraph:
     return graph.add_edge(START, "sub").add_edge("sub", END).compile(name="in_a_child")
 
 
+@tool
+async def delete(path: str) -> str:
+    """Delete a file."""
+    return f"{path} is gone"
+
+
+def looked_at(on_timeout: Any) -> CompiledGraph:
+    """An agent whose tool a person looks at within a day."""
+    gate = HumanInTheLoopMiddleware({"delete": True}, timeout="24h", on_timeout=on_timeout)
+    model = fake_model(ToolCall("call-1", "delete", {"path": "a"}), "Done.")
+    return create_agent(model, [delete], name=f"looked_at_{on_timeout}", middleware=[gate])
+
+
+def lead(reject: CompiledGraph) -> CompiledGraph:
+    """An agent whose subagent has such a tool."""
+    helper = agent_tool(reject, description="Cleans up.", name="clean")
+    return create_agent(
+        fake_model(ToolCall("call-1", "clean", {"task": "a"}), "Good.", name="lead"), [helper], name="lead"
+    )
+
+
+LOOKED_AT = [looked_at(what) for what in ("reject", "approve", "fail")]
+
 GRAPHS = [
+    *LOOKED_AT,
+    lead(LOOKED_AT[0]),
     in_a_child(),
     stubborn(),
     one("never_ends", never_ends),
@@ -180,6 +209,36 @@ async def test_at_the_deadline_of_a_child_workflow_its_default_answers_the_paren
     assert (item.status, item.answer, item.author) == ("resumed", {"ok": False}, None)
     [resumed] = [event for event in await client.timeline("t") if event.kind == "resumed"]
     assert resumed.data["default"] is True
+
+
+@pytest.mark.parametrize(
+    ("what", "told"),
+    [("reject", "A person rejected this call of delete: Nobody decided in time."), ("approve", "a is gone")],
+)
+async def test_at_the_deadline_of_a_persons_look_at_a_tool(
+    server: TimeSkippingServer, client: OrisClient, what: str, told: str
+) -> None:
+    paused = await client.run(f"looked_at_{what}", "t", "Clean up.")
+    assert paused.interrupts[0].value["review_configs"][0]["allowed_decisions"] == ["approve", "edit", "reject"]
+    await server.skip("25h")
+    done = await client.result("t")
+    assert [message["content"] for message in done.values["messages"]] == ["Clean up.", "", told, "Done."]
+
+
+async def test_or_the_run_fails(server: TimeSkippingServer, client: OrisClient) -> None:
+    await client.run("looked_at_fail", "t", "Clean up.")
+    await server.skip("25h")
+    done = await client.result("t")
+    assert done.error is not None
+    assert (done.status, done.error["code"]) == ("failed", "interrupt_timeout")
+
+
+async def test_at_the_deadline_of_a_look_at_a_subagents_tool(server: TimeSkippingServer, client: OrisClient) -> None:
+    paused = await client.run("lead", "t", "Clean up.")
+    assert paused.status == "interrupted"
+    await server.skip("25h")
+    done = await client.result("t")
+    assert [message["content"] for message in done.values["messages"]] == ["Clean up.", "", "Done.", "Good."]
 
 
 async def test_an_answer_in_time_stops_the_clock(server: TimeSkippingServer, client: OrisClient) -> None:
