@@ -581,6 +581,16 @@ async def test_mistrals_parts_of_thinking_and_text():
     parts = [thinking, {"type": "text", "text": "Hi"}]
     called = await call(chat(chunk({"content": parts}), chunk({}, "stop")), provider="mistral")
     assert (called.reply.text, called.reply.reasoning["text"]) == ("Hi", "Hm.")
+    again = await call(hello(), called.reply.message("mistral"), Message.human("Why?"), provider="mistral")
+    assert again.body["messages"][0]["content"] == parts
+
+
+async def test_mistrals_thinking_before_a_call_is_given_back():
+    thinking = {"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]}
+    answer = chat(chunk({"content": [thinking]}), tool(0, "{}", id="abcdefgh1", name="look"), chunk({}, "tool_calls"))
+    called = await call(answer, provider="mistral")
+    again = await call(hello(), called.reply.message("mistral"), Message.tool("-", "abcdefgh1"), provider="mistral")
+    assert again.body["messages"][0]["content"] == [thinking]
 
 
 SIGNATURE = {"google": {"thought_signature": "c2lnbmVk"}}

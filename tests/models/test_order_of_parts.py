@@ -163,6 +163,101 @@ async def test_openai_gets_all_items_back_in_their_order() -> None:
     assert shape(called.body["input"]) == shape(ITEMS)
 
 
+SEARCH = {"type": "web_search_call", "id": "ws_1", "status": "completed", "action": {"type": "search", "query": "rain"}}
+
+
+async def test_what_openais_own_tools_did_stands_between_the_thoughts() -> None:
+    options = {"api": "responses"}
+    items = [thought(1), SEARCH, thought(2), said("It rains.")]
+    reply = (await openai_wire.call(responses(*(done(n, item) for n, item in enumerate(items))), options=options)).reply
+    called = await openai_wire.call(openai_wire.hello_responses(), stored(reply, "openai"), options=options)
+    heard = called.body["input"]
+    assert [item["type"] for item in heard] == ["reasoning", "web_search_call", "reasoning", "message"]
+    assert heard[1] == SEARCH
+
+
+# --- tools that Anthropic runs -------------------------------------------------------------------------------------
+
+
+def server_tool(index: int, id: str, *parts: str) -> list[Any]:
+    deltas = [delta(index, "input_json_delta", partial_json=part) for part in ("", *parts)]
+    return [begin(index, {"type": "server_tool_use", "id": id, "name": "web_search", "input": {}}), *deltas, end(index)]
+
+
+def found(id: str) -> dict[str, Any]:
+    page = {
+        "type": "web_search_result",
+        "url": "https://a.b",
+        "title": "A",
+        "encrypted_content": "enc",
+        "page_age": None,
+    }
+    return {"type": "web_search_tool_result", "tool_use_id": id, "content": [page]}
+
+
+def searched(id: str, query: str = "rain") -> dict[str, Any]:
+    return {"type": "server_tool_use", "id": id, "name": "web_search", "input": {"query": query}}
+
+
+def part(*more: Any, reason: str, id: str = "msg_1", **usage: int) -> Answer:
+    return Answer.events(start(id), *more, *finish(reason, **usage))
+
+
+async def test_what_claudes_own_tools_did_goes_back_in_its_place() -> None:
+    events = [
+        *thinking(0, "Look.", "sig-1"),
+        *server_tool(1, "srvtoolu_1", '{"query"', ': "rain"}'),
+        begin(2, found("srvtoolu_1")),
+        end(2),
+        *text_block(3, "It rains. "),
+        *tool_block(4, "toolu_a", "weather", "{}"),
+        *server_tool(5, "srvtoolu_2", '{"query": "wind"}'),
+    ]
+    message = stored((await anthropic_wire.call(part(*events, reason="tool_use"))).reply, "anthropic")
+    called = await anthropic_wire.call(anthropic_wire.hello(), "Weather?", message, Message.tool("rain", "toolu_a"))
+    assert called.body["messages"][1]["content"] == [
+        {"type": "thinking", "thinking": "Look.", "signature": "sig-1"},
+        searched("srvtoolu_1"),
+        found("srvtoolu_1"),
+        {"type": "text", "text": "It rains. "},
+        {"type": "tool_use", "id": "toolu_a", "name": "weather", "input": {}},
+        searched("srvtoolu_2", "wind"),
+    ]
+
+
+async def test_an_own_tool_that_was_cut_short_does_not_go_back() -> None:
+    events = [*text_block(0, "I look."), *server_tool(1, "srvtoolu_1", '{"query": "ra')]
+    reply = (await anthropic_wire.call(part(*events, reason="max_tokens"))).reply
+    called = await anthropic_wire.call(anthropic_wire.hello(), "Hi", stored(reply, "anthropic"), "Go on.")
+    assert called.body["messages"][1]["content"] == [{"type": "text", "text": "I look."}]
+
+
+async def test_an_answer_that_pauses_is_asked_to_go_on() -> None:
+    begun = [*text_block(0, "I look. "), *server_tool(1, "srvtoolu_1", '{"query": "rain"}')]
+    rest = [begin(0, found("srvtoolu_1")), end(0), *text_block(1, "It rains.")]
+    pieces: list[Any] = []
+    answers = [part(*begun, reason="pause_turn", output=7), part(*rest, reason="end_turn", id="msg_2", output=3)]
+    async with anthropic_wire.serving(*answers) as (server, adapter):
+        reply = await adapter.generate(anthropic_wire.request("Weather?"), pieces.append)
+    assert (reply.text, reply.stop_reason, reply.id) == ("I look. It rains.", "stop", "msg_1")
+    assert (reply.usage.prompt, reply.usage.completion, reply.usage.calls) == (20, 10, 1)
+    assert "".join(piece["text"] for piece in pieces) == reply.text
+    resumed = server.asked[1].body["messages"]
+    assert [turn["role"] for turn in resumed] == ["user", "assistant"]
+    assert resumed[1]["content"] == [{"type": "text", "text": "I look. "}, searched("srvtoolu_1")]
+    called = await anthropic_wire.call(anthropic_wire.hello(), "Weather?", stored(reply, "anthropic"), "Thanks.")
+    kinds = [block["type"] for block in called.body["messages"][1]["content"]]
+    assert kinds == ["text", "server_tool_use", "web_search_tool_result", "text"]
+
+
+async def test_one_that_pauses_for_ever_comes_to_an_end() -> None:
+    pausing = part(*text_block(0, "."), reason="pause_turn")
+    async with anthropic_wire.serving(pausing) as (server, adapter):
+        reply = await adapter.generate(anthropic_wire.request("Weather?"), lambda piece: None)
+    assert reply.stop_reason == "pause_turn"
+    assert len(server.asked) == 21
+
+
 # --- by way of a run -----------------------------------------------------------------------------------------------
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import aclosing
+from typing import Any
 
 import anthropic
 from anthropic import AsyncAnthropic, Omit, Timeout, omit
@@ -12,6 +13,7 @@ from oris_temporal.models.providers import AdapterSettings, Emit
 from oris_temporal.models.request import ModelReply, ModelRequest
 
 from .anthropic_answer import MessagesAnswer
+from .anthropic_messages import continued
 from .anthropic_request import messages_body
 from .common import check_settings, extra_fields
 from .failures import Failures
@@ -19,6 +21,9 @@ from .sdk import events_of
 
 _ADDRESS = "https://api.anthropic.com"  # named, so that the SDK does not look for another in the environment
 _TIMEOUT = Timeout(connect=10, read=900, write=120, pool=60)
+
+_PAUSES = 20
+"""How often an answer that pauses is asked to go on; a provider that pauses for ever must not keep the call."""
 
 _BESIDE_THE_SDK = ("temperature", "top_p", "top_k")
 """Fields of the API that the SDK's call does not name."""
@@ -55,17 +60,25 @@ class AnthropicAdapter:
         more |= extra_fields(request, body) or {}
         more.pop("cache", None)
         answer = MessagesAnswer(self._provider, emit, self._failures)
+        await self._read(answer, body, more)
+        asked, pauses = body["messages"], 0
+        while answer.paused and pauses < _PAUSES:
+            body["messages"] = continued(asked, answer.go_on())
+            await self._read(answer, body, more)
+            pauses += 1
+        return answer.reply()
+
+    async def close(self) -> None:
+        """Give back connections."""
+        await self._client.close()
+
+    async def _read(self, answer: MessagesAnswer, body: dict[str, Any], more: dict[str, Any]) -> None:
         opening = self._client.messages.create(
             **body, stream=True, extra_headers=self._headers, extra_body=more or None
         )
         async with aclosing(events_of(opening, self._failures, anthropic)) as events:
             async for event in events:
                 answer.add(event)
-        return answer.reply()
-
-    async def close(self) -> None:
-        """Give back connections."""
-        await self._client.close()
 
 
 def _headers(settings: AdapterSettings) -> dict[str, str | Omit]:

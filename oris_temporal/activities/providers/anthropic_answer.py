@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from anthropic import BaseModel
@@ -64,6 +65,8 @@ class MessagesAnswer:
         self._refusal: str | None = None
         self._stop: str | None = None
         self._begun = self._over = False
+        self._first = 0  # place of the first block of this part
+        self._before = Usage()
 
     def add(self, event: RawMessageStreamEvent) -> None:
         """Take an event. The SDK does not check what is in one.
@@ -75,16 +78,39 @@ class MessagesAnswer:
             case "message_start":
                 self._start(self._part(event, "message", BaseModel))
             case "content_block_start":
-                self._begin(self._part(event, "index", int), self._part(event, "content_block", BaseModel))
+                self._begin(self._place(event), self._part(event, "content_block", BaseModel))
             case "content_block_delta":
-                self._extend(self._part(event, "index", int), self._part(event, "delta", BaseModel))
+                self._extend(self._place(event), self._part(event, "delta", BaseModel))
             case "content_block_stop":
-                self._end(self._part(event, "index", int))
+                self._end(self._place(event))
             case "message_delta":
                 self._conclude(self._part(event, "delta", BaseModel))
                 self._usage.append(getattr(event, "usage", None))
             case "message_stop":
                 self._over = True
+
+    @property
+    def paused(self) -> bool:
+        """Whether it is to be asked to go on: its own tools take long."""
+        return self._stop == "pause_turn" and not self._calls
+
+    def go_on(self) -> list[dict[str, Any]]:
+        """Expect another part; returns the blocks of those so far, for the provider to go on from.
+
+        Raises:
+            ModelError: The part before is not complete (kind ``malformed``).
+        """
+        self._check()
+        self._before = self._used()
+        self._usage.clear()
+        self._first = 1 + max(self._blocks, default=-1)
+        self._stop, self._begun, self._over = None, False, False
+        written = (self._blocks[index] for index in sorted(self._blocks))
+        return [
+            {"type": "text", "text": block["text"]} if block["type"] == "text" else block
+            for block in written
+            if block["type"] != "text" or block["text"].strip()
+        ]
 
     def reply(self) -> ModelReply:
         """The whole answer.
@@ -92,30 +118,36 @@ class MessagesAnswer:
         Raises:
             ModelError: It has no beginning or no end (kind ``malformed``).
         """
-        if not self._begun:
-            raise self._failures.malformed("it has no beginning.")
-        if not self._over or self._stop is None:
-            raise self._failures.malformed("it has no end.")
+        self._check()
         blocks = [self._blocks[index] for index in sorted(self._blocks)]
-        thought = [block for block in blocks if block["type"] in _REASONING]
-        reasoning: dict[str, Any] = {"provider": self._provider, "blocks": thought, **kept_order(_order(blocks))}
-        if shown := "\n".join(block["thinking"] for block in thought if block.get("thinking")):
+        kept = [block for block in blocks if block["type"] not in ("text", "tool_use")]
+        reasoning: dict[str, Any] = {"provider": self._provider, "blocks": kept, **kept_order(_order(blocks))}
+        if shown := "\n".join(block["thinking"] for block in kept if block["type"] == "thinking" and block["thinking"]):
             reasoning["text"] = shown
         refused = self._stop == "refusal"
         return ModelReply(
             text="".join(block["text"] for block in blocks if block["type"] == "text"),
             tool_calls=[_call(self._blocks[index]) for index in self._calls],
-            stop_reason=_STOP_REASONS.get(self._stop, self._stop),
+            stop_reason=_STOP_REASONS.get(self._stop or "", self._stop or ""),
             usage=self._used(),
             model=self._model,
             id=self._id,
-            reasoning=reasoning if thought else None,
+            reasoning=reasoning if kept else None,
             refusal=(self._refusal or "The model refused to answer.") if refused else None,
         )
 
+    def _check(self) -> None:
+        if not self._begun:
+            raise self._failures.malformed("it has no beginning.")
+        if not self._over or self._stop is None:
+            raise self._failures.malformed("it has no end.")
+
+    def _place(self, event: object) -> int:
+        return self._first + self._part(event, "index", int)
+
     def _start(self, message: BaseModel) -> None:
         self._begun = True
-        self._id = _text(message, "id") or None
+        self._id = self._id or _text(message, "id") or None
         self._model = _text(message, "model")
         self._usage.append(getattr(message, "usage", None))
 
@@ -155,13 +187,23 @@ class MessagesAnswer:
     def _end(self, index: int) -> None:
         """Servers that do not write a call's arguments bit by bit have them in the block from the start."""
         block = self._blocks.get(index, {})
-        if index in self._calls and not block["arguments"] and block.get("input"):
+        if index not in self._calls and "arguments" in block:
+            self._end_own(index, block, block.pop("arguments"))
+        elif index in self._calls and not block["arguments"] and block.get("input"):
             self._write_arguments(index, json.dumps(block["input"], ensure_ascii=False))
 
+    def _end_own(self, index: int, block: dict[str, Any], arguments: str) -> None:
+        """What was asked of one of the provider's own tools. Cut short, it was not asked, and nobody could give it back."""
+        try:
+            block["input"] = json.loads(arguments)
+        except ValueError:
+            del self._blocks[index]
+
     def _write_arguments(self, index: int, more: str) -> None:
-        # what is written for the provider's own tools is nobody else's business; and the first bit is always empty
-        if more and index in self._calls:
-            self._blocks[index]["arguments"] += more
+        block = self._blocks[index]
+        if more:  # the first bit is always empty
+            block["arguments"] = block.get("arguments", "") + more
+        if more and index in self._calls:  # what is written for the provider's own tools is nobody else's business
             self._emit({"type": "tool_call", "index": self._calls.index(index), "arguments": more})
 
     def _show(self, field: str, text: str) -> None:
@@ -188,25 +230,26 @@ class MessagesAnswer:
             return next((number for holder in holders if (number := count(holder, name))), 0)
 
         cached, cache_writes = last("cache_read_input_tokens"), last("cache_creation_input_tokens")
-        return Usage(
+        part = Usage(
             prompt=last("input_tokens") + cached + cache_writes,
             completion=last("output_tokens"),
             cached=cached,
             cache_writes=cache_writes,
             reasoning=last("thinking_tokens", within="output_tokens_details"),
-            calls=1,
         )
+        return replace(self._before + part, calls=1)
 
 
 def _order(blocks: list[dict[str, Any]]) -> list[dict[str, Any]]:
     order: list[dict[str, Any]] = []
     for block in blocks:
-        if block["type"] in _REASONING:
-            order.append({"reasoning": sum("reasoning" in part for part in order)})
-        elif block["type"] == "text":
+        if block["type"] == "text":
             order.append({"text": len(block["text"])})
         elif block["type"] == "tool_use":
             order.append({"call": sum("call" in part for part in order)})
+        else:
+            place = sum("reasoning" in part or "own" in part for part in order)
+            order.append({"reasoning" if block["type"] in _REASONING else "own": place})
     return order
 
 

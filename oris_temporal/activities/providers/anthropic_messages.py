@@ -42,6 +42,14 @@ def conversation(messages: Sequence[Message], provider: str, failures: Failures)
     return turns
 
 
+def continued(turns: Sequence[Block], written: Sequence[Block]) -> list[Block]:
+    """The conversation with what the model wrote of its answer, for it to go on from there."""
+    *before, last = turns
+    if last["role"] == "assistant":
+        return [*before, {**last, "content": [*last["content"], *written]}]
+    return [*turns, {"role": "assistant", "content": list(written)}]
+
+
 def _blocks(
     messages: Sequence[Message], provider: str, failed: set[str | None], failures: Failures
 ) -> Iterator[tuple[str, list[Block]]]:
@@ -64,8 +72,8 @@ def _spoken(message: Message, provider: str, failed: set[str | None], failures: 
     reasoning = (message.extra or {}).get("reasoning")
     own = reasoning if isinstance(reasoning, Mapping) and reasoning.get("provider") == provider else {}
     blocks: list[Block] = []
-    for kind, value, _ in parts_in_order(message, own, _thoughts(own)):
-        if kind == "reasoning":
+    for kind, value, _ in parts_in_order(message, own, _given_back(own)):
+        if kind in ("reasoning", "own"):
             blocks.append(value)
         elif kind == "text":
             blocks += _texts(value)
@@ -79,15 +87,16 @@ def _spoken(message: Message, provider: str, failed: set[str | None], failures: 
     return blocks
 
 
-def _thoughts(own: Mapping[str, Any]) -> list[Block | None]:
-    """What the model thought. A thought without its signature, as of an answer cut short, is refused."""
+def _given_back(own: Mapping[str, Any]) -> list[Block | None]:
+    """What the model thought and its provider's tools did. A thought without its signature, as of an answer cut short, is refused."""
     blocks = own.get("blocks")
-    return [block if _is_signed(block) else None for block in (blocks if isinstance(blocks, list) else ())]
+    return [block if _is_whole(block) else None for block in (blocks if isinstance(blocks, list) else ())]
 
 
-def _is_signed(block: Any) -> bool:
-    is_thought = isinstance(block, dict) and block.get("type") in _REASONING
-    return is_thought and any(block.get(proof) for proof in ("signature", "data"))
+def _is_whole(block: Any) -> bool:
+    if not isinstance(block, dict) or not isinstance(block.get("type"), str):
+        return False
+    return block["type"] not in _REASONING or any(block.get(proof) for proof in ("signature", "data"))
 
 
 def _input(call_id: str, arguments: str, failed: set[str | None], failures: Failures) -> Any:

@@ -138,8 +138,12 @@ def _assistant(message: Message, provider: str, ids: CallIds) -> dict[str, Any]:
     written: dict[str, Any] = {"role": "assistant", "content": None if calls and not text else text}
     # thinking models of DeepSeek and others refuse a conversation in which their own reasoning is missing
     for block in own_reasoning(message, provider, "chat").get("blocks") or ():
-        if isinstance(block, Mapping) and block.get("type") in _REASONING_FIELDS:
-            written[block["type"]] = block["text"]
+        match block:
+            case {"type": "reasoning_content" | "reasoning" as field, "text": str(thought)}:
+                written[field] = thought
+            case {"type": "thinking", "text": str(thought)}:  # Mistral's form
+                thinking = {"type": "thinking", "thinking": [{"type": "text", "text": thought}]}
+                written["content"] = [thinking, *([{"type": "text", "text": text}] if text else ())]
     if calls:
         is_own = (message.extra or {}).get("provider") == provider
         written["tool_calls"] = [
@@ -183,7 +187,7 @@ class ChatAnswer:
         self._text: list[str] = []
         self._refusal: list[str] = []
         self._reasoning: list[str] = []
-        self._reasoning_field = ""
+        self._reasoning_form = ""  # the field that it came in, or the type of the parts
         self._calls: list[_Call] = []
         self._by_index: dict[int, _Call] = {}
         self._finish_reason = ""
@@ -250,13 +254,13 @@ class ChatAnswer:
         if not self._reasoning:
             return None
         text = "".join(self._reasoning)
-        blocks = [{"type": self._reasoning_field, "text": text}] if self._reasoning_field else []
+        blocks = [{"type": self._reasoning_form, "text": text}]
         return {"provider": self._provider, "api": "chat", "blocks": blocks, "text": text}
 
     def _add_delta(self, delta: ChoiceDelta) -> None:
         self._add_reasoning(delta)
         for kind, text in _texts(delta.content):
-            self._write(kind, text)
+            self._write(kind, text, "thinking")
         self._refusal.append(_text(delta.refusal))
         for part in self._list(delta.tool_calls):
             if not isinstance(part, ChoiceDeltaToolCall):
@@ -267,14 +271,14 @@ class ChatAnswer:
         more = delta.model_extra or {}
         for name in _REASONING_FIELDS:
             if (text := more.get(name)) and isinstance(text, str):
-                self._reasoning_field = name
-                self._write("reasoning", text)
+                self._write("reasoning", text, name)
                 return
 
-    def _write(self, kind: str, text: str) -> None:
+    def _write(self, kind: str, text: str, form: str) -> None:
         if not text:
             return
         if kind == "reasoning":
+            self._reasoning_form = form
             self._reasoning.append(text)
             self._emit({"type": "reasoning", "text": text})
         else:

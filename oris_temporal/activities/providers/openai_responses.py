@@ -104,7 +104,7 @@ def _assistant(message: Message, provider: str) -> list[dict[str, Any]]:
     own = own_reasoning(message, provider, "responses")
     items: list[dict[str, Any]] = []
     for kind, value, more in parts_in_order(message, own, own.get("blocks") or []):
-        if kind == "reasoning":
+        if kind in ("reasoning", "own"):
             items.append(value)
         elif kind == "text":
             items.append({**_said("assistant", [{"type": "output_text", "text": value}]), **more})
@@ -266,6 +266,9 @@ class ResponsesAnswer:
                 order.append({"text": sum(map(len, _written(item))), **phase})
             elif isinstance(item, ResponseFunctionToolCall):
                 order.append({"call": sum("call" in part for part in order)})
+            else:  # one of the provider's own tools; the reasoning before it must not stand alone
+                order.append({"own": len(blocks)})
+                blocks.append(_as_dict(item))
         if not blocks and not any("phase" in part for part in order):
             return None
         given = {"provider": self._provider, "api": "responses", "blocks": blocks, **kept_order(order)}

@@ -1,7 +1,8 @@
 """The order in which a model wrote the parts of an answer.
 
-A message keeps text, tool calls and reasoning apart. Providers whose models think between the parts want them back as they came, so
-where that is not reasoning first, then text, then calls, the order is kept with the reasoning.
+A message keeps text, tool calls and reasoning apart. Providers whose models think between the parts, or use tools that the provider
+itself runs, want them back as they came, so where that is not reasoning first, then text, then calls, the order is kept with the
+reasoning.
 """
 
 from __future__ import annotations
@@ -14,19 +15,20 @@ from oris_temporal.graph.messages import Message
 from .common import spoken, stored_calls
 
 ORDER = "order"
-"""Where it is in the reasoning of a message: ``{"reasoning": place}``, ``{"text": characters}`` and ``{"call": place}``."""
+"""Where it is in the reasoning of a message: ``{"reasoning": place}``, ``{"text": characters}``, ``{"call": place}``, and
+``{"own": place}`` for what the provider wrote about its own tools, which is among the blocks of the reasoning."""
 
 
 class Part(NamedTuple):
     """A part of an answer.
 
     Attributes:
-        kind: ``reasoning``, ``text`` or ``call``.
+        kind: ``reasoning``, ``text``, ``call`` or ``own``.
         value: The provider's block; a text; or a call as `stored_calls` has it.
         more: What else was noted of it.
     """
 
-    kind: Literal["reasoning", "text", "call"]
+    kind: Literal["reasoning", "text", "call", "own"]
     value: Any
     more: Mapping[str, Any]
 
@@ -35,7 +37,8 @@ def kept_order(order: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """What a message's reasoning keeps of an order: nothing if it is the usual one."""
     ranks = [0 if "reasoning" in part else 1 if "text" in part else 2 for part in order]
     texts = [part for part in order if "text" in part]
-    if ranks == sorted(ranks) and len(texts) <= 1 and all(len(part) == 1 for part in texts):
+    has_own = any("own" in part for part in order)
+    if not has_own and ranks == sorted(ranks) and len(texts) <= 1 and all(len(part) == 1 for part in texts):
         return {}
     return {ORDER: list(order)}
 
@@ -59,7 +62,9 @@ def parts_in_order(
         if "reasoning" in part:
             thoughts += [Part("reasoning", block, {}) for block in blocks[part["reasoning"] :][:1] if block is not None]
             continue
-        if "text" in part:
+        if "own" in part:
+            written = Part("own", next(iter(blocks[part["own"] :]), None), {})
+        elif "text" in part:
             length = len(text) if was_edited else part["text"]
             written = Part("text", text[:length], {name: value for name, value in part.items() if name != "text"})
             text = text[length:]
