@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing
 from typing import Any
 
 import anthropic
@@ -17,7 +17,7 @@ from .anthropic_messages import continued
 from .anthropic_request import messages_body
 from .common import check_settings, extra_fields
 from .failures import Failures
-from .sdk import events_of
+from .sdk import events_of, without_secrets_in_logs
 
 _ADDRESS = "https://api.anthropic.com"  # named, so that the SDK does not look for another in the environment
 _TIMEOUT = Timeout(connect=10, read=900, write=120, pool=60)
@@ -48,6 +48,8 @@ class AnthropicAdapter:
         self._provider = settings.provider
         self._failures = Failures(settings)
         self._headers = _headers(settings)
+        self._logs = ExitStack()
+        self._logs.enter_context(without_secrets_in_logs(settings, anthropic))
         # without a key the SDK takes another from the environment; `_headers` keeps this one from being sent
         self._client = AsyncAnthropic(
             api_key=key or "none", base_url=settings.base_url, max_retries=0, timeout=_TIMEOUT
@@ -71,6 +73,7 @@ class AnthropicAdapter:
     async def close(self) -> None:
         """Give back connections."""
         await self._client.close()
+        self._logs.close()
 
     async def _read(self, answer: MessagesAnswer, body: dict[str, Any], more: dict[str, Any]) -> None:
         opening = self._client.messages.create(

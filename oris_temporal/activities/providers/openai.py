@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -18,7 +18,7 @@ from .common import check_settings, extra_fields
 from .failures import Failures
 from .openai_chat import ChatAnswer, chat_body, chat_extra
 from .openai_responses import ResponsesAnswer, responses_body
-from .sdk import events_of
+from .sdk import events_of, without_secrets_in_logs
 
 _ADDRESS = "https://api.openai.com/v1"  # named, so that the SDK does not look for another in the environment
 _OLLAMA_ADDRESS = "http://localhost:11434"
@@ -56,6 +56,8 @@ class OpenAIAdapter:
         self._provider = settings.provider
         self._failures = Failures(settings)
         self._headers = _headers(settings)
+        self._logs = ExitStack()
+        self._logs.enter_context(without_secrets_in_logs(settings, openai))
         # without a key the SDK takes another provider's from the environment; `_headers` keeps this one from being sent
         self._client = AsyncOpenAI(api_key=key or "none", base_url=base_url, max_retries=0, timeout=_TIMEOUT)
 
@@ -68,6 +70,7 @@ class OpenAIAdapter:
     async def close(self) -> None:
         """Give back connections."""
         await self._client.close()
+        self._logs.close()
 
     async def _chat(self, request: ModelRequest, emit: Emit) -> ModelReply:
         body = chat_body(request, self._provider, self._failures)

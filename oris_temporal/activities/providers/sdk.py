@@ -2,13 +2,40 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, Awaitable
+from contextlib import AbstractContextManager
 from types import ModuleType
 from typing import Any
+from urllib.parse import urlsplit
 
 from oris_temporal.graph.errors import ModelError
+from oris_temporal.models.providers import AdapterSettings
+from oris_temporal.tools.secrets import kept_out_of_logs
 
 from .failures import Failures
+
+_NO_SECRET = re.compile(r"[\w.-]{0,7}|[a-z-]{1,20}")
+"""Parts of the path of an address that may be told: versions and plain words."""
+
+_SHORT = 8
+"""Keys with less characters are what local servers take for one; they may be part of any word."""
+
+
+def without_secrets_in_logs(settings: AdapterSettings, sdk: ModuleType) -> AbstractContextManager[None]:
+    """Keep a provider's key, and what may be secret of its address, out of what its SDK logs. The rest of requests is not its business.
+
+    Args:
+        settings: The provider's.
+        sdk: The SDK's module.
+    """
+    parts = urlsplit(settings.base_url or "")
+    secrets = [item for item in parts.path.split("/") if not _NO_SECRET.fullmatch(item)]
+    if "@" in parts.netloc:
+        secrets.append(parts.netloc.rpartition("@")[0])
+    if len(settings.api_key or "") >= _SHORT:
+        secrets.append(settings.api_key or "")
+    return kept_out_of_logs(secrets, f"{sdk.__name__}._base_client", "httpx2", "httpx")
 
 
 async def events_of(opening: Awaitable[Any], failures: Failures, sdk: ModuleType) -> AsyncGenerator[Any, None]:
