@@ -146,7 +146,7 @@ async def test_tools():
             "function": {
                 "name": "news",
                 "description": "News of a day.",
-                "parameters": NEWS.parameters,
+                "parameters": {**NEWS.parameters, "required": [], "additionalProperties": False},
                 "strict": True,
             },
         },
@@ -184,10 +184,11 @@ async def test_tool_choice_without_that_tool_is_refused_before_any_request(choic
 
 async def test_response_format():
     schema = {"type": "object", "properties": {"answer": {"type": "integer"}}}
+    closed = {"required": ["answer"], "additionalProperties": False}
     called = await call(hello(), response_format=ResponseFormat("answer", schema))
     assert called.body["response_format"] == {
         "type": "json_schema",
-        "json_schema": {"name": "answer", "schema": schema, "strict": True},
+        "json_schema": {"name": "answer", "schema": {**schema, **closed}, "strict": True},
     }
 
 

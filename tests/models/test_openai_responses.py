@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -147,10 +148,17 @@ async def test_tool_choice(choice, sent):
 
 async def test_response_format():
     schema = {"type": "object", "properties": {"answer": {"type": "integer"}}}
+    closed = {**schema, "required": ["answer"], "additionalProperties": False}
     called = await ask(hello(), response_format=ResponseFormat("answer", schema))
     assert called.body["text"] == {
-        "format": {"type": "json_schema", "name": "answer", "schema": schema, "strict": True}
+        "format": {"type": "json_schema", "name": "answer", "schema": closed, "strict": True}
     }
+
+
+async def test_a_strict_tool_is_closed():
+    called = await ask(hello(), tools=[replace(WEATHER, strict=True)])
+    [tool] = called.body["tools"]
+    assert (tool["strict"], tool["parameters"]["required"]) == (True, ["city"])
 
 
 async def test_options():

@@ -30,6 +30,7 @@ from .common import (
     stored_calls,
 )
 from .failures import Failures
+from .strict_schema import held_to
 
 _STOP_REASONS = {
     "function_call": "tool_calls",
@@ -73,8 +74,9 @@ def chat_body(request: ModelRequest, provider: str, failures: Failures) -> dict[
         body["tool_choice"] = {"type": "function", "function": {"name": tool}} if tool else options.tool_choice
         body["parallel_tool_calls"] = options.parallel_tool_calls
     if wanted := request.response_format:
-        schema = {"name": wanted.name, "schema": wanted.schema, "strict": wanted.strict}
-        by_schema = {"type": "json_schema", "json_schema": schema}
+        schema, strict = held_to(wanted.schema, wanted.strict)
+        form = {"name": wanted.name, "schema": schema, "strict": strict}
+        by_schema = {"type": "json_schema", "json_schema": form}
         body["response_format"] = {"type": "json_object"} if wanted.in_prompt else by_schema
     return {name: value for name, value in body.items() if value is not None}
 
@@ -86,7 +88,8 @@ def chat_extra(request: ModelRequest, provider: str) -> dict[str, Any]:
 
 
 def _tool(name: str, description: str, parameters: dict[str, Any], strict: bool) -> dict[str, Any]:
-    function: dict[str, Any] = {"name": name, "description": description, "parameters": parameters}
+    schema, strict = held_to(parameters, strict)
+    function: dict[str, Any] = {"name": name, "description": description, "parameters": schema}
     if strict:
         function["strict"] = True
     return {"type": "function", "function": function}

@@ -17,7 +17,7 @@ from openai.types.responses import (
 
 from oris_temporal.graph.messages import Image, Message
 from oris_temporal.models.providers import Emit
-from oris_temporal.models.request import ModelReply, ModelRequest
+from oris_temporal.models.request import ModelReply, ModelRequest, ToolSpec
 from oris_temporal.models.usage import Usage
 
 from .call_ids import RESPONSES
@@ -32,6 +32,7 @@ from .common import (
 )
 from .failures import Failures
 from .order import kept_order, parts_in_order
+from .strict_schema import held_to
 
 _ABSENT = ("top_k", "stop", "seed", "frequency_penalty", "presence_penalty")
 _DO_NOT_REASON = re.compile(r"(ft:)?(gpt-[34]|chatgpt-|gpt-5-chat)")
@@ -60,23 +61,21 @@ def responses_body(request: ModelRequest, provider: str, failures: Failures) -> 
     if not _DO_NOT_REASON.match(request.model.model):  # those answer 400 to the question for what they do not have
         body["include"] = ["reasoning.encrypted_content"]
     if request.tools:
-        body["tools"] = [
-            {
-                "type": "function",
-                "name": spec.name,
-                "description": spec.description,
-                "parameters": spec.parameters,
-                "strict": spec.strict,  # always: the default here is True
-            }
-            for spec in request.tools
-        ]
+        body["tools"] = [_tool(spec) for spec in request.tools]
     if has_tools(request):
         body["tool_choice"] = {"type": "function", "name": tool} if tool else options.tool_choice
         body["parallel_tool_calls"] = options.parallel_tool_calls
     if wanted := request.response_format:
-        form = {"type": "json_schema", "name": wanted.name, "schema": wanted.schema, "strict": wanted.strict}
+        schema, strict = held_to(wanted.schema, wanted.strict)
+        form = {"type": "json_schema", "name": wanted.name, "schema": schema, "strict": strict}
         body["text"] = {"format": {"type": "json_object"} if wanted.in_prompt else form}
     return {name: value for name, value in body.items() if value is not None}
+
+
+def _tool(spec: ToolSpec) -> dict[str, Any]:
+    schema, strict = held_to(spec.parameters, spec.strict)
+    function = {"type": "function", "name": spec.name, "description": spec.description, "parameters": schema}
+    return {**function, "strict": strict}  # always: the default here is True
 
 
 def _input(messages: Sequence[Message], provider: str, failures: Failures) -> list[dict[str, Any]]:
