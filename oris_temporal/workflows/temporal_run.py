@@ -21,7 +21,9 @@ from temporalio.exceptions import (
 from oris_temporal.graph.duration import to_timedelta, to_timedelta_or_none
 from oris_temporal.graph.engine import Engine
 from oris_temporal.graph.errors import (
+    ModelError,
     NodeError,
+    NodeTimeoutError,
     SerializationError,
     error_line,
 )
@@ -231,19 +233,23 @@ class TemporalRun(PacedRun):
                 form=self.logs.form(request.form) if request.form else None,
                 held=request.held,
             )
-            message: dict[str, Any] = await self._calls.execute(
-                LLM,
-                [given.to_wire()],
-                what="model call",
-                owner=f"{self.graph.name}.{task.node}",
-                failing=request.model.name,
-                retry=model_retry(options.max_retries),
-                task_queue=task_queue or self._model_queues.of(request.model.provider),
-                heartbeat=to_timedelta(options.heartbeat or CALL_HEARTBEAT),
-                activity_id=bounded(f"{task.id}@{number}"),
-                start_to_close_timeout=to_timedelta(options.timeout or "10m"),
-                summary=summary,
-            )
+            try:
+                message: dict[str, Any] = await self._calls.execute(
+                    LLM,
+                    [given.to_wire()],
+                    what="model call",
+                    owner=f"{self.graph.name}.{task.node}",
+                    failing=request.model.name,
+                    retry=model_retry(options.max_retries),
+                    task_queue=task_queue or self._model_queues.of(request.model.provider),
+                    heartbeat=to_timedelta(options.heartbeat or CALL_HEARTBEAT),
+                    activity_id=bounded(f"{task.id}@{number}"),
+                    start_to_close_timeout=to_timedelta(options.timeout or "10m"),
+                    summary=summary,
+                )
+            except NodeTimeoutError as error:
+                text = error.message.removeprefix("Node ")
+                raise ModelError(text, kind="timeout", provider=request.model.provider) from error
         return self.answered(engine, task, request, message)
 
     async def call_tool(

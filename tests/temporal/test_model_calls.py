@@ -192,6 +192,27 @@ async def test_a_node_may_answer_for_a_model_that_fails(client: OrisClient, serv
     assert len(provider.requests) == 2
 
 
+async def test_one_that_does_not_answer_in_time_is_a_model_error(
+    client: OrisClient, serve: Serve, thread: str
+) -> None:
+    async def never(request: ModelRequest, emit: Emit, call: int) -> ModelReply:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def answer(state: MessagesState, ctx: Context) -> dict:
+        try:
+            return {"messages": [await ctx.llm("scripted:one", ["hi"], timeout="100ms", max_retries=0)]}
+        except ModelError as error:
+            return {"messages": [Message.ai(f"{error.kind} of {error.provider}")]}
+
+    ScriptedProvider(never)
+    graph = graph_of(answer)
+    here = await graph.invoke("hello")
+    async with serve(graph):
+        there = await client.run("talk", thread, "hello")
+    assert texts(here.values) == texts(there.values) == ["hello", "timeout of scripted"]
+
+
 async def test_missing_credentials_name_the_variable(
     client: OrisClient, serve: Serve, thread: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
