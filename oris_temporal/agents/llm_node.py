@@ -7,7 +7,8 @@ from typing import Any
 
 from oris_temporal.graph.context import Context
 from oris_temporal.graph.messages import Message
-from oris_temporal.models import ChatModel, ResponseFormat, ToolSpec, init_chat_model
+from oris_temporal.models import ChatModel, ToolSpec, init_chat_model
+from oris_temporal.models.answer_type import answer_type
 
 
 def llm_node(
@@ -15,7 +16,7 @@ def llm_node(
     *,
     system_prompt: str | None = None,
     tools: Sequence[ToolSpec] = (),
-    response_format: ResponseFormat | None = None,
+    response_format: Any = None,
     messages: str = "messages",
     **options: Any,
 ) -> Callable[[Any, Context], Awaitable[dict[str, Any]]]:
@@ -25,7 +26,7 @@ def llm_node(
         model: ``provider:model``, a model's name alone, or a `ChatModel`.
         system_prompt: Put before the conversation; it does not become part of it.
         tools: Tools the model may call; the calls are for another node to make.
-        response_format: The JSON it must answer.
+        response_format: The JSON it must answer: a type that it is checked against, or a `ResponseFormat`; see `Context.llm`.
         messages: State field that has the conversation.
         options: See `ModelOptions`.
 
@@ -33,12 +34,13 @@ def llm_node(
         A node for ``add_node``. It runs inside the workflow and makes one call of ``ctx.llm``.
 
     Raises:
-        ConfigurationError: The model's name or an option is wrong.
+        ConfigurationError: The model's name or an option is wrong, or the type has no JSON schema.
 
     Example:
         >>> graph.add_node("answer", llm_node("openai:gpt-4o-mini", system_prompt="Be brief.", temperature=0))
     """
     chosen = init_chat_model(model, **options)
+    answer_type(response_format)
     instructions = [] if system_prompt is None else [Message.system(system_prompt)]
 
     async def ask(state: Any, ctx: Context) -> dict[str, Any]:

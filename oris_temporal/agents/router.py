@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from oris_temporal.graph.builder import StateGraph
 from oris_temporal.graph.compiled import CompiledGraph
@@ -15,7 +15,7 @@ from oris_temporal.graph.control import END, START, Command, Send
 from oris_temporal.graph.errors import GraphCompileError, StructuredOutputError
 from oris_temporal.graph.limits import Limits
 from oris_temporal.graph.messages import Message, MessagesState
-from oris_temporal.models import ChatModel, ResponseFormat, init_chat_model
+from oris_temporal.models import ChatModel, init_chat_model
 from oris_temporal.store.base import Store
 
 from .limits import run_limits
@@ -109,16 +109,12 @@ def create_router(
         return Command(update={"answers": None}, goto=asked)
 
     async def _choose(chooser: ChatModel, messages: Sequence[Message], ctx: Context) -> list[Any]:
-        answer = await ctx.llm(
-            chooser,
-            [Message.system(_CHOOSE.format(agents=listed)), *messages],
-            response_format=ResponseFormat("Plan", plan.model_json_schema()),
-            held=True,
-        )
+        asked = [Message.system(_CHOOSE.format(agents=listed)), *messages]
         try:
-            return list(plan.model_validate_json(answer.content).routes)  # type: ignore[attr-defined]
-        except ValidationError:
+            answer = await ctx.llm(chooser, asked, response_format=plan, held=True)
+        except StructuredOutputError:
             return []
+        return list(plan.model_validate_json(answer.content).routes)  # type: ignore[attr-defined]
 
     async def join(state: RouterState, ctx: Context) -> dict[str, Any]:
         answers = state["answers"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import typing
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,11 +10,10 @@ from functools import cached_property, lru_cache
 from types import UnionType
 from typing import Any, Union
 
-from pydantic import TypeAdapter, ValidationError
-
-from oris_temporal.graph.errors import GraphCompileError, InvalidUpdateError
+from oris_temporal.graph.errors import ConfigurationError, GraphCompileError, InvalidUpdateError
 from oris_temporal.graph.messages import Message, ToolCall
 from oris_temporal.models import ChatModel, ResponseFormat, ToolSpec
+from oris_temporal.models.answer_type import AnswerError, AnswerType, told_again
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,6 @@ class ToolStrategy:
 
 
 _NATIVE = ("openai", "anthropic", "ollama", "fake")
-_FENCED = re.compile(r"\s*```(?:json)?\s*\n(.*)```\s*", re.DOTALL | re.IGNORECASE)
 
 
 def answers_natively(model: ChatModel) -> bool:
@@ -84,18 +81,17 @@ class StructuredOutput:
         if isinstance(strategy, ProviderStrategy) and len(self.members) > 1:
             raise GraphCompileError("ProviderStrategy takes one type; for a union use ToolStrategy.")
         try:
-            self._adapters = {_name(member): TypeAdapter(member) for member in self.members}
-            self._schemas = {name: adapter.json_schema() for name, adapter in self._adapters.items()}
-        except Exception as error:
-            raise GraphCompileError(f"response_format: {self.type!r} has no JSON schema: {error}") from None
+            self._types = {item.name: item for item in map(AnswerType, self.members)}
+        except ConfigurationError as error:
+            raise GraphCompileError(error.message) from None
 
     @cached_property
     def response_format(self) -> ResponseFormat | None:
         """What the provider is told."""
         if isinstance(self.strategy, ToolStrategy):
             return None
-        [(name, schema)] = self._schemas.items()
-        return ResponseFormat(name, schema)
+        [kind] = self._types.values()
+        return kind.format
 
     @cached_property
     def tools(self) -> list[ToolSpec]:
@@ -103,8 +99,8 @@ class StructuredOutput:
         if isinstance(self.strategy, ProviderStrategy):
             return []
         return [
-            ToolSpec(name, schema.get("description") or f"Give the final answer as {name}.", schema)
-            for name, schema in self._schemas.items()
+            ToolSpec(name, kind.schema.get("description") or f"Give the final answer as {name}.", kind.schema)
+            for name, kind in self._types.items()
         ]
 
     def read(self, answer: Message) -> Answered | None:
@@ -114,11 +110,11 @@ class StructuredOutput:
             if calls:
                 return None
             return self._read_text(answer.content)
-        final = [call for call in calls if _called(call) in self._schemas]
+        final = [call for call in calls if _called(call) in self._types]
         if not final:
             if calls:
                 return None
-            return Answered(problem=[Message.human(f"Give the final answer by calling {' or '.join(self._schemas)}.")])
+            return Answered(problem=[Message.human(f"Give the final answer by calling {' or '.join(self._types)}.")])
         if len(final) > 1:
             names = ", ".join(_called(call) for call in final)
             text = f"Give one final answer; these are {len(final)} ({names})."
@@ -131,22 +127,20 @@ class StructuredOutput:
         return self._read_call(final[0], others)
 
     def _read_text(self, text: str) -> Answered:
-        [(name, adapter)] = self._adapters.items()
+        [kind] = self._types.values()
         try:
-            fenced = _FENCED.fullmatch(text)  # as models write it that are only told to answer with JSON
-            return Answered(value=adapter.validate_json(fenced[1] if fenced else text))
-        except ValidationError as error:
-            return Answered(problem=[Message.human(f"Your answer is no {name}: {_problems(error)}. Answer again.")])
+            return Answered(value=kind.read(text))
+        except AnswerError as error:
+            return Answered(problem=[Message.human(told_again(kind.name, error))])
 
     def _read_call(self, call: dict[str, Any], others: list[Message]) -> Answered:
         name = _called(call)
         strategy = typing.cast("ToolStrategy", self.strategy)
         try:
             parsed = ToolCall.from_wire(call)
-            value = self._adapters[name].validate_json(json.dumps(parsed.args))
-        except (ValidationError, InvalidUpdateError) as error:
-            why = _problems(error) if isinstance(error, ValidationError) else error.message
-            return Answered(problem=[_tool_error(call, f"This is no {name}: {why}. Call it again."), *others])
+            value = self._types[name].read(json.dumps(parsed.args))
+        except (AnswerError, InvalidUpdateError) as error:
+            return Answered(problem=[_tool_error(call, f"This is no {name}: {error}. Call it again."), *others])
         told = Message.tool(strategy.tool_message_content, str(call.get("id")), extra={"name": name})
         return Answered(value=value, messages=[told, *others])
 
@@ -180,10 +174,6 @@ def _members(given: Any) -> list[Any]:
     return list(typing.get_args(given)) if typing.get_origin(given) in (Union, UnionType) else [given]
 
 
-def _name(member: Any) -> str:
-    return str(getattr(member, "__name__", "Answer"))
-
-
 def _called(call: Any) -> str:
     body = call.get("function", call) if isinstance(call, dict) else {}
     return str(body.get("name", ""))
@@ -191,8 +181,3 @@ def _called(call: Any) -> str:
 
 def _tool_error(call: Any, text: str) -> Message:
     return Message.tool(text, str(call.get("id")), extra={"name": _called(call), "is_error": True})
-
-
-def _problems(error: ValidationError) -> str:
-    found = error.errors(include_url=False, include_context=False)
-    return "; ".join(f"{'.'.join(map(str, item['loc'])) or 'answer'}: {item['msg']}" for item in found)

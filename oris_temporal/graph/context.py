@@ -16,7 +16,7 @@ from .duration import Duration
 from .options import RetryPolicy
 
 if TYPE_CHECKING:
-    from oris_temporal.models import ChatModel, ResponseFormat, ToolSpec
+    from oris_temporal.models import ChatModel, ToolSpec
     from oris_temporal.store.base import Store
     from oris_temporal.tools import Tool, ToolOutput
 
@@ -92,7 +92,7 @@ class Context(ABC):
         messages: Sequence[Any],
         *,
         tools: Sequence[ToolSpec] = (),
-        response_format: ResponseFormat | None = None,
+        response_format: Any = None,
         task_queue: str | None = None,
         summary: str | None = None,
         held: bool = False,
@@ -107,7 +107,8 @@ class Context(ABC):
             model: ``provider:model``, a model's name alone, or a `ChatModel`; see `init_chat_model`.
             messages: The conversation, oldest first; anything `Message` understands.
             tools: Tools it may call.
-            response_format: The JSON it must answer.
+            response_format: The JSON it must answer: a type (Pydantic model, dataclass or TypedDict), which the text of the answer is
+                checked against - the model may try again twice - or a `ResponseFormat`, which only the provider is told.
             task_queue: Task queue of the workers that call models; default the worker's ``model_task_queue``, else the run's own.
             summary: Text for the Web UI; default ``provider:model - n messages``.
             held: Whether watchers see nothing of it, neither while it is written nor when it is complete; see `show`.
@@ -117,6 +118,7 @@ class Context(ABC):
             ConfigurationError: The model's name or an option is wrong.
             InvalidUpdateError: One of the messages is none.
             ModelError: The provider refused, or failed until the attempts were used up.
+            StructuredOutputError: The model gave no answer of the type.
         """
 
     @abstractmethod

@@ -10,13 +10,14 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from random import Random
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 from oris_temporal.models import ChatModel, ModelRequest, ResponseFormat, ToolSpec, init_chat_model
+from oris_temporal.models.answer_type import ANSWER_RETRIES, AnswerError, AnswerType, answer_type, told_again
 from oris_temporal.store.base import Store
 from oris_temporal.store.remote import RemoteStore
 from oris_temporal.tools.output import ToolOutput
@@ -34,6 +35,7 @@ from .errors import (
     SerializationError,
     SignalTimeoutError,
     StoreError,
+    StructuredOutputError,
     ToolError,
     error_class,
 )
@@ -141,7 +143,7 @@ class NodeContext(Context):
         messages: Sequence[Any],
         *,
         tools: Sequence[ToolSpec] = (),
-        response_format: ResponseFormat | None = None,
+        response_format: Any = None,
         task_queue: str | None = None,
         summary: str | None = None,
         held: bool = False,
@@ -149,14 +151,20 @@ class NodeContext(Context):
     ) -> Message:
         """See `Context.llm`."""
         conversation = [Message.parse(message) for message in messages]
-        request = ModelRequest(init_chat_model(model, **options), conversation, tools, response_format, held=held)
-        count = f"{len(conversation)} message{'' if len(conversation) == 1 else 's'}"
-        where = summary or f"{request.model.name} - {count}"
+        wanted = answer_type(response_format)
+        form: ResponseFormat | None = response_format if wanted is None else wanted.format
+        request = ModelRequest(init_chat_model(model, **options), conversation, tools, form, held=held)
 
-        async def call(position: Position) -> Any:
+        async def ask(asked: ModelRequest, place: Position) -> dict[str, Any]:
             self._run.check_limits()
+            count = f"{len(asked.messages)} message{'' if len(asked.messages) == 1 else 's'}"
+            where = summary or f"{asked.model.name} - {count}"
             async with self._run.operating(self._task):
-                return await self._run.call_model(self._engine, self._task, position, request, task_queue, where)
+                return await self._run.call_model(self._engine, self._task, place, asked, task_queue, where)
+
+        async def call(position: Position) -> dict[str, Any]:
+            answer = await ask(request, position)
+            return answer if wanted is None else await self._of_type(wanted, request, answer, ask, position)
 
         try:
             answer = Message.parse(await self._journaled(call))
@@ -164,6 +172,31 @@ class NodeContext(Context):
             details = {**error.details, "node": f"{self.graph}.{self.node}"}
             raise ModelError(f"{self.graph}.{self.node}: {error.message}", **details) from error
         return answer
+
+    async def _of_type(
+        self,
+        wanted: AnswerType,
+        request: ModelRequest,
+        answer: dict[str, Any],
+        ask: Callable[[ModelRequest, Position], Awaitable[dict[str, Any]]],
+        position: Position,
+    ) -> dict[str, Any]:
+        """An answer of the type; the model may try again, and is told what was wrong. Calls of tools are no answer yet."""
+        for retry in range(1, 2 + ANSWER_RETRIES):
+            message = Message.parse(answer)
+            try:
+                if not message.tool_calls:
+                    wanted.read(message.content)
+                return answer
+            except AnswerError as error:
+                problem = error
+            if retry <= ANSWER_RETRIES:
+                told = [*request.messages, message, Message.human(told_again(wanted.name, problem))]
+                request = replace(request, messages=told)
+                answer = await ask(request, f"{position}~{retry}")
+        raise StructuredOutputError(
+            f"{self.graph}.{self.node}: {request.model.name} gave no {wanted.name} in {1 + ANSWER_RETRIES} attempts. Last: {problem}."
+        )
 
     async def tool(
         self,

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from oris_temporal.graph.errors import ConfigurationError, ModelError
 
+from .answer_type import without_fence
 from .prices import priced
 from .providers import AdapterSettings, Emit, ModelAdapter, find_provider
 from .request import ModelReply, ModelRequest
@@ -43,7 +44,8 @@ class ModelCaller:
         if adapter is None:
             adapter = self._adapters[settings] = provider.make(settings)
         reply = await adapter.generate(request, emit)
-        return replace(reply, usage=priced(reply.usage, provider.name, reply.model or model.model))
+        text = reply.text if request.response_format is None else without_fence(reply.text)
+        return replace(reply, text=text, usage=priced(reply.usage, provider.name, reply.model or model.model))
 
     async def close(self) -> None:
         """Give back all connections."""

@@ -1,4 +1,4 @@
-"""Structured output of endpoints that know no JSON schema: it is in the prompt, and the agent checks the answer."""
+"""Structured output: of endpoints that know no JSON schema, whose prompt says it, and checked where it arrives."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from openai_wire import chat, text
 from provider_server import ProviderServer
 from pydantic import BaseModel
 
-from oris_temporal import create_agent
-from oris_temporal.agents import ProviderStrategy
-from oris_temporal.graph.errors import StructuredOutputError
-from oris_temporal.graph.messages import Message
-from oris_temporal.models import ModelRequest, Provider, ResponseFormat, init_chat_model, register_provider
+from oris_temporal import END, START, CompiledGraph, MessagesState, StateGraph, create_agent
+from oris_temporal.agents import ProviderStrategy, llm_node
+from oris_temporal.graph.errors import ConfigurationError, StructuredOutputError
+from oris_temporal.graph.messages import Message, ToolCall
+from oris_temporal.models import ChatModel, ModelRequest, Provider, ResponseFormat, init_chat_model, register_provider
 from oris_temporal.models.caller import ModelCaller
+from oris_temporal.models.fake import fake_model
 from oris_temporal.models.providers import find_provider
 
 
@@ -117,3 +118,46 @@ async def test_one_that_never_fits_ends_in_a_typed_error() -> None:
         with pytest.raises(StructuredOutputError, match="legs"):
             await agent.invoke("Which bird?")
         assert len(server.asked) == 2
+
+
+# --- ctx.llm -------------------------------------------------------------------------------------------------------
+
+
+def node(model: ChatModel, form: Any) -> CompiledGraph:
+    graph = StateGraph(MessagesState).add_node("ask", llm_node(model, response_format=form))
+    return graph.add_edge(START, "ask").add_edge("ask", END).compile(name="birds")
+
+
+async def test_a_node_checks_the_answer_and_has_the_model_try_again() -> None:
+    graph = node(fake_model({"name": "stork"}, {"name": "stork", "legs": 2}), Bird)
+    result = await graph.invoke("Which bird?")
+    assert Bird.model_validate_json(result.state["messages"][-1].content) == Bird(name="stork", legs=2)
+    assert len(result.state["messages"]) == 2
+    assert sum(used.calls for used in result.usage.values()) == 2
+
+
+async def test_a_node_whose_model_never_fits_ends_in_a_typed_error() -> None:
+    with pytest.raises(
+        StructuredOutputError, match=r"birds\.ask: fake:scripted gave no Bird in 3 attempts.*Invalid JSON"
+    ):
+        await node(fake_model("a", "b", "c", "d"), Bird).invoke("Which bird?")
+
+
+async def test_calls_of_tools_are_no_answer_yet() -> None:
+    result = await node(fake_model(ToolCall("c-1", "look", {})), Bird).invoke("Which bird?")
+    assert result.state["messages"][-1].calls[0].name == "look"
+
+
+async def test_json_is_taken_out_of_its_block() -> None:
+    async with ProviderServer(chat(*text('```json\n{"name": "stork", "legs": 2}\n```'))) as server:
+        model = init_chat_model("openai:m", base_url=f"{server.url}/v1", structured_output="json_object")
+        for form in (FORMAT, Bird):
+            result = await node(model, form).invoke("Which bird?")
+            assert result.state["messages"][-1].content == '{"name": "stork", "legs": 2}'
+        assert len(server.asked) == 2
+
+
+@pytest.mark.parametrize("form", [print, {"type": "object"}])
+def test_what_is_no_type_is_refused_where_the_graph_is_declared(form: Any) -> None:
+    with pytest.raises(ConfigurationError, match="response_format"):
+        llm_node("openai:m", response_format=form)

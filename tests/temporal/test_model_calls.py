@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 from scripted_provider import ScriptedProvider, say
 from temporal_support import Serve, event_counts, events, eventually
 from temporalio.api.enums.v1 import EventType
@@ -192,9 +193,7 @@ async def test_a_node_may_answer_for_a_model_that_fails(client: OrisClient, serv
     assert len(provider.requests) == 2
 
 
-async def test_one_that_does_not_answer_in_time_is_a_model_error(
-    client: OrisClient, serve: Serve, thread: str
-) -> None:
+async def test_one_that_does_not_answer_in_time_is_a_model_error(client: OrisClient, serve: Serve, thread: str) -> None:
     async def never(request: ModelRequest, emit: Emit, call: int) -> ModelReply:
         await asyncio.Event().wait()
         raise AssertionError
@@ -275,6 +274,31 @@ async def test_cancelling_the_run_ends_the_request(client: OrisClient, serve: Se
         async with asyncio.timeout(5):
             await ended.wait()
     assert cancelled.status == "cancelled"
+
+
+class Bird(BaseModel):
+    legs: int
+
+
+async def test_an_answer_that_is_not_of_the_type_is_asked_for_again(
+    client: OrisClient, serve: Serve, thread: str
+) -> None:
+    async def answer(request: ModelRequest, emit: Emit, call: int) -> ModelReply:
+        return await say("two" if call < 4 else '{"legs": 2}', emit)
+
+    graph = graph_of(llm_node("scripted:one", response_format=Bird))
+    provider = ScriptedProvider(answer)
+    async with serve(graph):
+        failed = await client.run("talk", thread, "hello")
+        assert failed.error is not None
+        assert (failed.status, failed.error["code"]) == ("failed", "structured_output")
+        assert len(provider.requests) == 3
+        last = (await client.history(thread))[-1]
+        again = await client.replay(thread, last.checkpoint_id)
+    assert texts(again.values) == ["hello", '{"legs": 2}']
+    assert [len(request.messages) for request in provider.requests] == [1, 3, 5, 1, 3]
+    assert "legs" not in provider.requests[1].messages[-1].content
+    assert "is no Bird" in provider.requests[1].messages[-1].content
 
 
 async def test_usage_and_conversation_survive_continue_as_new(client: OrisClient, serve: Serve, thread: str) -> None:

@@ -65,8 +65,14 @@ class ReplayEffects:
         now = now_millis()
         until = now + self._patience
         row = {
-            "fingerprint": fingerprint, "thread_id": thread_id, "target": target, "effect_type": _EFFECT,
-            "status": "in_progress", "execution_count": 1, "claimed_at": now, "claimed_until": until,
+            "fingerprint": fingerprint,
+            "thread_id": thread_id,
+            "target": target,
+            "effect_type": _EFFECT,
+            "status": "in_progress",
+            "execution_count": 1,
+            "claimed_at": now,
+            "claimed_until": until,
         }
         effects = replay_effects.c
         async with self._database.writing() as connection:
