@@ -33,7 +33,7 @@ from oris_temporal.models.queues import ModelQueues
 
 from . import protocol
 from .details import current_details
-from .failures import failure, tellable
+from .failures import failure, tellable, usage_wire
 from .payloads import ordered
 from .protocol import (
     CARRIED_LIMIT,
@@ -97,7 +97,8 @@ class GraphWorkflow(QueriedWorkflow):
                 self._run.fail(error)
             self._show_end()
             await workflow.wait_condition(workflow.all_handlers_finished)
-            raise failure(error) from tellable(error.__cause__)
+            used = [] if self._run is None or not self._run.keeps_writes else [usage_wire(self._run.usage)]
+            raise failure(error, *used) from tellable(error.__cause__)
         self._show_end()
         await workflow.wait_condition(workflow.all_handlers_finished)
         return ordered(run.result())

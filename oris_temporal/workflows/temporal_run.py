@@ -37,10 +37,10 @@ from oris_temporal.graph.state import StateValues
 from oris_temporal.graph.tasks import being_cancelled
 from oris_temporal.models.queues import ModelQueues
 from oris_temporal.models.retries import model_retry
-from oris_temporal.models.usage import Usage
 from oris_temporal.store.remote import STORE_RETRY
 
 from .activity_calls import node_failure
+from .failures import usage_of, usage_wire
 from .message_log import MessageLogs
 from .pacing import PacedRun
 from .payloads import ordered
@@ -336,9 +336,13 @@ class TemporalRun(PacedRun):
         values = self.root.values.wire()
         if not self.keeps_writes:
             return values
-        usage = {"usage": {model: used.to_wire() for model, used in self.usage.items()}} if self.usage else {}
         asked = {"asked": settled} if (settled := self.desk.carry_settled()) else {}
-        return {"values": values, "writes": [list(write) for write in self.root.state.writes], **usage, **asked}
+        return {
+            "values": values,
+            "writes": [list(write) for write in self.root.state.writes],
+            **usage_wire(self.usage),
+            **asked,
+        }
 
     def _record_custom(self, engine: Engine, task: Task, output: NodeOutput) -> None:
         for piece in output.custom or ():
@@ -388,6 +392,7 @@ class TemporalRun(PacedRun):
             )
             asked = [Interrupt.from_wire(wire) for wire in result.get("asked", ())]
         except ChildWorkflowError as error:
+            self.add_usage(usage_of(error.cause))
             if isinstance(error.cause, CancelledError) and (self.cancelling or being_cancelled()):
                 raise asyncio.CancelledError from error
             raise node_failure(node.full_name, error.cause, "it did not end in time") from error
@@ -400,7 +405,7 @@ class TemporalRun(PacedRun):
         finally:
             relay.close(asked)
             del self._children[task.id]
-        self.add_usage({model: Usage.from_wire(used) for model, used in result.get("usage", {}).items()})
+        self.add_usage(usage_of(result))
         schema = node.graph.schema
         values = StateValues(schema, schema.decode(result["values"], node.full_name))
         return node.outcome(values, [(name, update) for name, update in result["writes"]])

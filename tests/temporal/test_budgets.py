@@ -112,3 +112,19 @@ def test_limits_that_cannot_be_are_refused() -> None:
 async def test_so_are_those_of_a_run(client: OrisClient) -> None:
     with pytest.raises(InvalidUpdateError, match="max_time"):
         await client.start(endless(), "t", "hello", config={"limits": {"max_time": "soon"}})
+
+
+@pytest.mark.parametrize("run_as", ["inline", "child_workflow"])
+async def test_what_a_failed_subgraph_used_counts(
+    client: OrisClient, serve: Serve, thread: str, provider: ScriptedProvider, run_as: Any
+) -> None:
+    async def work(state: MessagesState, ctx: Context) -> dict:
+        await ctx.llm("scripted:one", state["messages"])
+        raise ValueError("broken")
+
+    inner = StateGraph(MessagesState).add_node("work", work).add_edge(START, "work").add_edge("work", END)
+    outer = StateGraph(MessagesState).add_subgraph("child", inner.compile(name="inner"), run_as=run_as)
+    outer.add_edge(START, "child").add_edge("child", END)
+    async with serve(outer.compile(name="outer")):
+        done = await client.run("outer", thread, "hello")
+    assert (done.status, done.usage["scripted:one"].total) == ("failed", 120)
