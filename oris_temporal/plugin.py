@@ -80,7 +80,7 @@ class OrisPlugin(SimplePlugin):
         nodes = NodeActivities(fields, known, threads=self._threads, payload_limit=limit)
         tools = ToolActivities(fields, known, nodes.pool, payload_limit=limit)
         config["workflows"] = [*config.get("workflows", ()), *self._workflows(graphs, limit)]
-        shared = {id(tool) for graph in served for tool in graph.tools.values()}
+        shared = {tool.name for graph in served for tool in graph.tools.values() if tool.run_as != "workflow"}
         config["activities"] = [
             *config.get("activities", ()),
             *(made for graph in graphs for made in nodes.of(graph)),

@@ -9,7 +9,7 @@ from typing import Any
 from temporalio import activity
 
 from oris_temporal.graph.compiled import CompiledGraph
-from oris_temporal.graph.errors import ConfigurationError
+from oris_temporal.graph.options import NO_RETRY
 from oris_temporal.graph.tool_calls import attempt_tool
 from oris_temporal.graph.wire import to_wire
 from oris_temporal.store.base import Store
@@ -45,34 +45,23 @@ class ToolActivities:
         self._executor = executor
         self._limit = payload_limit
 
-    def of(self, graphs: Sequence[CompiledGraph], *, but: Collection[int] = ()) -> list[ActivityCallable]:
-        """Activities of the tools of graphs, each once.
+    def of(self, graphs: Sequence[CompiledGraph], *, but: Collection[str] = ()) -> list[ActivityCallable]:
+        """Activities of the tools of graphs, one for each name; a call says whose tool it is.
 
         Args:
             graphs: The graphs.
-            but: The `id` of tools that are registered already.
-
-        Raises:
-            ConfigurationError: Two different tools have the same name.
+            but: Names of tools whose activities are registered already.
         """
-        made: dict[str, tuple[Tool, str]] = {}
-        for graph in graphs:
-            for tool in graph.tools.values():
-                if tool.run_as == "workflow":
-                    continue
-                known, first = made.setdefault(tool.name, (tool, graph.name))
-                if known is not tool:
-                    raise ConfigurationError(
-                        f"Graphs {first} and {graph.name} have different tools called {tool.name!r}; activity types must be unique "
-                        "on a worker. Pass name=... to one of them."
-                    )
-        return [self._activity(tool) for tool, _ in made.values() if id(tool) not in but]
+        names = (tool.name for graph in graphs for tool in graph.tools.values() if tool.run_as != "workflow")
+        return [self._activity(name) for name in dict.fromkeys(names) if name not in but]
 
-    def _activity(self, tool: Tool) -> ActivityCallable:
-        @activity.defn(name=tool.activity_type)
+    def _activity(self, name: str) -> ActivityCallable:
+        @activity.defn(name=f"tool.{name}")
         async def run_tool(wire: dict[str, Any]) -> Any:
             with Pulse() as pulse:
                 given = ToolInput.from_wire(wire)
+                with failing_as(f"tool.{name}", NO_RETRY):
+                    tool = self._graphs.tool(name, given.graph)
                 custom: list[Any] = []
                 send = thread_safe(pulse.write)
 
@@ -94,7 +83,7 @@ class ToolActivities:
         state: Any = None
         store: Store | None = None
         context: Any = None
-        if given.graph is not None:
+        if tool.wants_run and given.graph is not None:
             store = self._graphs.store(given.store or given.graph)
             graph = self._graphs[given.graph]
             context = graph.context_of(config)

@@ -314,7 +314,7 @@ class ToolInput(Wire):
     Attributes:
         args: Arguments as JSON data.
         call_id: Id of the model's call.
-        graph: For a tool that wants a `Runtime`, the graph that calls it.
+        graph: The graph that calls it; tools of other graphs may have the same name.
         state: For a tool that wants a `Runtime`, as in `NodeInput`.
         refs: Likewise.
         config: Likewise.

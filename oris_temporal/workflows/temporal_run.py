@@ -264,9 +264,8 @@ class TemporalRun(PacedRun):
         summary: str,
     ) -> dict[str, Any]:
         """See `Run.call_tool`."""
-        given = ToolInput(args=args, call_id=call_id, answers=list(answers) or None)
+        given = ToolInput(args=args, call_id=call_id, answers=list(answers) or None, graph=engine.graph.name)
         if tool.wants_run:
-            given.graph = engine.graph.name
             given.config = None if self._plain_config else cast("dict[str, Any]", self.config)
             fields = list(engine.graph.schema.fields if tool.reads is None else tool.reads)
             given.state, given.refs = self._references.split(engine.values, fields, engine.namespace)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -22,7 +23,7 @@ from oris_temporal import (
     ToolCall,
     Worker,
 )
-from oris_temporal.graph.errors import ConfigurationError, ToolError
+from oris_temporal.graph.errors import ToolError
 from oris_temporal.tools import Runtime, tool
 
 ran: list[str] = []
@@ -207,11 +208,35 @@ async def test_the_last_answer_may_come_from_a_large_state(client: OrisClient, s
     assert last(done.values) == "300000"
 
 
-def test_two_tools_of_one_name_on_a_worker_are_refused(client: OrisClient) -> None:
-    @tool(name="search")
-    async def other(query: str) -> str:
-        """Another one."""
-        return query
+@tool(name="search")
+async def other_search(query: str) -> str:
+    """Another one."""
+    return f"another {query}"
 
-    with pytest.raises(ConfigurationError, match="'search'"):
-        Worker(client, [agent(search), agent(other, name="other")])
+
+async def test_agents_of_one_worker_may_have_tools_of_one_name(client: OrisClient, serve: Serve, thread: str) -> None:
+    asking(ToolCall("c1", "search", {"query": "x"}))
+    async with serve(agent(search), agent(other_search, name="other"), max_cached_workflows=10):
+        found = [last((await client.run(name, f"{thread}-{name}", "hi")).values) for name in ("agent", "other")]
+    assert found == ["found x", "another x"]
+
+
+async def test_a_worker_without_the_graph_calls_the_tool_of_that_name(
+    client: OrisClient, serve: Serve, thread: str
+) -> None:
+    queue = f"{client.task_queue}-far"
+    asking(ToolCall("c1", "search", {"query": "x"}))
+    far = Worker(client, [agent(other_search, name="other")], task_queue=queue)
+    async with serve(agent(replace(search, task_queue=queue))), far:
+        assert last((await client.run("agent", thread, "hi")).values) == "another x"
+
+
+async def test_a_worker_without_the_graph_does_not_choose_among_several(
+    client: OrisClient, serve: Serve, thread: str
+) -> None:
+    queue = f"{client.task_queue}-far"
+    asking(ToolCall("c1", "search", {"query": "x"}))
+    far = Worker(client, [agent(search, name="one"), agent(other_search, name="two")], task_queue=queue)
+    async with serve(agent(replace(search, task_queue=queue))), far:
+        told = last((await client.run("agent", thread, "hi")).values)
+    assert "tool 'search' of graph agent, which it does not serve" in told

@@ -50,7 +50,7 @@ def file_tools(
 
     Args:
         files: Where they are: a `FileBackend`, or a directory of the worker that the tools do not get out of (`WorkspaceBackend`). The
-            tools of the same one are the same, so several agents of a worker may have them.
+            tools of the same one are the same.
         read_only: Leave out the tools that write.
         prefix: Put before their names.
         task_queue: Task queue of the workers that have the files.
