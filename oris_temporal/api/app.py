@@ -29,9 +29,10 @@ from .middleware.request_context import RequestContextMiddleware
 from .middleware.routing_view import RoutingViewMiddleware
 from .middleware.startup import StartupMiddleware
 from .openapi import DESCRIPTION, TAGS
-from .routers import audit, health, interrupts, job_reads, jobs
+from .routers import audit, health, interrupts, job_reads, jobs, streams
 from .security import Authenticator, SecuritySettings
 from .services import Services
+from .stopping import on_stop_signal
 from .transport.framework_answers import answer_http_exception
 from .transport.problems import explain_validation
 
@@ -83,7 +84,8 @@ def create_app(
             await app.state.authenticator.prepare()
             connected = client or await OrisClient.connect(task_queue=settings.task_queue, id_prefix=settings.id_prefix)
             app.state.services = Services.over(connected, control, graphs, default_graph)
-            yield
+            with on_stop_signal(app.state.services.streams.open.end):
+                yield
 
     app = FastAPIOffline(  # its documentation page needs no other host
         title="Oris on Temporal",
@@ -97,7 +99,7 @@ def create_app(
         redoc_url=None,
         generate_unique_id_function=lambda route: route.name,
     )
-    for router in (jobs.router, job_reads.router, interrupts.router, audit.router, health.router):
+    for router in (jobs.router, job_reads.router, streams.router, interrupts.router, audit.router, health.router):
         app.include_router(router)
     app.add_exception_handler(HTTPException, answer_http_exception)
     for error in (ApiError, OrisError, RPCError, RequestValidationError):

@@ -19,6 +19,7 @@ from oris_temporal.graph.errors import (
     PersistenceError,
     RunFailedError,
     SerializationError,
+    StreamModeError,
     UnavailableError,
 )
 
@@ -32,6 +33,7 @@ _STATUS: dict[type[OrisError], int] = {
     InvalidOptionError: 400,
     NodeNotFoundError: 400,
     SerializationError: 400,
+    StreamModeError: 400,
     PayloadTooLargeError: 413,
     # what the caller names is not there, or not in a state for this
     PersistenceError: 404,

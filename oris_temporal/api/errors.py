@@ -69,8 +69,18 @@ def internal(message: str) -> ApiError:
     return ApiError(500, message)
 
 
+def unavailable(message: str) -> ApiError:
+    """503: it cannot be done now, but may be soon."""
+    return ApiError(503, message, headers={"retry-after": "1"})
+
+
+def error_envelope(request_id: str, error: ApiError) -> ErrorEnvelope:
+    """An error in the envelope."""
+    body = ErrorBody(code=error.code, message=error.message, details=error.details)
+    return ErrorEnvelope(request_id=request_id, error=body)
+
+
 def error_response(request_id: str, error: ApiError) -> JSONResponse:
     """Write an error in the envelope; middleware that answers by itself uses this too."""
-    body = ErrorBody(code=error.code, message=error.message, details=error.details)
-    envelope = ErrorEnvelope(request_id=request_id, error=body)
+    envelope = error_envelope(request_id, error)
     return JSONResponse(envelope.model_dump(mode="json"), status_code=error.status, headers=error.headers)

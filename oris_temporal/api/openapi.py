@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import BaseModel
+
 from .models.envelope import ErrorEnvelope
 
 DESCRIPTION = """\
@@ -40,6 +42,8 @@ _REASONS = {
     503: "Temporal cannot serve the request now; try again after `Retry-After` seconds.",
 }
 
+_REFERENCE = "#/components/schemas/{model}"
+
 Responses = dict[int | str, dict[str, Any]]
 
 
@@ -50,6 +54,24 @@ def errors(*statuses: int) -> Responses:
         for status in sorted({*statuses, 400, 401, 403, 500, 503})
     }
     return {**documented, "default": {"model": ErrorEnvelope, "description": "Any other error."}}
+
+
+def event_stream(example: str, *data: type[BaseModel]) -> dict[str, Any]:
+    """The answer of an endpoint that sends server-sent events, with what their data may be."""
+    schemas = [model.model_json_schema(mode="serialization", ref_template=_REFERENCE) for model in data]
+    for schema in schemas:
+        schema.pop("$defs", None)  # other endpoints show those
+    event = {
+        "type": "object",
+        "required": ["event", "data"],
+        "properties": {
+            "id": {"type": "string"},
+            "event": {"type": "string"},
+            "data": {"type": "string", "contentMediaType": "application/json", "contentSchema": {"anyOf": schemas}},
+        },
+    }
+    content = {"schema": {"type": "string"}, "itemSchema": event, "example": example}
+    return {"description": "Server-sent events.", "content": {"text/event-stream": content}}
 
 
 BODY_ERRORS = (413, 415, 422)

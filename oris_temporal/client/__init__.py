@@ -2,6 +2,6 @@
 
 from .options import StartOptions
 from .oris_client import OrisClient
-from .records import RunHandle, RunInfo, RunResult, RunSummary, TimelineEvent
+from .records import RunHandle, RunInfo, RunResult, RunSummary, TimelineEvent, Watch
 
-__all__ = ["OrisClient", "RunHandle", "RunInfo", "RunResult", "RunSummary", "StartOptions", "TimelineEvent"]
+__all__ = ["OrisClient", "RunHandle", "RunInfo", "RunResult", "RunSummary", "StartOptions", "TimelineEvent", "Watch"]

@@ -42,7 +42,7 @@ class ThreadReader:
         self.id_prefix = id_prefix
         self._threads = Threads(temporal, id_prefix)
         self._runs = Runs(self._threads)
-        self._tails = Tails(temporal)
+        self._tails = Tails(self._threads)
 
     async def inspect(self, thread_id: str, *, run: int | None = None) -> RunInfo:
         """A thread's latest run in full, or an earlier one.

@@ -13,19 +13,19 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
-from temporalio.client import Client
-
 from oris_temporal.graph.errors import OrisError
 from oris_temporal.graph.records import Event
 from oris_temporal.graph.results import StreamChunk
 from oris_temporal.graph.streaming import Cursor, is_visible, project
 from oris_temporal.workflows.protocol import QUERY_EVENTS
 
-from .failures import typed_errors
 from .history import follow_history
 from .live import LIVE_MODES, LOOK_SECONDS, Beat, LiveView, beats_of
 from .lookup import Found, describe, runs_of
 from .snapshots import read_event
+from .threads import Threads
+
+_NOTHING: dict[str, Any] = {"run": 0, "settled": False, "items": [], "more": False}
 
 _ENDS = {"run_completed", "run_failed", "run_cancelled"}
 
@@ -93,11 +93,12 @@ class Tails:
     """The tails of one client.
 
     Args:
-        temporal: Temporal client.
+        threads: The threads.
     """
 
-    def __init__(self, temporal: Client) -> None:
-        self._temporal = temporal
+    def __init__(self, threads: Threads) -> None:
+        self._threads = threads
+        self._temporal = threads.temporal
         self._tails: dict[str, _Tail] = {}
 
     async def watch(
@@ -213,12 +214,10 @@ class Tails:
             found: The run.
             upto: Event of its history up to which these are all.
         """
-        handle = self._temporal.get_workflow_handle(found.workflow_id, run_id=found.run_id)
+        thread_id = self._threads.thread_of(found.workflow_id)
         more = True
         while more:
-            after = tail.latest
-            async with typed_errors("read the events of a run", found.workflow_id):
-                page = await handle.query(QUERY_EVENTS, after)
+            page = await self._threads.query(thread_id, found, QUERY_EVENTS, tail.latest, nothing=_NOTHING)
             tail.run, more = page["run"] or found.ordinal, page["more"]
             fresh = [_Seen(read_event(wire), wire.get("values")) for wire in page["items"]]
             tail.events += fresh

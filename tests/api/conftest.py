@@ -41,9 +41,22 @@ async def _stack(**settings: Any) -> AsyncIterator[FastAPI]:
 
 
 @pytest.fixture(scope="session")
-def facade() -> Iterator[httpx.Client]:
+def facade_app() -> list[FastAPI]:
+    """The application behind `facade`, once that is there."""
+    return []
+
+
+@pytest.fixture(scope="session")
+def facade(facade_app: list[FastAPI]) -> Iterator[httpx.Client]:
     """HTTP client of a facade that all tests share; its default graph is G-int."""
-    with serving(_stack) as client:
+
+    @asynccontextmanager
+    async def known() -> AsyncIterator[FastAPI]:
+        async with _stack() as app:
+            facade_app.append(app)
+            yield app
+
+    with serving(known) as client:
         yield client
 
 

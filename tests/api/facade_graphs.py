@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections import Counter
+import threading
+from collections import Counter, defaultdict
 from typing import Any, TypedDict
 
-from oris_temporal.agents import create_agent
+from oris_temporal.agents import create_agent, llm_node
 from oris_temporal.graph.builder import StateGraph
 from oris_temporal.graph.compiled import CompiledGraph
 from oris_temporal.graph.context import Context
 from oris_temporal.graph.control import END, START
 from oris_temporal.graph.interrupts import interrupt
 from oris_temporal.graph.messages import Message, MessagesState, ToolCall
-from oris_temporal.models.fake import fake_model
+from oris_temporal.graph.node import StreamWriter
+from oris_temporal.models.fake import fake_model, slow
 from oris_temporal.tools import tool
 
 effects: Counter[str] = Counter()
@@ -50,6 +53,17 @@ async def fail(state: MessagesState) -> dict[str, Any]:
 async def sleep(state: MessagesState, ctx: Context) -> dict[str, Any]:
     await ctx.sleep("1h")
     return {}
+
+
+gates: defaultdict[str, threading.Event] = defaultdict(threading.Event)
+"""What `at_gate` waits for, by the text of the run's first message."""
+
+
+async def at_gate(state: MessagesState, writer: StreamWriter) -> dict[str, Any]:
+    writer({"at": "gate"})
+    await asyncio.to_thread(gates[str(state["messages"][0].content)].wait, 20)
+    writer({"at": "end"})
+    return {"messages": [Message.ai("through")]}
 
 
 class Report(TypedDict, total=False):
@@ -95,6 +109,15 @@ def _both() -> CompiledGraph:
     return graph.compile(name="both")
 
 
+STORY = "Once upon a time there was a heron who could count"
+
+
+def _story() -> CompiledGraph:
+    graph = StateGraph(MessagesState)
+    graph.add_node("tell", llm_node(fake_model(slow(STORY, between="40ms"))))
+    return graph.add_edge(START, "tell").add_edge("tell", END).compile(name="story")
+
+
 @tool
 async def send(to: str) -> str:
     """Send a letter, if somebody agrees."""
@@ -115,6 +138,8 @@ def all_graphs() -> list[CompiledGraph]:
         _chain("failing", MessagesState, fail),
         _chain("sleepy", MessagesState, sleep),
         _chain("report", Report, write),
+        _chain("gated", MessagesState, answer_ok, at_gate),
+        _story(),
         _chain("twice", MessagesState, ask_twice),
         _both(),
         _clerk(),

@@ -142,6 +142,7 @@ def test_openapi_document(api: httpx.Client) -> None:
         "/v1/jobs/{thread_id}/history",
         "/v1/jobs/{thread_id}/timeline",
         "/v1/jobs/{thread_id}/timeline/export",
+        "/v1/jobs/{thread_id}/stream",
         "/v1/jobs/{thread_id}/checkpoints/{checkpoint_id}",
         "/v1/jobs/{thread_id}/resume",
         "/v1/jobs/{thread_id}/replay",

@@ -18,6 +18,7 @@ from .interrupts import InterruptService
 from .reads import ReadService
 from .replays import ReplayGuard
 from .runs import RunService
+from .streams import StreamService
 from .threads import ThreadGuard
 
 
@@ -29,6 +30,7 @@ class Services:
     control: ControlService
     reads: ReadService
     interrupts: InterruptService
+    streams: StreamService
     audit: AuditService
     health: HealthService
 
@@ -51,6 +53,7 @@ class Services:
             control=ControlService(client, guard, ReplayGuard(control.replays)),
             reads=ReadService(client, guard),
             interrupts=InterruptService(client, guard),
+            streams=StreamService(client),
             audit=AuditService(control.audit),
             health=HealthService(client),
         )

@@ -60,7 +60,7 @@ class InterruptService:
             found = await self._of_all_threads(status, limit)
         wanted = [interrupt for interrupt in found if status in (None, interrupt.status)]
         wanted.sort(key=by_age, reverse=True)
-        return InterruptList(interrupts=[InterruptItem(**_fields(interrupt)) for interrupt in wanted[:limit]])
+        return InterruptList(interrupts=[interrupt_item(interrupt) for interrupt in wanted[:limit]])
 
     async def get(self, interrupt_id: str) -> InterruptDetail:
         """One interrupt."""
@@ -150,6 +150,11 @@ class InterruptService:
             return await self._of_thread(run.thread_id)
         except OrisError:  # no worker can tell; what is pending is known without
             return run.interrupts
+
+
+def interrupt_item(interrupt: Interrupt) -> InterruptItem:
+    """An interrupt among others."""
+    return InterruptItem(**_fields(interrupt))
 
 
 def interrupt_detail(interrupt: Interrupt) -> InterruptDetail:

@@ -12,7 +12,7 @@ from oris_temporal.graph.errors import OrisError, PersistenceError, ThreadNotFou
 from oris_temporal.graph.records import RunStatus
 
 from ..error_mapping import failing
-from ..errors import ApiError, not_found
+from ..errors import not_found
 from ..models.job_reads import (
     History,
     HistoryItem,
@@ -26,7 +26,7 @@ from ..models.job_reads import (
 )
 from .checks import require
 from .interrupts import by_age, interrupt_detail
-from .threads import ThreadGuard
+from .threads import ThreadGuard, no_state
 
 
 class ReadService:
@@ -93,7 +93,7 @@ class ReadService:
         try:
             snapshot = await self._client.checkpoint(thread_id, checkpoint_id)
         except PersistenceError:
-            raise _no_state(thread_id) from None
+            raise no_state(thread_id) from None
         return JobState(
             thread_id=thread_id,
             checkpoint_id=checkpoint_id,
@@ -110,7 +110,7 @@ class ReadService:
             return_exceptions=True,
         )
         if isinstance(run, ThreadNotFoundError):
-            raise _no_state(thread_id) from None
+            raise no_state(thread_id) from None
         if isinstance(run, BaseException):
             raise run
         if isinstance(cancelled, BaseException):
@@ -149,7 +149,7 @@ class _Look:
 
     def values(self) -> dict[str, Any]:
         if self.run.values is None:
-            raise self.unreadable or _no_state(self.run.thread_id)
+            raise self.unreadable or no_state(self.run.thread_id)
         return self.run.values
 
     def saved_at(self) -> datetime:
@@ -186,7 +186,3 @@ def observability_of(history: list[HistoryItem]) -> Observability:
         reasoning_timeline=[f"CheckpointSaved#{seq}" for seq in range(1, len(history) + 1)],
         replay_cost=len(history),
     )
-
-
-def _no_state(thread_id: str) -> ApiError:
-    return not_found(f"Execution error: No state found for thread: {thread_id}")

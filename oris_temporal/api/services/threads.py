@@ -7,7 +7,7 @@ from oris_temporal.client.lookup import Found, find
 from oris_temporal.graph.requests import check_thread_id
 
 from ..control_store import CancelledThreads
-from ..errors import ApiError, conflict
+from ..errors import ApiError, conflict, not_found
 
 
 class ThreadGuard:
@@ -52,6 +52,11 @@ class ThreadGuard:
     async def cancel(self, thread_id: str) -> None:
         """Let nothing run on the thread any more, whether it ever ran or not."""
         await self._cancelled.add(thread_id)
+
+
+def no_state(thread_id: str) -> ApiError:
+    """404: the thread never ran, or has no such checkpoint."""
+    return not_found(f"Execution error: No state found for thread: {thread_id}")
 
 
 def cancelled_conflict(thread_id: str) -> ApiError:

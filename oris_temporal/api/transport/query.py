@@ -55,6 +55,15 @@ def _number(text: str, most: int) -> int:
     return int(digits or "0")
 
 
+def _flag(value: Any) -> Any:
+    if isinstance(value, str) and value not in ("true", "false"):
+        raise PydanticCustomError("query", "provided string was not `true` or `false`")
+    return value
+
+
+Flag = Annotated[bool, BeforeValidator(_flag)]
+"""``true`` or ``false`` in a query string."""
+
 Unsigned = Annotated[int, BeforeValidator(_unsigned)]
 """An unsigned 64-bit integer in a query string."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, get_origin
 
 from fastapi.routing import APIRoute
 from starlette.requests import Request
@@ -35,7 +35,8 @@ class WireRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The handler, behind the reading of its input."""
         handle = super().get_route_handler()
-        query_names = [field.alias for field in self.dependant.query_params]
+        params = self.dependant.query_params
+        query_names = [field.alias for field in params if get_origin(field.field_info.annotation) is not list]
         body_field = self.body_field
 
         async def handle_wire(request: Request) -> Response:
