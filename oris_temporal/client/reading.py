@@ -105,19 +105,23 @@ class ThreadReader:
         wanted = await latest_runs(self.temporal, [*self._own, *clauses], status, offset + limit)
         return [RunSummary(**_summary(self._threads, found)) for found in wanted[offset : offset + limit]]
 
-    async def interrupts(self, thread_id: str | None = None, *, all: bool = False) -> builtins.list[Interrupt]:
+    async def interrupts(
+        self, thread_id: str | None = None, *, all: bool = False, tenant: str | None = None
+    ) -> builtins.list[Interrupt]:
         """What runs wait for, newest first.
 
         Args:
             thread_id: Only this thread; then large values are complete.
             all: With a thread, also the interrupts of its runs that were answered or rejected. What a run asked and nobody
                 answered before it ended counts as rejected; ``answered_at`` is ``None`` then.
+            tenant: Without a thread, only those of runs of this tenant.
 
         Raises:
             ThreadNotFoundError: The thread has no run.
         """
         if thread_id is None:
-            query = " AND ".join([f"{STATUS.name} = 'interrupted'", "CloseTime IS NULL", *self._own])
+            clauses = [f"{STATUS.name} = 'interrupted'", "CloseTime IS NULL", *self._own]
+            query = " AND ".join([*clauses, *([] if tenant is None else [f"{TENANT.name} = {quoted(tenant)}"])])
             asked = [item async for found in search(self.temporal, query) for item in found.pending]
         elif all:
             asked = await self._threads.asked_ever(thread_id)

@@ -12,9 +12,9 @@ from ..models.jobs import Cancelled, RunJob
 from ..openapi import BODY_ERRORS, errors
 from ..transport.query import Unsigned
 from ..transport.route import WireRoute
-from .dependencies import ContextDep, ServicesDep, envelope
+from .dependencies import OWN_THREAD, ContextDep, ServicesDep, envelope
 
-router = APIRouter(prefix="/v1/interrupts", tags=["interrupts"], route_class=WireRoute)
+router = APIRouter(prefix="/v1/interrupts", tags=["interrupts"], route_class=WireRoute, dependencies=OWN_THREAD)
 
 
 @router.get("", name="list_interrupts", summary="List interrupts", responses=errors())
@@ -26,7 +26,7 @@ async def list_interrupts(
     limit: Annotated[Unsigned, Query(description="At most 200.", examples=[50])] = 50,
 ) -> Envelope[InterruptList]:
     """The interrupts, newest first; those of the 1,000 threads that changed last, unless `status` is `pending`."""
-    return envelope(context, await services.interrupts.page(status, run_id, limit))
+    return envelope(context, await services.interrupts.page(status, run_id, limit, context.caller.tenant))
 
 
 @router.get("/{interrupt_id}", name="get_interrupt", summary="Inspect an interrupt", responses=errors(404))

@@ -8,9 +8,9 @@ from ..models.envelope import Envelope
 from ..models.job_reads import History, JobDetail, JobInspection, JobState, Timeline, TimelineExport
 from ..openapi import errors
 from ..transport.route import WireRoute
-from .dependencies import ContextDep, ServicesDep, envelope
+from .dependencies import OWN_THREAD, ContextDep, ServicesDep, envelope
 
-router = APIRouter(prefix="/v1/jobs", tags=["inspection"], route_class=WireRoute)
+router = APIRouter(prefix="/v1/jobs", tags=["inspection"], route_class=WireRoute, dependencies=OWN_THREAD)
 
 
 @router.get("/{thread_id:last_thread}", name="inspect_job", summary="Inspect a job", responses=errors(404))

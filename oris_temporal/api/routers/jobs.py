@@ -19,9 +19,9 @@ from ..models.jobs import (
 from ..openapi import BODY_ERRORS, TRACEPARENT, errors
 from ..transport.query import Unsigned
 from ..transport.route import WireRoute
-from .dependencies import ContextDep, ServicesDep, TraceparentDep, envelope
+from .dependencies import OWN_THREAD, ContextDep, ServicesDep, TraceparentDep, envelope
 
-router = APIRouter(prefix="/v1/jobs", tags=["jobs"], route_class=WireRoute)
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"], route_class=WireRoute, dependencies=OWN_THREAD)
 
 
 @router.post(
@@ -47,7 +47,7 @@ async def run_job(
     its question dropped. A run that is busy refuses (409), and so does a cancelled thread. A run that outlasts the wait
     budget answers `running` and goes on.
     """
-    return envelope(context, await services.runs.run(body, traceparent))
+    return envelope(context, await services.runs.run(body, traceparent, context.caller))
 
 
 @router.get("", name="list_jobs", summary="List jobs", responses=errors())
@@ -59,7 +59,7 @@ async def list_jobs(
     offset: Annotated[Unsigned, Query(description="How many to skip.", examples=[0])] = 0,
 ) -> Envelope[JobList]:
     """The jobs, most recently changed first."""
-    return envelope(context, await services.runs.page(status, limit, offset))
+    return envelope(context, await services.runs.page(status, limit, offset, context.caller.tenant))
 
 
 @router.post(

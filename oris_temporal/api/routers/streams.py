@@ -14,9 +14,9 @@ from ..openapi import errors, event_stream
 from ..services.streams import View
 from ..transport.query import Flag
 from ..transport.route import WireRoute
-from .dependencies import ContextDep, ServicesDep
+from .dependencies import OWN_THREAD, ContextDep, ServicesDep
 
-router = APIRouter(prefix="/v1/jobs", tags=["inspection"], route_class=WireRoute)
+router = APIRouter(prefix="/v1/jobs", tags=["inspection"], route_class=WireRoute, dependencies=OWN_THREAD)
 
 _EXAMPLE = """\
 retry: 2000

@@ -26,6 +26,7 @@ from .threads import ThreadGuard
 class Services:
     """What the routers call."""
 
+    guard: ThreadGuard
     runs: RunService
     control: ControlService
     reads: ReadService
@@ -49,6 +50,7 @@ class Services:
         guard = ThreadGuard(client, control.cancelled)
         known = {graph.name: graph for graph in graphs}
         return cls(
+            guard=guard,
             runs=RunService(client, guard, RunKeys(control.run_keys), known, default_graph),
             control=ControlService(client, guard, ReplayGuard(control.replays)),
             reads=ReadService(client, guard),

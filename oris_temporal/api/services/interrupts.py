@@ -47,17 +47,17 @@ class InterruptService:
         self._client = client
         self._guard = guard
 
-    async def page(self, status: str | None, thread_id: str | None, limit: int) -> InterruptList:
+    async def page(self, status: str | None, thread_id: str | None, limit: int, tenant: str | None) -> InterruptList:
         """A page of the interrupts, newest first."""
         limit = min(limit, MAX_PAGE)
         if limit == 0 or (status is not None and status not in _STATUSES):
             return InterruptList(interrupts=[])
         if thread_id is not None:
-            found = await self._of_thread(thread_id)
+            found = await self._of_thread(thread_id) if await self._guard.is_own(thread_id, tenant) else []
         elif status == "pending":  # one visibility call finds them all
-            found = await self._client.interrupts()
+            found = await self._client.interrupts(tenant=tenant)
         else:
-            found = await self._of_all_threads(status, limit)
+            found = await self._of_all_threads(status, limit, tenant)
         wanted = [interrupt for interrupt in found if status in (None, interrupt.status)]
         wanted.sort(key=by_age, reverse=True)
         return InterruptList(interrupts=[interrupt_item(interrupt) for interrupt in wanted[:limit]])
@@ -125,7 +125,7 @@ class InterruptService:
         except ThreadNotFoundError:
             return []
 
-    async def _of_all_threads(self, status: str | None, limit: int) -> list[Interrupt]:
+    async def _of_all_threads(self, status: str | None, limit: int, tenant: str | None) -> list[Interrupt]:
         """The newest interrupts, answered ones included: these only the runs themselves know.
 
         A thread asks nothing after it last changed, so threads are read from the latest change on until a page is full of
@@ -133,7 +133,7 @@ class InterruptService:
         """
         found: list[Interrupt] = []
         for offset in range(0, _MOST_THREADS, MAX_PAGE):
-            page = await self._client.list(limit=MAX_PAGE, offset=offset)
+            page = await self._client.list(tenant=tenant, limit=MAX_PAGE, offset=offset)
             asking = [run for run in page if run.asked]
             for start in range(0, len(asking), _AT_ONCE):
                 if len(found) >= limit and found[limit - 1].created_at > asking[start].updated_at:

@@ -10,8 +10,9 @@ from oris_temporal.graph.compiled import CompiledGraph
 from oris_temporal.graph.records import RunStatus
 
 from ..error_mapping import failing
-from ..errors import invalid, not_found
+from ..errors import ApiError, invalid, not_found
 from ..models.jobs import JobList, JobSummary, RunJob, RunJobRequest
+from ..security import Caller
 from .checks import check_priority, check_tenant, check_timeout, require
 from .idempotency import RunKeys, payload_hash
 from .outcomes import MAX_PAGE, WAIT_BUDGET, run_job
@@ -47,12 +48,12 @@ class RunService:
         self._graphs = graphs
         self._default_graph = default_graph
 
-    async def run(self, request: RunJobRequest, traceparent: bytes | None) -> RunJob:
+    async def run(self, request: RunJobRequest, traceparent: bytes | None, caller: Caller) -> RunJob:
         """Start a graph on a thread and wait until it settles or the wait budget ends."""
         thread_id = require(request.thread_id, "thread_id")
-        await self._guard.refuse_cancelled(thread_id)
+        await self._guard.refuse_cancelled(thread_id, caller.tenant)
         priority = check_priority(request.priority)
-        tenant = check_tenant(request.tenant_id)
+        tenant = _own_tenant(check_tenant(request.tenant_id), caller)
         given = DEFAULT_INPUT if request.input is None else request.input
         key = request.idempotency_key
         if key is not None:
@@ -81,12 +82,14 @@ class RunService:
 
         return await (start() if key is None else self._keys.once(key, thread_id, payload, start))
 
-    async def page(self, status: str | None, limit: int, offset: int) -> JobList:
+    async def page(self, status: str | None, limit: int, offset: int, tenant: str | None) -> JobList:
         """A page of the jobs, most recently changed first."""
         limit = min(limit, MAX_PAGE)
         if limit == 0 or status not in (None, *get_args(RunStatus)):
             return JobList(jobs=[])
-        found = await self._client.list(status=cast("RunStatus | None", status), limit=limit, offset=offset)
+        found = await self._client.list(
+            status=cast("RunStatus | None", status), tenant=tenant, limit=limit, offset=offset
+        )
         return JobList(
             jobs=[JobSummary(thread_id=run.thread_id, status=run.status, updated_at=run.updated_at) for run in found]
         )
@@ -106,6 +109,13 @@ class RunService:
     @property
     def _known(self) -> str:
         return f"; it has {', '.join(self._graphs)}" if self._graphs else ""
+
+
+def _own_tenant(tenant: str | None, caller: Caller) -> str | None:
+    """The tenant of a run: for a caller that has one, that."""
+    if caller.tenant is None or tenant in (None, caller.tenant):
+        return caller.tenant or tenant
+    raise ApiError(403, f"this key is for tenant '{caller.tenant}' only", {"tenant_id": tenant})
 
 
 def temporal_priority(priority: int) -> int:

@@ -31,19 +31,37 @@ class ThreadGuard:
         workflow_id = f"{self._client.id_prefix}{check_thread_id(thread_id, self._client.id_prefix)}"
         return await find(self._client.temporal, workflow_id, thread_id)
 
-    async def refuse_cancelled(self, thread_id: str) -> Found | None:
-        """Refuse to run anything on a cancelled thread.
+    async def refuse_cancelled(self, thread_id: str, tenant: str | None = None) -> Found | None:
+        """Refuse to run anything on a cancelled thread, and on one of another tenant for a caller that has one.
 
         Returns:
             Its latest run.
 
         Raises:
-            ApiError: 409, it was cancelled over this API, or its latest run was cancelled in another way.
+            ApiError: 409, it was cancelled over this API, or its latest run was cancelled in another way, or is not the tenant's.
         """
         found = await self.find(thread_id)
+        if tenant is not None and found is not None and found.tenant != tenant:
+            raise conflict(f"thread '{thread_id}' is not free: choose another thread_id")
         if (found is not None and found.status == "cancelled") or await self.is_cancelled(thread_id):
             raise cancelled_conflict(thread_id)
         return found
+
+    async def require_own(self, thread_id: str, tenant: str | None) -> None:
+        """Keep a caller that has a tenant from threads of others; they are to it as if they were not there.
+
+        Raises:
+            ApiError: 404.
+        """
+        if not await self.is_own(thread_id, tenant):
+            raise not_found(f"thread not found: {thread_id}")
+
+    async def is_own(self, thread_id: str, tenant: str | None) -> bool:
+        """Whether a caller may see a thread: it has no tenant, or the thread's latest run is of that."""
+        if tenant is None:
+            return True
+        found = await self.find(thread_id)
+        return found is not None and found.tenant == tenant
 
     async def is_cancelled(self, thread_id: str) -> bool:
         """Whether the thread was cancelled over this API."""
