@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Annotated, Any
 from urllib.parse import parse_qsl
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from ..errors import ApiError, invalid
@@ -64,8 +64,12 @@ def _flag(value: Any) -> Any:
 Flag = Annotated[bool, BeforeValidator(_flag)]
 """``true`` or ``false`` in a query string."""
 
-Unsigned = Annotated[int, BeforeValidator(_unsigned)]
+Unsigned = Annotated[
+    int, BeforeValidator(_unsigned), WithJsonSchema({"type": "integer", "minimum": 0, "maximum": _MAX_U64})
+]
 """An unsigned 64-bit integer in a query string."""
 
-Signed = Annotated[int, BeforeValidator(_signed)]
+Signed = Annotated[
+    int, BeforeValidator(_signed), WithJsonSchema({"type": "integer", "minimum": -_MAX_I64 - 1, "maximum": _MAX_I64})
+]
 """A signed 64-bit integer in a query string."""
