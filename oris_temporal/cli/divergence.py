@@ -16,7 +16,7 @@ from oris_temporal.workflows.protocol import MEMO
 _MESSAGE = re.compile(r'\[TMPRL1100\] (?:Nondeterminism error: )?((?:[^"\\]|\\.)*)')
 _EVENT = re.compile(r"HistoryEvent\(id: (\d+), (\w+)\)")
 _MISMATCH = re.compile(r"of scheduled event '([^']*)' does not match .*? command '([^']*)'")
-_TASK = re.compile(r"(?:^|/)\d+/([^/#@]+)/\d+(?:[#@]\d+)?$")
+_TASK = re.compile(r"(?:^|/)\d+/([^/#@]+)/\d+(?:[#@][^/]*)?$")
 _ACTIVITY = EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED
 
 

@@ -20,7 +20,7 @@ def priced(usage: Usage, provider: str, model: str) -> Usage:
 
     Returns:
         The same with ``cost`` in US dollars, unless the provider said it; or counted as ``unpriced`` if the package or the model is
-        not there.
+        not there, or the provider's counts contradict each other.
     """
     if usage.cost or provider in _NOT_PRICED:
         return usage
@@ -35,7 +35,7 @@ def priced(usage: Usage, provider: str, model: str) -> Usage:
             cache_write_tokens=usage.cache_writes,
         )
         price = calc_price(tokens, model_ref=model, provider_id=_IDS.get(provider, provider))
-    except (ImportError, LookupError):
+    except (ImportError, LookupError, ValueError):
         return replace(usage, unpriced=usage.calls)
     return replace(usage, cost=float(price.total_price))
 

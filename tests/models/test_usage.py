@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from oris_temporal.models import Usage
+from oris_temporal.models.prices import priced
 
 FULL = Usage(prompt=10, completion=5, cached=4, cache_writes=3, reasoning=2, calls=1)
 
@@ -36,3 +38,9 @@ def test_json_round_trip(usage: Usage) -> None:
 @pytest.mark.parametrize("wire", [None, {}, [], "text", {"prompt": None}, {"tokens": 7}])
 def test_what_json_does_not_have_is_zero(wire: Any) -> None:
     assert Usage.from_wire(wire) == Usage()
+
+
+def test_counts_that_contradict_each_other_have_no_price() -> None:
+    used = Usage(prompt=10, cached=20, completion=5, calls=1)
+    assert priced(used, "openai", "gpt-4o") == replace(used, unpriced=1)
+    assert priced(replace(used, cached=5), "openai", "gpt-4o").cost > 0

@@ -82,9 +82,14 @@ async def test_directories_are_listed(files: Calls, root: Path) -> None:
         ("[!a].txt", "", []),
         ("?.txt", "", ["a.txt"]),
         ("a.t[xt", "", []),
+        ("src/**", "", ["src/deep/test_main.py", "src/main.py"]),
+        ("[^a].txt", "", []),
+        ("*a" * 40 + "b", "", []),  # a regular expression would take years for this one
+        ("**/a/" * 20 + "b", "", []),
     ],
 )
-async def test_files_are_found_by_name(files: Calls, pattern: str, path: str, found: list[str]) -> None:
+async def test_files_are_found_by_name(files: Calls, root: Path, pattern: str, path: str, found: list[str]) -> None:
+    (root / ("a" * 200)).write_text("")
     told = await files.glob(pattern=pattern, path=path)
     assert set(told.split("\n")) == set(found or ["No file matches."])
 

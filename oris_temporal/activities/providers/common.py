@@ -131,7 +131,7 @@ def about_images(message: Message, ids: CallIds) -> str:
 def count(holder: object, name: str) -> int:
     """A number of tokens; 0 where a server leaves it out, or writes what is no number."""
     number = getattr(holder, name, None)
-    return number if isinstance(number, int) else 0
+    return max(0, number) if isinstance(number, int) else 0
 
 
 def check_settings(settings: AdapterSettings) -> None:

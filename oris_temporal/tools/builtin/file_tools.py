@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
 from functools import cache, lru_cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
@@ -265,29 +266,36 @@ async def _matching(backend: FileBackend, path: str, pattern: str) -> list[str]:
             raise
         await backend.read(where)  # tells what is wrong if it is no file either
         return [where]
-    wanted = _pattern(clean_path(pattern))
-    return [name for name in found if wanted.fullmatch(name[len(where) :].lstrip("/") if where else name)]
+    wanted = _segments(clean_path(pattern))
+    return [name for name in found if _fits(name[len(where) :].lstrip("/") if where else name, wanted)]
 
 
 @lru_cache
-def _pattern(pattern: str) -> re.Pattern[str]:
-    """A pattern as a regular expression; one without a slash is for names in any directory, as in .gitignore."""
-    if "/" not in pattern and pattern != "**":
-        pattern = f"**/{pattern}"
-    pieces = re.findall(r"\*\*/|\*\*|\*|\?|\[[!^]?\]?[^]/]*\]|.", pattern, re.DOTALL)
-    special: dict[str, Any] = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-    made = ""
-    for piece in pieces:
-        if piece in special:
-            made += special[piece]
-        elif len(piece) > 1:
-            inner = piece[1:-1].replace("\\", "\\\\").replace("[", "\\[")
-            made += f"[^/{inner[1:]}]" if inner[0] in "!^" else f"[{inner}]"
-        else:
-            made += re.escape(piece)
-    try:
-        return re.compile(made, re.DOTALL)
-    except re.error:
-        raise ToolError(
-            f"{pattern!r} is no pattern. Write one such as '*.py' or 'src/**/*.md'.", kind="invalid_input"
-        ) from None
+def _segments(pattern: str) -> tuple[str, ...]:
+    """A pattern, directory by directory; one without a slash is for names in any directory, as in .gitignore."""
+    parts = [part.replace("[^", "[!") for part in pattern.split("/")]
+    if len(parts) == 1 and pattern != "**":
+        parts.insert(0, "**")
+    return tuple(parts) if parts[-1] != "**" else (*parts, "*")  # all that is beneath, but not the directory itself
+
+
+def _fits(path: str, wanted: Sequence[str]) -> bool:
+    """Whether a pattern matches a path. Part by part, and without going back: patterns are the model's, and time the worker's."""
+    places = _reached([0], wanted)
+    for part in path.split("/"):
+        after = [
+            place if wanted[place] == "**" else place + 1
+            for place in places
+            if place < len(wanted) and (wanted[place] == "**" or fnmatchcase(part, wanted[place]))
+        ]
+        places = _reached(after, wanted)
+    return len(wanted) in places
+
+
+def _reached(places: Iterable[int], wanted: Sequence[str]) -> set[int]:
+    """Places of a pattern and those that follow because ``**`` may stand for nothing."""
+    reached = set(places)
+    for place, part in enumerate(wanted):
+        if part == "**" and place in reached:
+            reached.add(place + 1)
+    return reached
