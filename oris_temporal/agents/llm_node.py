@@ -9,13 +9,15 @@ from oris_temporal.graph.context import Context
 from oris_temporal.graph.messages import Message
 from oris_temporal.models import ChatModel, ToolSpec, init_chat_model
 from oris_temporal.models.answer_type import answer_type
+from oris_temporal.models.request import tool_specs
+from oris_temporal.tools import Tool
 
 
 def llm_node(
     model: str | ChatModel,
     *,
     system_prompt: str | None = None,
-    tools: Sequence[ToolSpec] = (),
+    tools: Sequence[Tool | ToolSpec] = (),
     response_format: Any = None,
     messages: str = "messages",
     **options: Any,
@@ -34,18 +36,19 @@ def llm_node(
         A node for ``add_node``. It runs inside the workflow and makes one call of ``ctx.llm``.
 
     Raises:
-        ConfigurationError: The model's name or an option is wrong, or the type has no JSON schema.
+        ConfigurationError: The model's name, a tool or an option is wrong, or the type has no JSON schema.
 
     Example:
         >>> graph.add_node("answer", llm_node("openai:gpt-4o-mini", system_prompt="Be brief.", temperature=0))
     """
     chosen = init_chat_model(model, **options)
     answer_type(response_format)
+    specs = tool_specs(tools)
     instructions = [] if system_prompt is None else [Message.system(system_prompt)]
 
     async def ask(state: Any, ctx: Context) -> dict[str, Any]:
         said = state.get(messages) if isinstance(state, Mapping) else getattr(state, messages, None)
-        answer = await ctx.llm(chosen, [*instructions, *(said or [])], tools=tools, response_format=response_format)
+        answer = await ctx.llm(chosen, [*instructions, *(said or [])], tools=specs, response_format=response_format)
         return {messages: [answer]}
 
     ask.__name__ = f"llm_{chosen.name}"

@@ -91,7 +91,7 @@ class Context(ABC):
         model: str | ChatModel,
         messages: Sequence[Any],
         *,
-        tools: Sequence[ToolSpec] = (),
+        tools: Sequence[Tool | ToolSpec] = (),
         response_format: Any = None,
         task_queue: str | None = None,
         summary: str | None = None,
@@ -106,7 +106,7 @@ class Context(ABC):
         Args:
             model: ``provider:model``, a model's name alone, or a `ChatModel`; see `init_chat_model`.
             messages: The conversation, oldest first; anything `Message` understands.
-            tools: Tools it may call.
+            tools: Tools it may call. To make the calls is for the node, or another one.
             response_format: The JSON it must answer: a type (Pydantic model, dataclass or TypedDict), which the text of the answer is
                 checked against - the model may try again twice - or a `ResponseFormat`, which only the provider is told.
             task_queue: Task queue of the workers that call models; default the worker's ``model_task_queue``, else the run's own.
@@ -115,7 +115,7 @@ class Context(ABC):
             options: Options of this call, see `ModelOptions`.
 
         Raises:
-            ConfigurationError: The model's name or an option is wrong.
+            ConfigurationError: The model's name, a tool or an option is wrong.
             InvalidUpdateError: One of the messages is none.
             ModelError: The provider refused, or failed until the attempts were used up.
             StructuredOutputError: The model gave no answer of the type.

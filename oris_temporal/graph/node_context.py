@@ -18,6 +18,7 @@ from uuid import UUID
 
 from oris_temporal.models import ChatModel, ModelRequest, ResponseFormat, ToolSpec, init_chat_model
 from oris_temporal.models.answer_type import ANSWER_RETRIES, AnswerError, AnswerType, answer_type, told_again
+from oris_temporal.models.request import tool_specs
 from oris_temporal.store.base import Store
 from oris_temporal.store.remote import RemoteStore
 from oris_temporal.tools.output import ToolOutput
@@ -142,7 +143,7 @@ class NodeContext(Context):
         model: str | ChatModel,
         messages: Sequence[Any],
         *,
-        tools: Sequence[ToolSpec] = (),
+        tools: Sequence[Tool | ToolSpec] = (),
         response_format: Any = None,
         task_queue: str | None = None,
         summary: str | None = None,
@@ -153,7 +154,7 @@ class NodeContext(Context):
         conversation = [Message.parse(message) for message in messages]
         wanted = answer_type(response_format)
         form: ResponseFormat | None = response_format if wanted is None else wanted.format
-        request = ModelRequest(init_chat_model(model, **options), conversation, tools, form, held=held)
+        request = ModelRequest(init_chat_model(model, **options), conversation, tool_specs(tools), form, held=held)
 
         async def ask(asked: ModelRequest, place: Position) -> dict[str, Any]:
             self._run.check_limits()

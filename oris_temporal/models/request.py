@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, TypedDict
 
+from oris_temporal.graph.errors import ConfigurationError
 from oris_temporal.graph.messages import Message
 
 from .chat_model import ChatModel
@@ -32,6 +33,19 @@ class ToolSpec:
     def to_wire(self) -> dict[str, Any]:
         """JSON form."""
         return asdict(self)
+
+
+def tool_specs(tools: Sequence[Any]) -> list[ToolSpec]:
+    """Tools as models see them, of these and of tools that say how they are seen (``spec``).
+
+    Raises:
+        ConfigurationError: One of them is neither.
+    """
+    specs = [item if isinstance(item, ToolSpec) else getattr(item, "spec", None) for item in tools]
+    for item, spec in zip(tools, specs, strict=True):
+        if not isinstance(spec, ToolSpec):
+            raise ConfigurationError(f"tools takes what @tool makes, or ToolSpec(...), not {item!r:.100}.")
+    return [spec for spec in specs if isinstance(spec, ToolSpec)]
 
 
 @dataclass(frozen=True, slots=True)

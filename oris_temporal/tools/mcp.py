@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from mcp.types import Tool as ListedTool
 
 OPEN_SECONDS = 30
-"""Longest time for starting, or reaching, a server and greeting it."""
+"""Longest time for starting, or reaching, a server and greeting it; twice as long if it is to list its tools as well."""
 
 _PAGES = 1_000
 """Pages of a list of tools; a server that goes on for ever must not hang whoever asks."""
@@ -150,7 +150,12 @@ class McpServer:
             ToolError: The server cannot be reached, or refused.
         """
         async with self:
-            listed = await self._list()
+            try:
+                async with asyncio.timeout(2 * OPEN_SECONDS):
+                    listed = await self._list()
+            except TimeoutError:
+                text = f"MCP server {self.name} did not list its tools within {2 * OPEN_SECONDS} s."
+                raise ToolError(text, kind="timeout", retryable=True) from None
         if unknown := [wanted for wanted in include if not any(fnmatchcase(item.name, wanted) for item in listed)]:
             raise ConfigurationError(
                 f"MCP server {self.name} has no tool {unknown[0]!r}; there are {', '.join(item.name for item in listed) or 'none'}."
@@ -302,7 +307,8 @@ class _Link:
         connection.closing.set()
         if isinstance(error, OrisError):  # something it needs is missing
             return error
-        text = f"MCP server {self._name} cannot be reached: {connection.without_secrets(error_line(error))}."
+        why = f"no answer within {OPEN_SECONDS} s" if isinstance(error, TimeoutError) else error_line(error)
+        text = f"MCP server {self._name} cannot be reached: {connection.without_secrets(why)}."
         missing = isinstance(error, FileNotFoundError | PermissionError)
         return ToolError(text, kind="configuration" if missing else "network", retryable=not missing)
 

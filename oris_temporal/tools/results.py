@@ -44,7 +44,7 @@ class ToolResultEviction:
 
     Example:
         >>> tools = ToolNode([search], evict=ToolResultEviction("/shared/results"))
-        >>> model = llm_node("openai:gpt-4o-mini", tools=[tool.spec for tool in tools.tools])
+        >>> model = llm_node("openai:gpt-4o-mini", tools=tools.tools)
     """
 
     def __init__(

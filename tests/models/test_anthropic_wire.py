@@ -125,6 +125,18 @@ async def test_images_in_results() -> None:
     ]
 
 
+async def test_images_of_an_error_are_shown_by_the_user() -> None:
+    extra = {"is_error": True}
+    result = Message(
+        content="It crashed.", message_type="tool", id="c1", images=[Image("https://x.test/a.png")], extra=extra
+    )
+    called = await call(hello(), "hi", Message.ai("", [ToolCall("c1", "click")]), result)
+    error, about, image = called.body["messages"][2]["content"]
+    assert error["content"] == [{"type": "text", "text": "It crashed."}]
+    assert about["text"] == "The tool call c1 returned this image:"
+    assert image["source"] == {"type": "url", "url": "https://x.test/a.png"}
+
+
 async def test_images_that_the_model_made_are_shown_by_the_user_after_results() -> None:
     said = Message(
         content="Here.",

@@ -92,6 +92,13 @@ async def test_calls_without_arguments_get_an_empty_object():
     assert called.body["messages"][0]["tool_calls"][0]["function"]["arguments"] == "{}"
 
 
+async def test_names_that_would_be_refused_are_left_out():
+    called = await call(
+        hello(), Message.human("Hi", extra={"name": "Ada L."}), Message.human("Hi", extra={"name": "ada"})
+    )
+    assert [message.get("name") for message in called.body["messages"]] == [None, "ada"]
+
+
 async def test_refusal_is_told_as_text():
     called = await call(hello(), Message.ai("", extra={"refusal": "I cannot."}), Message.human("Why?"))
     assert called.body["messages"][0] == {"role": "assistant", "content": "I cannot."}

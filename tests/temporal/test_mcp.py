@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,7 +18,7 @@ from mcp_support import RUNTIME, appears, by_name, http_server, stdio
 
 from oris_temporal.graph.errors import ConfigurationError, ToolError
 from oris_temporal.graph.messages import Image
-from oris_temporal.tools import McpServer, ToolOutput
+from oris_temporal.tools import McpServer, ToolOutput, mcp
 
 
 @asynccontextmanager
@@ -225,6 +226,33 @@ async def test_a_program_that_is_not_there(tmp_path: Path) -> None:
 async def test_a_program_that_speaks_no_mcp() -> None:
     with pytest.raises(ToolError, match="MCP server true cannot be reached"):
         await McpServer.stdio("true").tools()
+
+
+MUTE = """
+import json, sys
+for line in sys.stdin:
+    asked = json.loads(line)
+    if "id" not in asked or asked["method"] == "tools/list":
+        continue
+    answer = {"error": {"code": -32601, "message": "no such method"}}
+    if asked["method"] == "initialize":
+        about = {"capabilities": {"tools": {}}, "serverInfo": {"name": "mute", "version": "1"}}
+        answer = {"result": {"protocolVersion": asked["params"]["protocolVersion"], **about}}
+    print(json.dumps({"jsonrpc": "2.0", "id": asked["id"], **answer}), flush=True)
+"""
+
+
+async def test_a_program_that_never_lists_its_tools(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mcp, "OPEN_SECONDS", 1)
+    with pytest.raises(ToolError, match="MCP server mute did not list its tools within 2 s") as raised:
+        await McpServer.stdio(sys.executable, ["-c", MUTE], name="mute").tools()
+    assert raised.value.kind == "timeout"
+
+
+async def test_a_program_that_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mcp, "OPEN_SECONDS", 0.1)
+    with pytest.raises(ToolError, match="MCP server asleep cannot be reached: no answer within 0.1 s"):
+        await McpServer.stdio("sleep", ["60"], name="asleep").call("add", {})
 
 
 @pytest.mark.parametrize(

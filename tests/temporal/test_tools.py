@@ -23,7 +23,8 @@ from oris_temporal import (
     ToolCall,
     Worker,
 )
-from oris_temporal.graph.errors import ToolError
+from oris_temporal.agents import llm_node
+from oris_temporal.graph.errors import ConfigurationError, ToolError
 from oris_temporal.tools import Runtime, tool
 
 ran: list[str] = []
@@ -206,6 +207,19 @@ async def test_the_last_answer_may_come_from_a_large_state(client: OrisClient, s
     async with serve(agent(count), max_cached_workflows=10):
         done = await client.run("agent", thread, Message.human("x" * 300_000).content)
     assert last(done.values) == "300000"
+
+
+async def test_models_are_told_of_tools_as_they_are(client: OrisClient, serve: Serve, thread: str) -> None:
+    async def node(state: State, ctx: Context) -> dict[str, Any]:
+        return {"messages": [await ctx.llm("scripted:one", ["hi"], tools=[search, add.spec])]}
+
+    provider = asking()
+    graph = StateGraph(State).add_node("node", node).add_edge(START, "node").add_edge("node", END)
+    async with serve(graph.compile(name="told")):
+        await client.run("told", thread, "hi")
+    assert [spec.name for spec in provider.requests[0].tools] == ["search", "add"]
+    with pytest.raises(ConfigurationError, match="tools takes what @tool makes"):
+        llm_node("scripted:one", tools=[print])  # type: ignore[list-item]
 
 
 @tool(name="search")

@@ -60,10 +60,11 @@ def _blocks(
                 continue
             case "tool":
                 yield "user", [_result(message, failures)]
-                continue
+                if not _is_error(message):
+                    continue
             case "ai":
                 yield "assistant", _spoken(message, provider, failed, failures)
-        if message.images:  # only a user's turn can show any
+        if message.images:  # only a user's turn can show any, and results that are no errors
             yield "user", [text_block(about_images(message, ANTHROPIC)), *_images(message.images, failures)]
 
 
@@ -123,11 +124,13 @@ def _no_number(name: str) -> NoReturn:
 
 
 def _result(message: Message, failures: Failures) -> Block:
-    content = [*_texts(message.content), *_images(message.images, failures)]
+    content = _texts(message.content)
     block: Block = {"type": "tool_result", "tool_use_id": answered_call(message, failures)}
     if _is_error(message):
         block["is_error"] = True
-        content = content or [text_block("The tool failed.")]  # the API refuses errors that say nothing
+        content = content or [text_block("The tool failed.")]  # the API refuses errors that say nothing, or show images
+    else:
+        content += _images(message.images, failures)
     if content:
         block["content"] = content
     return block

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,6 +32,9 @@ from .common import (
 )
 from .failures import Failures
 from .strict_schema import held_to
+
+_NAME = re.compile(r"[^\s<|\\/>]{1,64}")
+"""Names of who speaks; with others a request is refused."""
 
 _STOP_REASONS = {
     "function_call": "tool_calls",
@@ -121,7 +125,7 @@ def _message(message: Message, provider: str, ids: CallIds, failures: Failures) 
         case "system":
             written = {"role": "system", "content": message.content}
     name = (message.extra or {}).get("name")
-    return {**written, "name": name} if isinstance(name, str) and name else written
+    return {**written, "name": name} if isinstance(name, str) and _NAME.fullmatch(name) else written
 
 
 def _content(message: Message) -> str | list[dict[str, Any]]:
