@@ -251,7 +251,7 @@ async def test_a_program_that_never_lists_its_tools(monkeypatch: pytest.MonkeyPa
 
 async def test_a_program_that_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mcp, "OPEN_SECONDS", 0.1)
-    with pytest.raises(ToolError, match="MCP server asleep cannot be reached: no answer within 0.1 s"):
+    with pytest.raises(ToolError, match=r"MCP server asleep cannot be reached: no answer within 0\.1 s"):
         await McpServer.stdio("sleep", ["60"], name="asleep").call("add", {})
 
 

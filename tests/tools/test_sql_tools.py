@@ -102,6 +102,12 @@ async def test_whatever_writes_is_refused(sql: Calls, file: Path, tmp_path: Path
     assert not other.exists()
 
 
+@pytest.mark.parametrize("value", ["hex(zeroblob(300000000))", "zeroblob(20000000)"])
+async def test_a_value_that_would_take_the_workers_memory_is_refused(sql: Calls, value: str) -> None:
+    with pytest.raises(ToolError, match="too big"):
+        await sql.sql_query(sql=f"SELECT {value} FROM book")
+
+
 async def test_writing_may_be_allowed_but_no_other_file(file: Path, tmp_path: Path) -> None:
     sql = Calls(sql_tools(file, read_only=False))
     assert await sql.sql_query(sql="DELETE FROM book WHERE id = 1") == "Done; 1 row changed."

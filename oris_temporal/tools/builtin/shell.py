@@ -39,11 +39,12 @@ def shell_tool(
     """A tool that runs a program with its arguments. There is no shell: nothing is expanded, piped or redirected.
 
     The allow-list says which programs may be started, not what they do: one that starts others (``sh``, ``env``, ``find -exec``, ``git``
-    with its aliases) allows those as well. Give the worker itself no more rights than the commands may use. A command is run once; it is
-    not tried again where its worker was lost.
+    with its aliases) allows those as well, and so does one that obeys files which the model may write: ``git`` runs what the
+    ``.git/config`` of its directory says, even for ``git status``. Give the worker itself no more rights than the commands may use. A
+    command is run once; it is not tried again where its worker was lost.
 
     Args:
-        allow: Programs, by name or absolute path, each with arguments that it must begin with if there are any: ``["ls", "git status"]``.
+        allow: Programs, by name or absolute path, each with arguments that it must begin with if there are any: ``["ls", "wc -l"]``.
         cwd: Directory it runs in; by default the worker's.
         timeout: Longest time; the program and what it started are killed then, as they are when the call is cancelled.
         max_output: Characters of its output that are kept, half of them from the end.
@@ -57,7 +58,7 @@ def shell_tool(
     """
     allowed = [shlex.split(item) for item in allow]
     if not allowed or not all(allowed):
-        raise ConfigurationError("shell_tool: allow needs the programs that may run, such as ['ls', 'git status'].")
+        raise ConfigurationError("shell_tool: allow needs the programs that may run, such as ['ls', 'wc -l'].")
     check_no_secrets("shell_tool: env", env or {})
     limit = to_timedelta(timeout)
     listed = ", ".join(shlex.join(item) for item in allowed)

@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing, closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol, cast
 from urllib.parse import unquote, urlsplit
@@ -36,10 +37,13 @@ _CELL = 2_000
 _CHARACTERS = 60_000
 """Characters of rows that are shown."""
 
+_LARGEST = 16_000_000
+"""Bytes of a value that SQLite reads or makes; a statement must not take the worker's memory."""
+
 
 @dataclass(frozen=True)
 class _Rows:
-    """What a statement returned; of more rows than were asked for, one more."""
+    """What a statement returned, its values as they are shown; of more rows than were asked for, one more."""
 
     columns: Sequence[str]
     rows: Sequence[Sequence[Any]]
@@ -145,7 +149,7 @@ def _table(found: _Rows, most: int) -> str:
     shown = [json.dumps(list(found.columns), ensure_ascii=False)]
     length = 0
     for row in found.rows[:most]:
-        line = json.dumps([_cell(value) for value in row], ensure_ascii=False)
+        line = json.dumps(row, ensure_ascii=False)
         length += len(line)
         if length > _CHARACTERS:
             break
@@ -209,7 +213,7 @@ class _Sqlite:
             connection.set_progress_handler(stop, 10_000)
             try:
                 cursor = connection.execute(sql, parameters)
-                rows = cursor.fetchmany(most + 1)
+                rows = [[_cell(value) for value in row] for row in islice(cursor, most + 1)]
                 connection.commit()
             except (sqlite3.Error, sqlite3.Warning, ValueError, OverflowError) as error:
                 if late:
@@ -227,6 +231,7 @@ class _Sqlite:
         with closing(connection):
             if self._read_only:
                 connection.execute("PRAGMA query_only = ON")
+            connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LARGEST)
             connection.set_authorizer(_read_only if self._read_only else _no_other_files)
             yield connection
 
@@ -304,7 +309,8 @@ class _Postgres:
                 )
             else:
                 await cursor.execute(sql, list(parameters) or None, prepare=True)
-                rows = await cursor.fetchmany(most + 1) if cursor.description else []
+                fetched = await cursor.fetchmany(most + 1) if cursor.description else []
+                rows = [[_cell(value) for value in row] for row in fetched]
                 await connection.commit()
             return _Rows([column.name for column in cursor.description or ()], rows, cursor.rowcount)
         except psycopg.errors.QueryCanceled:
@@ -321,7 +327,7 @@ async def _first(rows: AsyncGenerator[Any, None], most: int) -> list[Any]:
     found: list[Any] = []
     async with aclosing(rows):
         async for row in rows:
-            found.append(row)
+            found.append([_cell(value) for value in row])
             if len(found) == most:
                 break
     return found
