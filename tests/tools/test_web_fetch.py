@@ -66,6 +66,8 @@ class WebServer:
                 return "200 OK", f"{text}content-encoding: gzip\r\n", gzip.compress(b"x" * 50_000_000)
             case "/deep":
                 return "200 OK", html, b"<div>" * 20_000 + b"inside"
+            case "/blanks":
+                return "200 OK", html, b"<pre>" + b" " * 1_500_000 + b"x</pre>"
             case "/picture":
                 return "200 OK", "content-type: image/png\r\n", b"\x89PNG"
             case "/missing":
@@ -181,6 +183,9 @@ def resolving(monkeypatch: pytest.MonkeyPatch, *answers: str) -> list[str]:
         "::ffff:127.0.0.1",
         "64:ff9b::7f00:1",
         "2002:7f00:1::",
+        "168.63.129.16",
+        "192.0.0.192",
+        "fec0::1",
     ],
 )
 async def test_addresses_that_are_not_public_are_refused(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -241,6 +246,17 @@ async def test_a_page_that_unpacks_to_much_is_cut(web: WebServer) -> None:
     assert told.endswith(f"{'x' * 1_000}\n\n(cut: there is more)")
     told = await call(local(max_characters=10), url=web.url("/bomb"))
     assert told.endswith(f"\n\n{'x' * 10}\n\n(cut: there is more)")
+
+
+async def test_a_page_that_takes_hours_to_read_does_not_hold_the_worker(web: WebServer) -> None:
+    slow = asyncio.create_task(call(local(timeout="1s"), url=web.url("/blanks")))
+    beats = 0
+    while not slow.done():
+        await asyncio.sleep(0.05)
+        beats += 1
+    with pytest.raises(ToolError, match="did not answer within 1 s"):
+        await slow
+    assert beats > 10
 
 
 async def test_a_page_nested_very_deeply(web: WebServer) -> None:

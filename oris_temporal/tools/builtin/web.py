@@ -6,15 +6,18 @@ import asyncio
 import ipaddress
 import re
 import socket
+import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from oris_temporal.graph.duration import Duration, to_timedelta
 from oris_temporal.graph.errors import ConfigurationError, ToolError
-from oris_temporal.graph.execution import in_thread
 from oris_temporal.tools.tool import Tool, tool
 
 if TYPE_CHECKING:
@@ -25,8 +28,19 @@ REDIRECTS = 5
 _GRACE = timedelta(seconds=10)
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_NOT_PUBLIC = tuple(
+    ipaddress.ip_network(network)
+    for network in (
+        "168.63.129.16/32",  # Azure's machines reach its management there
+        "192.0.0.0/24",  # of protocols; Oracle's machines read their metadata there
+        "192.88.99.0/24",
+        "fec0::/10",
+        "3fff::/20",
+    )
+)
+"""Networks that the standard library, or an older version of it, takes for public."""
+
 _TEXT = re.compile(r"text/|application/(.*[+/])?(json|xml|javascript|x-ndjson|yaml|x-yaml)$")
-_HIDDEN = ("script", "style", "noscript", "template", "svg", "head")
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -185,6 +199,8 @@ def _is_public(address: Address) -> bool:
             inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
         if inner is not None:
             return _is_public(inner)
+    if any(address in network for network in _NOT_PUBLIC):
+        return False
     return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
 
 
@@ -205,7 +221,7 @@ async def _read(url: URL, response: Response, limits: _Limits) -> str:
     except LookupError:  # an encoding that nobody knows
         text = bytes(data[: limits.max_bytes]).decode(errors="replace")
     if "html" in kind:
-        text = await in_thread(None, lambda: _markdown(text))
+        text = await _markdown(text)
     if status >= 400:
         kinds = {401: "permission", 403: "permission", 404: "not_found", 410: "not_found", 429: "rate_limit"}
         retryable = status == 429 or status >= 500
@@ -219,23 +235,23 @@ async def _read(url: URL, response: Response, limits: _Limits) -> str:
     return f"{url} ({kind})\n\n{text}{chr(10) * 2 + '(cut: there is more)' if cut else ''}"
 
 
-def _markdown(html: str) -> str:
-    """What a page says, as Markdown."""
+async def _markdown(html: str) -> str:
+    """What a page says, as Markdown, made by a program of its own."""
+    missing = next((name for name in ("bs4", "markdownify") if find_spec(name) is None), None)
+    if missing is not None:
+        raise ConfigurationError(f"web_fetch needs package {missing!r}: pip install 'oris-temporal[web]'.")
+    program = str(Path(__file__).with_name("markdown.py"))
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-P", program),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
     try:
-        from bs4 import BeautifulSoup
-        from markdownify import MarkdownConverter
-    except ImportError as error:
-        raise ConfigurationError(
-            f"web_fetch needs package {error.name!r}: pip install 'oris-temporal[web]'."
-        ) from error
-    page = BeautifulSoup(html, "html.parser")
-    title = page.title.get_text(" ", strip=True) if page.title else ""
-    for hidden in page(_HIDDEN):
-        hidden.decompose()
-    try:
-        converter: Any = MarkdownConverter(heading_style="ATX", strip=["img"])
-        text = converter.convert_soup(page)
-    except RecursionError:  # nested more deeply than any page needs
-        text = " ".join(page.strings)
-    text = re.sub(r"\n{3,}", "\n\n", re.sub(r"[ \t]+\n", "\n", text)).strip()
-    return f"# {title}\n\n{text}" if title and title not in text[:500] else text
+        text, _ = await process.communicate(html.encode(errors="replace"))
+    finally:
+        with suppress(ProcessLookupError):
+            process.kill()
+    if process.returncode:
+        raise ToolError("The page is HTML that cannot be read.", kind="invalid_input")
+    return text.decode()
