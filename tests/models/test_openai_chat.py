@@ -601,6 +601,27 @@ async def test_mistrals_thinking_before_a_call_is_given_back():
     assert again.body["messages"][0]["content"] == [thinking]
 
 
+def details(**item):
+    return chunk({"reasoning": item.get("text"), "reasoning_details": [{"format": "f", **item}]})
+
+
+async def test_openrouters_details_of_reasoning_are_given_back_whole():
+    parts = [
+        details(type="reasoning.text", index=0, text="Look "),
+        details(type="reasoning.text", index=0, text="it up.", signature="sig"),
+        details(type="reasoning.encrypted", index=1, data="enc", id="call_1"),
+    ]
+    called = await call(chat(*parts, tool(0, "{}", id="call_1", name="look"), chunk({}, "tool_calls")))
+    assert called.reply.reasoning["text"] == "Look it up."
+    again = await call(hello(), called.reply.message("openai"), Message.tool("-", "call_1"))
+    [said, _] = again.body["messages"]
+    assert said["reasoning_details"] == [
+        {"format": "f", "type": "reasoning.text", "index": 0, "text": "Look it up.", "signature": "sig"},
+        {"format": "f", "type": "reasoning.encrypted", "index": 1, "data": "enc", "id": "call_1"},
+    ]
+    assert "reasoning" not in said
+
+
 SIGNATURE = {"google": {"thought_signature": "c2lnbmVk"}}
 
 

@@ -148,6 +148,8 @@ def _assistant(message: Message, provider: str, ids: CallIds) -> dict[str, Any]:
         match block:
             case {"type": "reasoning_content" | "reasoning" as field, "text": str(thought)}:
                 written[field] = thought
+            case {"type": "reasoning_details", "details": list(details)}:
+                written["reasoning_details"] = details
             case {"type": "thinking", "text": str(thought)}:  # Mistral's form
                 thinking = {"type": "thinking", "thinking": [{"type": "text", "text": thought}]}
                 written["content"] = [thinking, *([{"type": "text", "text": text}] if text else ())]
@@ -194,6 +196,7 @@ class ChatAnswer:
         self._text: list[str] = []
         self._refusal: list[str] = []
         self._reasoning: list[str] = []
+        self._details: list[dict[str, Any]] = []  # OpenRouter's form of reasoning, with what its makers sign
         self._reasoning_form = ""  # the field that it came in, or the type of the parts
         self._calls: list[_Call] = []
         self._by_index: dict[int, _Call] = {}
@@ -258,11 +261,13 @@ class ChatAnswer:
         return "tool_calls" if self._calls else "stop"  # "stop" is said of calls that were demanded, too
 
     def _given_back(self) -> dict[str, Any] | None:
-        if not self._reasoning:
+        if not self._reasoning and not self._details:
             return None
         text = "".join(self._reasoning)
-        blocks = [{"type": self._reasoning_form, "text": text}]
-        return {"provider": self._provider, "api": "chat", "blocks": blocks, "text": text}
+        block: dict[str, Any] = {"type": self._reasoning_form, "text": text}
+        if self._details:
+            block = {"type": "reasoning_details", "details": self._details}
+        return {"provider": self._provider, "api": "chat", "blocks": [block], **({"text": text} if text else {})}
 
     def _add_delta(self, delta: ChoiceDelta) -> None:
         self._add_reasoning(delta)
@@ -276,6 +281,8 @@ class ChatAnswer:
 
     def _add_reasoning(self, delta: ChoiceDelta) -> None:
         more = delta.model_extra or {}
+        if isinstance(details := more.get("reasoning_details"), list):
+            _extend(self._details, details)
         for name in _REASONING_FIELDS:
             if (text := more.get(name)) and isinstance(text, str):
                 self._write("reasoning", text, name)
@@ -325,6 +332,21 @@ class ChatAnswer:
         if isinstance(part.index, int):
             self._by_index[part.index] = call
         return call
+
+
+def _extend(details: list[dict[str, Any]], more: Sequence[Any]) -> None:
+    """Add parts of OpenRouter's details of reasoning. A text comes in pieces, all else whole."""
+    for item in more:
+        if not isinstance(item, Mapping):
+            continue
+        last = details[-1] if details else {}
+        field = str(item.get("type", "")).rpartition(".")[2]
+        grows = field in ("text", "summary") and all(item.get(name) == last.get(name) for name in ("type", "index"))
+        if not grows:
+            details.append(dict(item))
+            continue
+        written = _text(last.get(field)) + _text(item.get(field))
+        last.update({name: value for name, value in item.items() if value is not None} | {field: written})
 
 
 def _text(value: object) -> str:

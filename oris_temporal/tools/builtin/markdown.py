@@ -1,7 +1,7 @@
 """A program: HTML on stdin becomes Markdown on stdout.
 
-`web_fetch` starts it for each page. What some pages make of a parser's time and memory - blanks by the megabyte are enough for minutes - is
-then not the worker's, and ends with the time limit.
+`web_fetch` starts it for each page. What some pages make of a parser's time - blanks by the megabyte are enough for hours - is then not
+the worker's, and ends with the time limit.
 """
 
 from __future__ import annotations
