@@ -44,8 +44,8 @@ class ModelOptions(BaseModel):
         timeout: Longest time for one attempt.
         heartbeat: Longest silence of its worker before the call is made elsewhere; default 30 seconds.
         max_retries: Attempts after the first.
-        extra: Further fields of the provider's request, as it names them; objects are merged into the request's own, all else
-            replaces it.
+        extra: Further fields of the provider's request, as it names them; objects are merged into the request's own, ``tools``, such
+            as those that the provider itself runs, join the others, all else replaces it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)

@@ -86,7 +86,8 @@ class McpServer:
 
         Args:
             command: The program.
-            args: Its arguments.
+            args: Its arguments. ``env:NAME`` in one stands for a variable of the worker, as for a token; other users of the machine may
+                see arguments, so a server that takes it from its environment is better given ``env``.
             env: Environment variables on top of the few that it inherits (``PATH``, ``HOME`` and the like). ``env:NAME`` in a value
                 stands for a variable of the worker; secrets must be given so.
             cwd: Directory it runs in.
@@ -396,8 +397,9 @@ async def _open_stdio(
 ) -> AsyncIterator[Client]:
     mcp = _package()
     variables = with_secrets(f"MCP server {name}", env, secrets)
+    given = with_secrets(f"MCP server {name}", {str(place): arg for place, arg in enumerate(args)}, secrets)
     parameters = mcp.StdioServerParameters(
-        command=command, args=args, env=variables, cwd=None if cwd is None else str(cwd)
+        command=command, args=list(given.values()), env=variables, cwd=None if cwd is None else str(cwd)
     )
     # What the server says on stderr belongs into the worker's log; in a notebook sys.stderr is no file.
     async with mcp.Client(mcp.stdio_client(parameters, errlog=sys.__stderr__ or sys.stderr)) as client:

@@ -251,6 +251,12 @@ async def test_a_tool_of_the_providers_own_may_be_demanded() -> None:
     assert called.body["tool_choice"] == {"type": "tool", "name": "web_search"}
 
 
+async def test_tools_of_the_providers_own_join_the_others() -> None:
+    web = {"type": "web_search_20250305", "name": "web_search"}
+    called = await call(hello(), "hi", tools=[SEARCH], options={"extra": {"tools": [web]}})
+    assert [item["name"] for item in called.body["tools"]] == [SEARCH.name, "web_search"]
+
+
 async def test_what_stays_the_same_may_be_cached() -> None:
     called = await call(hello(), Message.system("Be brief."), "hi", tools=[SEARCH], options={"extra": {"cache": True}})
     assert called.body["system"][-1]["cache_control"] == {"type": "ephemeral"}

@@ -155,6 +155,11 @@ async def test_response_format():
     }
 
 
+async def test_tools_of_openais_own_join_the_others():
+    called = await ask(hello(), tools=[WEATHER], set_options={"extra": {"tools": [{"type": "web_search"}]}})
+    assert [item["type"] for item in called.body["tools"]] == ["function", "web_search"]
+
+
 async def test_a_strict_tool_is_closed():
     called = await ask(hello(), tools=[replace(WEATHER, strict=True)])
     [tool] = called.body["tools"]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mcp_support import RUNTIME, appears, by_name, http_server, stdio
+from mcp_support import PROGRAM, RUNTIME, appears, by_name, http_server, stdio
 
 from oris_temporal.graph.errors import ConfigurationError, ToolError
 from oris_temporal.graph.messages import Image
@@ -185,6 +185,14 @@ async def test_secrets_are_read_where_the_server_is_reached(tmp_path: Path, monk
         assert (await call(server, "add", a=1, b=2)).content == "3"
     server = stdio(tmp_path, env={"GREETING": "hello env:MY_TOKEN"})
     assert json.loads((await call(server, "who_am-i")).content)["greeting"] == "hello hunter2"
+
+
+async def test_arguments_of_a_program_may_name_a_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_DIRECTORY", str(tmp_path))
+    server = McpServer.stdio(sys.executable, [PROGRAM, "env:MY_DIRECTORY"])
+    assert (await call(server, "add", a=1, b=2)).content == "3"
+    with pytest.raises(ToolError, match="has no MY_OTHER"):
+        await McpServer.stdio("x", ["--token=env:MY_OTHER"]).tools()
 
 
 async def test_no_secret_is_logged(

@@ -61,9 +61,14 @@ def has_tools(request: ModelRequest) -> bool:
 
 
 def extra_fields(request: ModelRequest, body: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The option `extra` on top of the body's fields; objects are merged, all else is replaced."""
+    """The option `extra` on top of the body's fields; objects are merged, tools join those of the body, all else is replaced."""
     extra = request.model.options.extra
-    return {name: _merged(body.get(name), value) for name, value in extra.items()} if extra else None
+    if not extra:
+        return None
+    fields = {name: _merged(body.get(name), value) for name, value in extra.items()}
+    if isinstance(tools := fields.get("tools"), list):
+        fields["tools"] = [*body.get("tools", ()), *tools]
+    return fields
 
 
 def _merged(below: Any, above: Any) -> Any:
