@@ -188,6 +188,7 @@ class LocalRun(Run):
         )
 
         child.outer_store = self._store(engine)
+        child.asked_by_parent = True
 
         async def answer(item: Interrupt, value: Any, author: str | None) -> None:
             with suppress(InterruptConflictError):

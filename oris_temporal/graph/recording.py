@@ -14,6 +14,7 @@ from .records import Checkpoint, CheckpointSource, EngineState, Event, EventKind
 from .results import StateSnapshot
 from .run_log import RunLog
 from .snapshot import engine_state_to_wire
+from .subgraph import Subgraph
 from .wire import wire_size
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class RecordingRun(Host):
 
     Attributes:
         continued: Whether the run went on elsewhere: it continued as new.
+        asked_by_parent: Whether the run of a parent asks its questions: what that has taken as an answer, this one takes.
     """
 
     def __init__(
@@ -61,14 +63,28 @@ class RecordingRun(Host):
         self.log = RunLog(thread_id, keep)
         self.progressed = False
         self.continued = False
+        self.asked_by_parent = False
         self.parent_checkpoint: str | None = None
         self.began: datetime | None = None
         self._carried_checkpoints: dict[str, Mapping[str, Any]] = {}
 
     def tools_of(self, item: Interrupt) -> Mapping[str, Tool]:
-        """Tools of the graph that asks something, by name; none of a graph that has a run of its own."""
-        engine = self.engines.get(item.namespace)
-        return {} if engine is None else engine.graph.tools
+        """Tools of the graph that asks something, by name; none if it cannot be told from here which graph that is."""
+        if self.asked_by_parent:
+            return {}
+        place = item.namespace.split("|") if item.namespace else []
+        below: list[str] = []
+        while "|".join(place) not in self.engines:
+            if not place:
+                return {}
+            below.insert(0, place.pop())
+        graph = self.engines["|".join(place)].graph
+        for name in below:  # in runs of their own
+            node = graph.nodes.get(name.partition(":")[0])
+            if not isinstance(node, Subgraph) or "@" in name:
+                return {}
+            graph = node.graph
+        return graph.tools
 
     def record(
         self,

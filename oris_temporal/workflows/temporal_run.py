@@ -94,7 +94,7 @@ class TemporalRun(PacedRun):
     ) -> None:
         super().__init__(graph, options, payload_limit=payload_limit)
         self.parent_checkpoint = options.parent
-        self.keeps_writes = options.child_task is not None
+        self.keeps_writes = self.asked_by_parent = options.child_task is not None
         self.logs = MessageLogs()
         self._options = options
         self._plain_config = not options.config and self.thread_id == workflow.info().workflow_id

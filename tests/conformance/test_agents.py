@@ -278,6 +278,36 @@ class TestAPersonLooksAtToolCalls:
         assert [text for _, text in texts(done.values)] == ["clean up", "", "b is gone", "Done."]
         assert ToolCall.from_wire(done.values["messages"][1]["tool_calls"][0]).args == {"path": "b"}
 
+    @pytest.mark.parametrize("depth", [1, 2])
+    async def test_edits_are_checked_in_runs_of_their_own_too(self, host: OrisHost, thread: str, depth: int) -> None:
+        graph = self.agent()
+        for level in range(depth):
+            outer = StateGraph(Chat).add_subgraph("helper", graph, run_as="child_workflow")
+            graph = outer.add_edge(START, "helper").add_edge("helper", END).compile(name=f"parent{level}")
+        await host.start(graph, {"messages": ["clean up"]}, thread)
+        edit = {"type": "edit", "edited_action": {"name": "delete", "args": {"route": "b.txt"}}}
+        with pytest.raises(OrisError, match="arguments of tool delete do not fit: path"):
+            await host.resume(graph, thread, {"decisions": [edit]})
+        edit["edited_action"] = {"name": "delete", "args": {"path": "b.txt"}}
+        done = await host.resume(graph, thread, {"decisions": [edit]})
+        assert (done.status, done.values["messages"][-1]["content"]) == ("completed", "Done.")
+
+    async def test_edits_below_runs_of_their_own_are_told_the_model(self, host: OrisHost, thread: str) -> None:
+        lead = create_agent(
+            fake_model(call(3, "agent", task="clean up"), "Good.", name="lead"),
+            [agent_tool(self.agent(), description="Cleans up.")],
+            name="lead",
+        )
+        outer = StateGraph(Chat).add_subgraph("helper", lead, run_as="child_workflow")
+        graph = outer.add_edge(START, "helper").add_edge("helper", END).compile(name="parent")
+        await host.start(graph, {"messages": ["go"]}, thread)
+        edit = {"type": "edit", "edited_action": {"name": "delete", "args": {"route": "b.txt"}}}
+        try:
+            done = await host.resume(graph, thread, {"decisions": [edit]})
+        except OrisError:  # in this process all is known
+            done = await host.resume(graph, thread, {"decisions": [{"type": "approve"}]})
+        assert (done.status, done.values["messages"][-1]["content"]) == ("completed", "Good.")
+
     async def test_a_call_that_cannot_be_made_is_told_the_model_and_nobody_asked(
         self, host: OrisHost, thread: str
     ) -> None:
