@@ -45,7 +45,10 @@ async def main() -> None:
     thread = {"configurable": {"thread_id": "ann"}}
     for said in ("What do I owe?", "Are you sure?"):
         result = await support.invoke(said, thread)
-        print(f"{said} -> {result.state['active_agent']}: {result.state['messages'][-1].content.strip()}")
+        answer = result.state["messages"][-1].content.splitlines()[
+            -1
+        ]  # the fake model repeats what every tool returned
+        print(f"{said} -> {result.state['active_agent']}: {answer}")
 
 
 if __name__ == "__main__":
