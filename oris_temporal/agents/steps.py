@@ -245,6 +245,7 @@ class CallTools(_Step):
         self.graphs = list(dict.fromkeys(agents))
         self._node = ToolNode(parts.tools)
         self._gates = parts.gates
+        self._one_by_one = parts.model.options.parallel_tool_calls is False  # not all providers see to it
 
     async def __call__(self, state: Any, ctx: Context) -> list[Any]:
         """Run as a node. Calls that nobody has to look at are made while the others wait, except for those that are made in order."""
@@ -262,7 +263,7 @@ class CallTools(_Step):
             answers[index] = await self._node.answer(asked[index], partial(_as_decided, decided, make))
 
         async def answer_in_turn(index: int, decided: ToolCall | ToolOutput | None = None) -> None:
-            if not isinstance(decided, ToolOutput) and self._node.waits(decided or asked[index]):
+            if not isinstance(decided, ToolOutput) and (self._one_by_one or self._node.waits(decided or asked[index])):
                 waiting[index] = decided
             else:
                 await answer(index, decided)

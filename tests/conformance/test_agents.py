@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import operator
 from dataclasses import replace
@@ -15,7 +16,18 @@ from effects import note, ran
 from hosts import OrisHost
 from pydantic import BaseModel
 
-from oris_temporal import END, START, Command, CompiledGraph, Message, MessagesState, StateGraph, ToolCall, tool
+from oris_temporal import (
+    END,
+    START,
+    Command,
+    CompiledGraph,
+    Message,
+    MessagesState,
+    Runtime,
+    StateGraph,
+    ToolCall,
+    tool,
+)
 from oris_temporal.agents import (
     HandoffMiddleware,
     HumanInTheLoopMiddleware,
@@ -71,6 +83,23 @@ class TestTheLoop:
             ("ai", "Both are birds."),
         ]
         assert record.values["turns"] == 2
+
+    async def test_calls_are_made_one_after_the_other_if_the_model_may_make_one_at_a_time(
+        self, host: OrisHost, thread: str
+    ) -> None:
+        @tool
+        async def step(number: int, runtime: Runtime) -> str:
+            """Take a step, and say how many others are being taken."""
+            note(runtime.config, "begun")
+            await asyncio.sleep(0.01)
+            others = ran[runtime.thread_id, "begun"] - ran[runtime.thread_id, "ended"] - 1
+            note(runtime.config, "ended")
+            return f"{number}, {others} others"
+
+        calls = Message.ai("", [call(n, "step", number=n) for n in range(3)])
+        agent = create_agent(fake_model(calls, "Done."), [step], parallel_tool_calls=False)
+        record = await host.start(agent, {"messages": ["Go."]}, thread)
+        assert [text for kind, text in texts(record.values) if kind == "tool"] == [f"{n}, 0 others" for n in range(3)]
 
     async def test_a_model_without_tools(self, host: OrisHost, thread: str) -> None:
         record = await host.start(create_agent(fake_model("Hello.")), {"messages": ["Hi"]}, thread)
