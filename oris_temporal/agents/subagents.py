@@ -12,13 +12,15 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from oris_temporal.graph.compiled import CompiledGraph
 from oris_temporal.graph.context import Context
-from oris_temporal.graph.errors import GraphCompileError
+from oris_temporal.graph.errors import GraphCompileError, ModelError, StructuredOutputError, ToolError
 from oris_temporal.graph.messages import Message
 from oris_temporal.graph.wire import to_wire
 from oris_temporal.tools import Tool, ToolOutput
 from oris_temporal.tools.arguments import ModelArguments
 from oris_temporal.tools.files import FILES
 from oris_temporal.tools.tool import check_tool_name
+
+_ITS_OWN = ("context_length", "refused")
 
 T = TypeVar("T", bound="AgentTool")
 
@@ -31,8 +33,10 @@ class AgentTool(Tool):
     """A tool that is an agent, or several of which the model chooses one.
 
     The agent runs as part of the caller's run, with a conversation of its own that begins with the task. What it asks people is
-    asked on the caller's thread; what it uses counts for the caller's budget. If both have files in their state (`StateBackend`), they
-    are the same: it begins with the caller's, and what it writes is written to the caller's when it is done.
+    asked on the caller's thread; what it uses counts for the caller's budget. Where it fails because of that conversation - it grew too
+    long, its model refused, or gave no answer of its response format - the caller's model is told; other failures, such as that of a
+    provider, are those of the run. If both have files in their state (`StateBackend`), they are the same: it begins with the caller's,
+    and what it writes is written to the caller's when it is done.
 
     Attributes:
         agents: The agents, by the name that the model chooses.
@@ -62,7 +66,12 @@ class AgentTool(Tool):
         shares = FILES in state and FILES in agent.schema.fields
         given = {FILES: before} if shares else {}
         asked = self.conversation(args, state)
-        done = await ctx.call_graph(agent, {**given, "messages": asked})
+        try:
+            done = await ctx.call_graph(agent, {**given, "messages": asked})
+        except (ModelError, StructuredOutputError) as error:
+            if isinstance(error, ModelError) and error.kind not in _ITS_OWN:
+                raise
+            raise ToolError(f"{agent.name} could not do it: {error.message}", tool=self.name) from error
         after: dict[str, str] = done.get(FILES) or {} if shares else before
         written: dict[str, Any] = {path: text for path, text in after.items() if before.get(path) != text}
         written |= {path: None for path in before if path not in after}

@@ -283,6 +283,10 @@ class RemoveMessage:
         return {"remove": self.id}
 
 
+REMOVE_ALL = {"remove": _ALL}
+"""JSON form of ``RemoveMessage.all()``."""
+
+
 def _is_removal(value: Any) -> bool:
     return isinstance(value, RemoveMessage) or (isinstance(value, Mapping) and value.keys() == {"remove"})
 

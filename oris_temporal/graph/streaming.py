@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from .errors import StreamModeError
+from .messages import REMOVE_ALL
 from .records import Event
 from .results import StreamChunk
 from .wire import to_wire
@@ -154,9 +155,16 @@ def _metadata(event: Event) -> dict[str, Any]:
 
 
 def _messages(update: Mapping[str, Any]) -> Iterator[Any]:
-    """Complete messages among the values of an update, without those of models, which were shown when they were written."""
+    """Complete messages among the values of an update, without those of models, which were shown when they were written.
+
+    Of a conversation that is written anew it is what the assistant says: the rest was said, and shown, before.
+    """
     for value in update.values():
-        for item in value if isinstance(value, list) else [value]:
+        items = value if isinstance(value, list) else [value]
+        anew = REMOVE_ALL in items
+        for item in items:
             is_message = isinstance(item, dict) and "message_type" in item and "content" in item
-            if is_message and "provider" not in (item.get("extra") or {}):
+            if not is_message or "provider" in (item.get("extra") or {}):
+                continue
+            if not anew or item["message_type"] == "ai":
                 yield item

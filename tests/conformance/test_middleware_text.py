@@ -172,7 +172,8 @@ class TestPII:
     async def test_watchers_see_answers_when_they_are_clean(self, host: OrisHost, thread: str) -> None:
         model = fake_model(call(1, "who", name="ann"), "It is ann@example.com.")
         agent = create_agent(model, [who], middleware=[PIIMiddleware()])
-        shown = [message for message, _ in await host.stream(agent, {"messages": ["Who is ann?"]}, thread, "messages")]
+        said = "I am bob@example.com. Who is ann?"
+        shown = [message for message, _ in await host.stream(agent, {"messages": [said]}, thread, "messages")]
         assert [(message["message_type"], message["content"]) for message in shown] == [
             ("ai", ""),
             ("tool", "ann: [REDACTED_EMAIL] (home [REDACTED_IP])"),

@@ -26,7 +26,7 @@ from oris_temporal import (
 )
 from oris_temporal.agents import HandoffMiddleware, agent_tool, create_handoffs, create_router, llm_node, task_tool
 from oris_temporal.graph.errors import GraphCompileError, OrisError
-from oris_temporal.models.fake import fake_model
+from oris_temporal.models.fake import fail, fake_model
 
 
 @pytest.fixture
@@ -54,7 +54,37 @@ def answering(name: str, *answers: str) -> CompiledGraph:
     return create_agent(fake_model(*answers, name=name), name=name)
 
 
+class User(BaseModel):
+    name: str
+
+
 class TestAgentsAsTools:
+    @pytest.mark.parametrize(
+        ("script", "options", "why"),
+        [
+            ([fail("context_length"), "never"], {}, "helper.model: Scripted failure: context_length."),
+            (["no", "no", "no"], {"response_format": User}, "the model gave no answer of the response format"),
+        ],
+    )
+    async def test_what_its_conversation_fails_by_is_told(
+        self, host: OrisHost, thread: str, script: list[Any], options: Any, why: str
+    ) -> None:
+        helper = create_agent(fake_model(*script, name="helper"), name="helper", **options)
+        model = fake_model(ToolCall("c1", "helper", {"task": "?"}), "I see.", name="lead")
+        lead = create_agent(model, [agent_tool(helper, description="Helps.")], name="lead")
+        record = await host.start(lead, {"messages": ["go"]}, thread)
+        told = record.values["messages"][2]
+        assert (record.status, told["extra"]["is_error"]) == ("completed", True)
+        assert told["content"].startswith("helper could not do it: ")
+        assert why in told["content"]
+
+    async def test_other_failures_end_the_run(self, host: OrisHost, thread: str) -> None:
+        helper = create_agent(fake_model(fail("invalid_request"), "never", name="helper"), name="helper")
+        model = fake_model(ToolCall("c1", "helper", {"task": "?"}), "I see.", name="lead")
+        lead = create_agent(model, [agent_tool(helper, description="Helps.")], name="lead")
+        record = await host.start(lead, {"messages": ["go"]}, thread)
+        assert (record.status, record.error) == ("failed", "model")
+
     async def test_its_answer_is_the_tools_result_and_its_conversation_its_own(
         self, host: OrisHost, thread: str
     ) -> None:
@@ -172,10 +202,6 @@ class TestHandoffs:
         lost = create_agent(fake_model("x"), name="a", middleware=[HandoffMiddleware({"nobody": "?"})])
         with pytest.raises(GraphCompileError, match="nobody"):
             create_handoffs({"a": lost, "b": lost}, default="a")
-
-
-class User(BaseModel):
-    name: str
 
 
 @tool
