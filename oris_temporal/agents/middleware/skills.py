@@ -44,7 +44,7 @@ class SkillsMiddleware(Middleware):
 
     Args:
         directory: Has the folders of the skills, at any depth.
-        tool_name: Name of the tool; agents with different skills on one worker need different ones.
+        tool_name: Name of the tool.
 
     Raises:
         GraphCompileError: There is no such directory, it has no skills, or one of them has no name or description.
@@ -102,7 +102,7 @@ def _value(text: str) -> str:
     return words[1:-1] if len(words) > 1 and words[0] == words[-1] and words[0] in "\"'" else words
 
 
-@functools.cache  # activity types are unique on a worker: agents with the same skills have the same tool
+@functools.cache  # agents with the same skills have the same tool
 def _loader(root: Path, tool_name: str) -> Tool:
     @tool(name=tool_name)
     def load_skill(name: str, file: str = SKILL_FILE) -> str:

@@ -14,7 +14,7 @@ class ToolResultEvictionMiddleware(Middleware):
     """Keeps large results out of the conversation: the model gets their beginning, and a tool to read on.
 
     Args:
-        eviction: Where they are kept, and from what size on. Agents of one worker that share a tool share the eviction as well.
+        eviction: Where they are kept, and from what size on.
 
     Example:
         >>> create_agent(
