@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from oris_temporal.graph.compiled import CompiledGraph
+from oris_temporal.graph.errors import GraphCompileError
 from oris_temporal.graph.limits import Limits
 from oris_temporal.models import ChatModel, init_chat_model
 from oris_temporal.store.base import Store
@@ -75,6 +76,7 @@ def create_deep_agent(
     response_format: Any = None,
     interrupt_on: InterruptOn | None = None,
     limits: Limits | Mapping[str, Any] | None = None,
+    tool_descriptions: Mapping[str, str] | None = None,
     summarize_after: int | None = 150_000,
     context_schema: type | None = None,
     store: Store | Callable[[], Store] | None = None,
@@ -104,6 +106,7 @@ def create_deep_agent(
         response_format: Type of the answer; see `create_agent`.
         interrupt_on: Tools that a person looks at before they are called, also by subagents; see `create_agent`.
         limits: What a run, its subagents included, may use. Default: 200 model calls.
+        tool_descriptions: What models are told about tools, by name, in place of their own descriptions; also those of subagents.
         summarize_after: Most tokens of a conversation, estimated from the text, before its older part is summed up; see
             `SummarizationMiddleware`. ``None`` leaves it as it is.
         context_schema: Type of the context that its tools have as ``runtime.context``; see `StateGraph.compile`.
@@ -134,7 +137,9 @@ def create_deep_agent(
     remembering = [MemoryMiddleware(files, memory)] if memory else []
     skilled = [SkillsMiddleware(skills)] if skills is not None else []
     own: list[Middleware] = [*remembering, *shared, *skilled, *middleware]
-    looked_at = [] if interrupt_on is None else [HumanInTheLoopMiddleware(interrupt_on)]
+    last: list[Middleware] = [_Described(tool_descriptions or {})]
+    if interrupt_on is not None:
+        last.append(HumanInTheLoopMiddleware(interrupt_on))
     chosen = init_chat_model(model, **options)
 
     def summing_up(model: ChatModel) -> list[Middleware]:
@@ -149,7 +154,7 @@ def create_deep_agent(
             called if given.tools is None else given.tools,
             name=f"{name}-{kind}",
             system_prompt=given.system_prompt,
-            middleware=[*summing_up(its), *hooks, *(looked_at if given.interrupt_on is None else [])],
+            middleware=[*summing_up(its), *hooks, *(last if given.interrupt_on is None else last[:1])],
             response_format=given.response_format,
             interrupt_on=given.interrupt_on,
             context_schema=context_schema,
@@ -169,13 +174,30 @@ def create_deep_agent(
         [*called, task_tool(helpers)],
         name=name,
         system_prompt=system_prompt,
-        middleware=[*summing_up(chosen), *own, *looked_at],
+        middleware=[*summing_up(chosen), *own, *last],
         response_format=response_format,
         limits=run_limits(limits, MAX_TURNS),
         context_schema=context_schema,
         store=store,
     )
+    its = {item for graph in (agent, *(helper for helper, _ in helpers.values())) for item in graph.tools}
+    named = sorted({TASK, *its})
+    if unknown := [item for item in tool_descriptions or {} if item not in named]:
+        raise GraphCompileError(
+            f"Agent {name}: tool_descriptions[{unknown[0]!r}]: there is no such tool, only {', '.join(named)}."
+        )
     if interrupt_on is not None:
-        its = {item for graph in (agent, *(helper for helper, _ in helpers.values())) for item in graph.tools}
-        check_gates(f"Agent {name}", interrupt_on, sorted({TASK, *its}))
+        check_gates(f"Agent {name}", interrupt_on, named)
     return agent
+
+
+class _Described(Middleware):
+    """Gives tools other descriptions."""
+
+    def __init__(self, descriptions: Mapping[str, str]) -> None:
+        self._descriptions = descriptions
+
+    def change_tools(self, tools: Sequence[Tool]) -> Sequence[Tool]:
+        """See `Middleware.change_tools`."""
+        texts = self._descriptions
+        return [replace(item, description=texts[item.name]) if item.name in texts else item for item in tools]

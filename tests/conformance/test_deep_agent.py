@@ -281,6 +281,27 @@ class TestSubagents:
         )
 
 
+class TestDescriptions:
+    async def test_models_are_told_others(self, host: OrisHost, thread: str, tmp_path: Path) -> None:
+        watch = Watch()
+        agent = deep(
+            call(1, "task", description="do it", subagent_type="general-purpose"),
+            "Done.",
+            backend=tmp_path,
+            middleware=[watch],
+            tool_descriptions={"ls": "Look around.", "task": "Delegate."},
+        )
+        done = await host.start(agent, {"messages": ["go"]}, thread)
+        assert done.status == "completed"
+        told = [{tool.name: tool.spec.description for tool in made.tools} for made in watch.calls]
+        assert {texts["ls"] for texts in told} == {"Look around."}
+        assert told[0]["task"] == "Delegate."
+
+    def test_of_a_tool_that_is_not_there(self) -> None:
+        with pytest.raises(GraphCompileError, match=r"tool_descriptions\['list'\]"):
+            deep("x", tool_descriptions={"list": "Look around."})
+
+
 class TestSummaries:
     async def test_a_long_conversation_is_summed_up(self, host: OrisHost, thread: str) -> None:
         last = [f"m{n}" for n in range(6)]
