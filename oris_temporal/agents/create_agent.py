@@ -15,6 +15,7 @@ from oris_temporal.models import ChatModel, init_chat_model
 from oris_temporal.store.base import Store
 from oris_temporal.tools import Tool, tool
 
+from .activity_hooks import hook_tool
 from .limits import run_limits
 from .middleware.base import HOOKS, Middleware
 from .middleware.human_in_the_loop import HumanInTheLoopMiddleware, InterruptOn, check_gates
@@ -85,15 +86,16 @@ def create_agent(
     added = [item.state_schema for item in hooks if item.state_schema is not None]
     state = agent_state(name, added, None if output is None else output.type)
     graph = StateGraph(state)
-    activity_hooks: dict[tuple[Middleware, str], str] = {}
+    activity_hooks: dict[tuple[Middleware, str], Tool] = {}
     schema = StateSchema(state)
     for item in hooks:
         for hook in HOOKS:
             if getattr(getattr(item, hook), "runs_as_activity", False):
                 if hook.startswith("wrap_"):
                     raise GraphCompileError(f"Agent {name}: {item.name}.{hook} cannot be an activity; state hooks can.")
-                activity_hooks[item, hook] = f"{item.name}.{hook}"
-                graph.add_activity(_activity(item, hook, schema), name=f"{item.name}.{hook}")
+                taken = [made.name for made in activity_hooks.values()]
+                activity_hooks[item, hook] = hook_tool(item, hook, schema, taken)
+    graph.add_tools(*activity_hooks.values())
     parts = AgentParts(name, chosen, system_prompt, callable_tools, hooks, output, schema, activity_hooks)
     ends = parts.having("after_agent")
     last = "finish" if ends else END
@@ -131,14 +133,3 @@ def _after_model(state: Mapping[str, Any]) -> str:
 def _after_model_alone(state: Mapping[str, Any]) -> str:
     chosen = _after_model(state)
     return "end" if chosen == "tools" else chosen
-
-
-def _activity(item: Middleware, hook: str, schema: StateSchema) -> Callable[..., Any]:
-    """A state hook as the function of an activity: from the JSON form of the state to that of its update."""
-    fn = getattr(item, hook)
-
-    async def run(state: dict[str, Any]) -> Any:
-        returned = await fn(schema.view(schema.decode(state, f"{item.name}.{hook}")))
-        return None if returned is None else schema.update_wire(returned, f"{item.name}.{hook}")
-
-    return run

@@ -17,6 +17,7 @@ from oris_temporal.models.distinct import distinct
 from oris_temporal.tools import Tool, ToolOutput
 from oris_temporal.tools.files import FILES
 
+from .activity_hooks import run_activity_hook
 from .middleware.base import HOOKS, Middleware, ModelCall, ModelHandler, ToolHandler, ToolRequest, overrides
 from .middleware.human_in_the_loop import HumanInTheLoopMiddleware
 from .state import JUMPS, Draft
@@ -40,6 +41,7 @@ class AgentParts:
         middleware: The middleware, in order.
         output: Its response format, or ``None``.
         schema: Its state.
+        activity_hooks: The hooks that run as activities.
     """
 
     name: str
@@ -49,7 +51,7 @@ class AgentParts:
     middleware: Sequence[Middleware]
     output: StructuredOutput | None
     schema: StateSchema
-    activity_hooks: Mapping[tuple[Middleware, str], str] = field(default_factory=dict)
+    activity_hooks: Mapping[tuple[Middleware, str], Tool] = field(default_factory=dict)
 
     def having(self, hook: str) -> list[Middleware]:
         """The middleware that has a hook of its own, in order."""
@@ -76,7 +78,7 @@ class AgentParts:
         for item in reversed(found) if backwards else found:
             where = f"{item.name}.{hook}"
             if (activity := self.activity_hooks.get((item, hook))) is not None:
-                draft.apply(await ctx.activity(activity, draft.state), where)
+                draft.apply(await run_activity_hook(activity, draft, ctx), where)
             else:
                 draft.apply(await getattr(item, hook)(draft.state, ctx), where)
             if draft.jump is not None:

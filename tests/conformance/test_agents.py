@@ -668,6 +668,29 @@ class TestMiddleware:
         record = await host.start(create_agent(fake_model("ok"), middleware=[Audit()]), {"messages": ["Hi"]}, thread)
         assert record.values["messages"][-1]["content"] == "audited 2"
 
+    async def test_it_may_go_somewhere_and_there_may_be_several(self, host: OrisHost, thread: str) -> None:
+        class Closed(Middleware):
+            @activity_hook
+            async def before_model(self, state: Any) -> Any:
+                if len(state["messages"]) < 2:
+                    return {"messages": [Message.ai("Wait.")]}
+                return Command(update={"messages": [Message.ai("We are closed.")]}, goto="end")
+
+        agent = create_agent(fake_model("never"), middleware=[Closed(), Closed()])
+        record = await host.start(agent, {"messages": ["Hi"]}, thread)
+        assert [text for _, text in texts(record.values)] == ["Hi", "Wait.", "We are closed."]
+
+    async def test_if_it_fails_so_does_the_run(self, host: OrisHost, thread: str) -> None:
+        class Broken(Middleware):
+            @activity_hook
+            async def after_model(self, state: Any) -> Any:
+                return state["nothing"]
+
+        record = await host.start(create_agent(fake_model("ok"), middleware=[Broken()]), {"messages": ["Hi"]}, thread)
+        assert (record.status, record.error) == ("failed", "node")
+        assert "Broken.after_model" in record.message
+        assert "KeyError" in record.message
+
     async def test_a_hook_may_end_the_agent(self, host: OrisHost, thread: str) -> None:
         class Closed(Middleware):
             async def before_model(self, state: Any, ctx: Any) -> Any:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import operator
-from typing import Annotated, TypedDict
+from typing import Annotated, Any, TypedDict
 
 import pytest
 from temporal_support import Serve, event_counts, events
 
-from oris_temporal import END, START, Context, OrisClient, StateGraph
+from oris_temporal import END, START, Context, OrisClient, StateGraph, ToolCall, create_agent, tool
+from oris_temporal.agents import Middleware, activity_hook
+from oris_temporal.models.fake import fake_model
 
 
 class Log(TypedDict, total=False):
@@ -72,6 +74,32 @@ async def test_text_that_is_not_english_takes_its_own_bytes(client: OrisClient, 
         info = await client.inspect(thread)
     assert result.values["document"] == document[::-1]
     assert info.history_bytes < 4.1 * len(document.encode())  # given, read, written, and the result
+
+
+class Audit(Middleware):
+    @activity_hook
+    async def before_model(self, state: Any) -> Any:
+        assert len(state["messages"][0].content) == 100_000
+
+    @activity_hook
+    async def after_model(self, state: Any) -> Any:
+        assert state["messages"][-1].message_type == "ai"
+
+
+async def test_hooks_with_effects_read_a_conversation_as_well(client: OrisClient, serve: Serve, thread: str) -> None:
+    @tool
+    async def look_up() -> str:
+        """Look something up."""
+        return "a bird"
+
+    calls = [ToolCall(f"call-{n}", "look_up", {}) for n in range(5)]
+    audited = create_agent(fake_model(*calls, "Done."), [look_up], name="audited", middleware=[Audit()])
+    async with serve(audited, max_cached_workflows=10):
+        assert (await client.run("audited", thread, "x" * 100_000)).status == "completed"
+        info = await client.inspect(thread)
+    assert (
+        info.history_bytes < 350_000
+    )  # the input, what the hooks and the models are first given of it, and the result
 
 
 class Table(TypedDict, total=False):

@@ -143,6 +143,8 @@ HOOKS = ("before_agent", "before_model", "wrap_model_call", "after_model", "wrap
 def activity_hook(fn: F) -> F:
     """Mark a ``before_*`` or ``after_*`` hook that has effects: it runs as an activity, and takes the state alone.
 
+    The activity, of type ``tool.<middleware>.<hook>``, gets the state by reference, so a long conversation is not repeated in history.
+
     Example:
         >>> class Audit(Middleware):
         ...     @activity_hook
