@@ -150,8 +150,15 @@ def lead(reject: CompiledGraph) -> CompiledGraph:
 
 LOOKED_AT = [looked_at(what) for what in ("reject", "approve", "fail")]
 
+answering = create_agent(
+    fake_model("Storks."),
+    name="answering",
+    middleware=[HumanInTheLoopMiddleware(final_answer={"allowed_decisions": ["approve"]}, timeout="24h")],
+)
+
 GRAPHS = [
     *LOOKED_AT,
+    answering,
     lead(LOOKED_AT[0]),
     in_a_child(),
     stubborn(),
@@ -239,6 +246,14 @@ async def test_at_the_deadline_of_a_look_at_a_subagents_tool(server: TimeSkippin
     await server.skip("25h")
     done = await client.result("t")
     assert [message["content"] for message in done.values["messages"]] == ["Clean up.", "", "Done.", "Good."]
+
+
+async def test_at_the_deadline_of_a_look_at_an_answer(server: TimeSkippingServer, client: OrisClient) -> None:
+    paused = await client.run("answering", "t", "Which birds?")
+    assert paused.interrupts[0].value["review_configs"][0]["allowed_decisions"] == ["approve", "respond"]
+    await server.skip("25h")
+    done = await client.result("t")
+    assert [message["content"] for message in done.values["messages"]] == ["Which birds?", "Nobody decided in time."]
 
 
 async def test_an_answer_in_time_stops_the_clock(server: TimeSkippingServer, client: OrisClient) -> None:

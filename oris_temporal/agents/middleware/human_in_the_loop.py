@@ -24,6 +24,7 @@ DecisionKind = Literal["approve", "edit", "reject", "respond"]
 FINAL_ANSWER = "final_answer"
 """What a final answer is called as an action."""
 
+_LATE = "Nobody decided in time."
 _REJECTED = "rejected"
 _RESPONDED = "responded"
 
@@ -159,7 +160,8 @@ class HumanInTheLoopMiddleware(Middleware):
             name ``"*"``, is about all tools; an entry for a tool goes before it.
         final_answer: Whether a person looks at final answers: True, False or an `InterruptConfig`.
         timeout: Longest wait for the decisions.
-        on_timeout: What is decided then for each call: ``reject`` or ``approve``; ``fail`` ends the run.
+        on_timeout: What is decided then for each call: ``reject`` or ``approve``; ``fail`` ends the run. A final answer that is rejected
+            so does not go back to the model, which could only write another; that nobody decided takes its place.
 
     Raises:
         GraphCompileError: A configuration cannot be read.
@@ -189,7 +191,7 @@ class HumanInTheLoopMiddleware(Middleware):
     async def review(self, calls: Sequence[ToolCall], ctx: Context) -> list[ToolCall | ToolOutput]:
         """Ask about calls that are gated: for each, the call to make or what the model gets in its place."""
         configs = [self.gates(call.name) or InterruptConfig() for call in calls]
-        decisions = await self._decisions(calls, configs, ctx)
+        decisions = await self._decisions(calls, configs, ctx, {"type": "reject", "message": _LATE})
         return [_decided(call, decision) for call, decision in zip(calls, decisions, strict=True)]
 
     async def wrap_model_call(self, call: ModelCall, handler: ModelHandler) -> Message:
@@ -198,7 +200,8 @@ class HumanInTheLoopMiddleware(Middleware):
         if self._answers is None or (args := _final(answer, call)) is None:
             return answer
         asked = ToolCall("", FINAL_ANSWER, args)
-        [decision] = await self._decisions([asked], [self._answers], call.ctx)
+        late = {"type": "respond", "message": _LATE}  # another answer would only wait as well
+        [decision] = await self._decisions([asked], [self._answers], call.ctx, late)
         return _answer_as_decided(answer, decision)
 
     async def after_model(self, state: State, ctx: Context) -> Any:
@@ -209,29 +212,29 @@ class HumanInTheLoopMiddleware(Middleware):
         return Command(goto="end") if facts.get(_RESPONDED) else None
 
     async def _decisions(
-        self, calls: Sequence[ToolCall], configs: Sequence[InterruptConfig], ctx: Context
+        self, calls: Sequence[ToolCall], configs: Sequence[InterruptConfig], ctx: Context, late: dict[str, Any]
     ) -> Sequence[Decision]:
-        default: Any = MISSING
-        if self._timeout is not None and self._on_timeout != "fail":
-            default = {"decisions": [{"type": self._on_timeout} for _ in calls]}
-            if self._on_timeout == "reject":
-                default = {"decisions": [{"type": "reject", "message": "Nobody decided in time."} for _ in calls]}
+        """Ask what is to become of actions. At a deadline that rejects, it is `late`."""
+        decides = self._timeout is not None and self._on_timeout != "fail"
+        late = late if self._on_timeout == "reject" else {"type": self._on_timeout}
         question = {
             "action_requests": [{"name": call.name, "args": call.args} for call in calls],
             "review_configs": [
-                {"action_name": call.name, "allowed_decisions": self._allowed(config)}
+                # What the deadline decides may always be decided.
+                {
+                    "action_name": call.name,
+                    "allowed_decisions": _and(config, late["type"]) if decides else list(config.allowed_decisions),
+                }
                 for call, config in zip(calls, configs, strict=True)
             ],
         }
+        default = {"decisions": [late for _ in calls]} if decides else MISSING
         answer: Decisions = await ctx.interrupt(question, schema=Decisions, timeout=self._timeout, default=default)
         return answer.decisions
 
-    def _allowed(self, config: InterruptConfig) -> list[str]:
-        """What may be decided; what the deadline decides always may."""
-        allowed = list(config.allowed_decisions)
-        if self._timeout is not None and self._on_timeout not in (*allowed, "fail"):
-            allowed.append(self._on_timeout)  # type: ignore[arg-type]
-        return list(allowed)
+
+def _and(config: InterruptConfig, kind: str) -> list[str]:
+    return list(dict.fromkeys([*config.allowed_decisions, kind]))
 
 
 def check_gates(owner: str, interrupt_on: InterruptOn, tools: Collection[str]) -> None:
