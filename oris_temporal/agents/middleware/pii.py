@@ -100,7 +100,8 @@ class PIIMiddleware(Middleware):
 
     Input is rewritten in the state before the model sees it; answers and tool results are before they enter the state, and before
     watchers see them: an answer is not streamed while it is written. The arguments of tool calls are not touched, those of a structured
-    answer are; a model's reasoning is as its provider wants it back. What goes through Temporal's history - the input of the run, the results of activities - is not rewritten: encrypt it.
+    answer are; a model's reasoning is as its provider wants it back. What goes through Temporal's history - the input of the run, the
+    results of activities - is not rewritten: encrypt it.
 
     Args:
         kinds: What to look for: ``email``, ``credit_card`` (with a check digit that fits), ``ip``, ``mac``, ``url``.
