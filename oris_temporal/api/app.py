@@ -30,6 +30,7 @@ from .middleware.routing_view import RoutingViewMiddleware
 from .middleware.startup import StartupMiddleware
 from .openapi import DESCRIPTION, TAGS
 from .routers import audit, health, interrupts, job_reads, jobs, streams
+from .routers import graphs as graph_routes
 from .security import Authenticator, SecuritySettings
 from .services import Services
 from .stopping import on_stop_signal
@@ -99,7 +100,15 @@ def create_app(
         redoc_url=None,
         generate_unique_id_function=lambda route: route.name,
     )
-    for router in (jobs.router, job_reads.router, streams.router, interrupts.router, audit.router, health.router):
+    for router in (
+        jobs.router,
+        job_reads.router,
+        streams.router,
+        interrupts.router,
+        graph_routes.router,
+        audit.router,
+        health.router,
+    ):
         app.include_router(router)
     app.add_exception_handler(HTTPException, answer_http_exception)
     for error in (ApiError, OrisError, RPCError, RequestValidationError):

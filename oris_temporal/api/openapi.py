@@ -25,6 +25,7 @@ TAGS = [
     {"name": "jobs", "description": "Run graphs on threads, and steer them."},
     {"name": "inspection", "description": "See the state and the past of a thread."},
     {"name": "interrupts", "description": "Questions that runs ask people, across threads."},
+    {"name": "graphs", "description": "What can be run."},
     {"name": "audit", "description": "Who asked for changes."},
     {"name": "health", "description": "For probes; no envelope."},
 ]

@@ -15,8 +15,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, cast, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
+from pydantic.json_schema import JsonSchemaMode
 from pydantic_core import PydanticUndefined
 from typing_extensions import is_typeddict
 
@@ -209,9 +210,22 @@ class StateSchema:
         return {name: self._known(name, owner).decode(value, owner) for name, value in wire.items()}
 
     def json_schema(self) -> dict[str, Any]:
-        """JSON schema of the state."""
-        properties = {name: field.type.adapter.json_schema() for name, field in self.fields.items()}
-        return {"title": self.name, "type": "object", "properties": properties}
+        """JSON schema of the state, as it may be given."""
+        return self._json_schema({name: field.type for name, field in self.fields.items()}, "validation")
+
+    def update_schema(self) -> dict[str, Any]:
+        """JSON schema of a partial update, such as an input."""
+        schema = self._json_schema({name: field.update_type for name, field in self.fields.items()}, "validation")
+        return {**schema, "additionalProperties": False}
+
+    def output_schema(self) -> dict[str, Any]:
+        """JSON schema of the state, as results have it."""
+        return self._json_schema({name: field.type for name, field in self.fields.items()}, "serialization")
+
+    def _json_schema(self, types: Mapping[str, FieldType], mode: JsonSchemaMode) -> dict[str, Any]:
+        found, shared = TypeAdapter.json_schemas([(name, mode, type.adapter) for name, type in types.items()])
+        properties = {name: found[name, mode] for name in types}
+        return {"title": self.name, "type": "object", "properties": properties, **shared}
 
     # --- reading the class ---------------------------------------------------------------------------------------
 

@@ -52,6 +52,9 @@ def test_unknown_paths_are_404_with_an_empty_body(api: httpx.Client, path: str) 
         ("POST", "/v1/interrupts", "GET,HEAD"),
         ("PATCH", "/v1/interrupts/int-t1-0", "GET,HEAD"),
         ("GET", "/v1/interrupts/int-t1-0/reject", "POST"),
+        ("POST", "/v1/graphs", "GET,HEAD"),
+        ("DELETE", "/v1/graphs/int", "GET,HEAD"),
+        ("POST", "/v1/jobs/t1/stream", "GET,HEAD"),
         ("POST", "/healthz", "GET,HEAD"),
     ],
 )
@@ -151,6 +154,8 @@ def test_openapi_document(api: httpx.Client) -> None:
         "/v1/interrupts/{interrupt_id}",
         "/v1/interrupts/{interrupt_id}/resume",
         "/v1/interrupts/{interrupt_id}/reject",
+        "/v1/graphs",
+        "/v1/graphs/{name}",
         "/v1/audit/logs",
         "/healthz",
         "/readyz",

@@ -12,6 +12,7 @@ from oris_temporal.graph.compiled import CompiledGraph
 from ..control_store import ControlStore
 from .audit import AuditService
 from .control import ControlService
+from .graphs import GraphService
 from .health import HealthService
 from .idempotency import RunKeys
 from .interrupts import InterruptService
@@ -27,6 +28,7 @@ class Services:
     """What the routers call."""
 
     guard: ThreadGuard
+    graphs: GraphService
     runs: RunService
     control: ControlService
     reads: ReadService
@@ -48,10 +50,11 @@ class Services:
             default_graph: Graph of requests that name none.
         """
         guard = ThreadGuard(client, control.cancelled)
-        known = {graph.name: graph for graph in graphs}
+        known = GraphService({graph.name: graph for graph in graphs}, default_graph)
         return cls(
             guard=guard,
-            runs=RunService(client, guard, RunKeys(control.run_keys), known, default_graph),
+            graphs=known,
+            runs=RunService(client, guard, RunKeys(control.run_keys), known),
             control=ControlService(client, guard, ReplayGuard(control.replays)),
             reads=ReadService(client, guard),
             interrupts=InterruptService(client, guard),

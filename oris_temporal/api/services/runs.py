@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import cast, get_args
 
 from oris_temporal.client import OrisClient
-from oris_temporal.graph.compiled import CompiledGraph
 from oris_temporal.graph.records import RunStatus
 
 from ..error_mapping import failing
-from ..errors import ApiError, invalid, not_found
+from ..errors import ApiError
 from ..models.jobs import JobList, JobSummary, RunJob, RunJobRequest
 from ..security import Caller
 from .checks import check_priority, check_tenant, check_timeout, require
+from .graphs import GraphService
 from .idempotency import RunKeys, payload_hash
 from .outcomes import MAX_PAGE, WAIT_BUDGET, run_job
 from .threads import ThreadGuard
@@ -29,24 +28,15 @@ class RunService:
         client: The client.
         guard: Keeps cancelled threads from running.
         keys: Idempotency keys.
-        graphs: Graphs that this process knows, by name. Input for them is checked before anything starts, and their
-            runs show a diagram in the Web UI; other graphs are refused. Without any, those of the workers can be run.
-        default_graph: Graph of requests that name none.
+        graphs: Graphs that this process knows. Input for them is checked before anything starts, and their runs show a
+            diagram in the Web UI; other graphs are refused.
     """
 
-    def __init__(
-        self,
-        client: OrisClient,
-        guard: ThreadGuard,
-        keys: RunKeys,
-        graphs: Mapping[str, CompiledGraph],
-        default_graph: str | None,
-    ) -> None:
+    def __init__(self, client: OrisClient, guard: ThreadGuard, keys: RunKeys, graphs: GraphService) -> None:
         self._client = client
         self._guard = guard
         self._keys = keys
         self._graphs = graphs
-        self._default_graph = default_graph
 
     async def run(self, request: RunJobRequest, traceparent: bytes | None, caller: Caller) -> RunJob:
         """Start a graph on a thread and wait until it settles or the wait budget ends."""
@@ -63,12 +53,12 @@ class RunService:
                 return earlier
         trace = open_trace(traceparent)
         limit = check_timeout(request.timeout_policy)
-        graph = self._graph(request.graph)
+        graph = self._graphs.chosen(request.graph)
 
         async def start(temporal_key: str | None = None) -> RunJob:
             with failing("run failed"):
                 result = await self._client.run(
-                    self._graphs.get(graph, graph),
+                    graph,
                     thread_id,
                     given,
                     wait=WAIT_BUDGET,
@@ -93,22 +83,6 @@ class RunService:
         return JobList(
             jobs=[JobSummary(thread_id=run.thread_id, status=run.status, updated_at=run.updated_at) for run in found]
         )
-
-    def _graph(self, name: str | None) -> str:
-        if name is None:
-            if self._default_graph is None:
-                raise invalid(
-                    f"graph must be given: this server has no default graph (ORIS_DEFAULT_GRAPH){self._known}"
-                )
-            return self._default_graph
-        require(name, "graph")
-        if self._graphs and name not in self._graphs:
-            raise not_found(f"graph not found: {name}{self._known}")
-        return name
-
-    @property
-    def _known(self) -> str:
-        return f"; it has {', '.join(self._graphs)}" if self._graphs else ""
 
 
 def _own_tenant(tenant: str | None, caller: Caller) -> str | None:
