@@ -56,7 +56,8 @@ _RPC_STATUS: dict[RPCStatusCode, int] = {
 
 _REQUESTS = {
     "Answer by id: resume(thread_id, {interrupt_id: value}, by_id=True).": "Answer each by its id under /v1/interrupts.",
-    "or pass on_conflict='replace'": "or cancel it",
+    "or pass on_conflict='replace'": 'or run or replay it with "on_conflict": "replace"',
+    "Use fork(..., update=...)": "Fork it with an update",
 }
 """What messages of the Python API tell to do, and what that is here."""
 

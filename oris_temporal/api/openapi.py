@@ -6,13 +6,14 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from .models.envelope import ErrorEnvelope
+from .models.envelope import Envelope, ErrorEnvelope
+from .models.jobs import RunJob
 
 DESCRIPTION = """\
 Oris graphs that run as Temporal workflows, behind the Oris `/v1` API.
 
-- Every answer of `/v1` is JSON in an envelope: `data` on success (always status 200), otherwise `error` with
-  a stable `code`.
+- Every answer of `/v1` is JSON in an envelope: `data` on success (status 200; 202 only if the client
+  prefers that), otherwise `error` with a stable `code`.
 - Send `x-request-id` (1 to 128 of ASCII letters, digits, `-_.:`) to find a request again; answers carry it.
 - Bodies are `application/json`, at most 2 MiB, and strictly typed: no coercion, unknown fields are ignored,
   `null` means absent.
@@ -74,6 +75,14 @@ def event_stream(example: str, *data: type[BaseModel]) -> dict[str, Any]:
     content = {"schema": {"type": "string"}, "itemSchema": event, "example": example}
     return {"description": "Server-sent events.", "content": {"text/event-stream": content}}
 
+
+ACCEPTED: Responses = {
+    202: {
+        "model": Envelope[RunJob],
+        "description": "The run goes on; only with `Prefer: respond-async`. `Location` is where its result will be.",
+    }
+}
+"""What an endpoint that runs something can answer besides."""
 
 BODY_ERRORS = (413, 415, 422)
 """What an endpoint with a body can answer before its handler runs."""

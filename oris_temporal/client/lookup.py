@@ -39,6 +39,9 @@ _CLOSED: dict[int, RunStatus] = {
 }
 _TIMED_OUT = WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_TIMED_OUT
 _CONTINUED = WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW
+_EVENTS_BEFORE_WORK = 2
+"""Events of a run that no worker has begun: its start, and its first workflow task."""
+
 _PAUSED = WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_PAUSED
 
 
@@ -73,6 +76,12 @@ class Found:
     def is_open(self) -> bool:
         """Whether the workflow still runs."""
         return self.status in ("running", "interrupted") and not self.continued
+
+    @property
+    def begun(self) -> bool:
+        """Whether a worker has begun it."""
+        is_first = self.info.first_run_id in ("", self.run_id)  # and no history after another
+        return not is_first or not self.is_open or self.info.history_length > _EVENTS_BEFORE_WORK
 
     @property
     def ordinal(self) -> int:

@@ -38,9 +38,6 @@ from .options import OnConflict, StartOptions, check_place, one_of, read_texts, 
 from .reading import ThreadReader
 from .records import RunHandle, RunResult
 
-_EVENTS_BEFORE_WORK = 2
-"""Events of a run that no worker has begun: its start, and its first workflow task."""
-
 _GO_BACK_WAIT = timedelta(seconds=10)
 """Time that a run has, at least, to get where it is to be answered."""
 
@@ -294,7 +291,7 @@ class OrisClient(ThreadReader):
         try:
             return await self._runs.closed(thread_id, limit)
         except (GraphNotFoundError, NoWorkerError) as error:
-            if isinstance(error, NoWorkerError) and found.info.history_length > _EVENTS_BEFORE_WORK:
+            if isinstance(error, NoWorkerError) and found.begun:
                 queue = found.info.task_queue
                 raise NoWorkerError(
                     f"Thread {thread_id!r} is asked to cancel, but no worker polls task queue {queue!r}; it ends as soon as one does. "

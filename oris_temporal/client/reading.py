@@ -72,6 +72,7 @@ class ThreadReader:
             task_queue=info.task_queue,
             history_events=info.history_length,
             history_bytes=info.history_size_bytes,
+            begun=found.begun,
             paused=found.paused,
             usage=read_usage(report.usage),
         )

@@ -113,6 +113,7 @@ class RunInfo(RunSummary):
         task_queue: Task queue of the run.
         history_events: Events in the run's history.
         history_bytes: Bytes of the run's history.
+        begun: Whether a worker has begun the run.
         paused: Whether an operator paused the workflow.
         usage: What its model calls used, by model.
     """
@@ -126,6 +127,7 @@ class RunInfo(RunSummary):
     task_queue: str = ""
     history_events: int = 0
     history_bytes: int = 0
+    begun: bool = True
     paused: bool = False
     usage: dict[str, Usage] = field(default_factory=dict)
 

@@ -206,4 +206,4 @@ def test_cancel_while_a_run_is_answered(facade: httpx.Client, thread: str, event
         data(facade.post(f"/v1/jobs/{thread}/cancel"))
         assert error(running.result()) == (409, "conflict", f"thread '{thread}' is cancelled")
     assert error(busy)[:2] == (409, "conflict")
-    assert error(busy)[2].endswith("Wait for it, use another thread, or cancel it.")
+    assert error(busy)[2].endswith('or run or replay it with "on_conflict": "replace".')

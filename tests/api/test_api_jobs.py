@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -125,18 +124,6 @@ def test_a_thread_that_waits_runs_again(facade: httpx.Client, thread: str) -> No
     assert data(run(facade, thread))["status"] == "interrupted"
     listed = data(facade.get(f"/v1/interrupts?run_id={thread}&status=pending"))["interrupts"]
     assert [item["interrupt_id"] for item in listed] == [f"int-{thread}-1"]
-
-
-def test_a_run_that_outlasts_the_wait_budget_goes_on(
-    facade: httpx.Client, thread: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("oris_temporal.api.services.runs.WAIT_BUDGET", timedelta(seconds=0.5))
-    answer = data(run(facade, thread, "sleepy"))
-    assert (answer["status"], answer["interrupts"]) == ("running", [])
-    assert data(facade.get(f"/v1/jobs/{thread}/detail"))["status"] == "running"
-    status, code, _ = error(run(facade, thread, "sleepy"))
-    assert (status, code) == (409, "conflict")
-    data(facade.post(f"/v1/jobs/{thread}/cancel"))
 
 
 def test_trace_of_a_run(facade: httpx.Client, thread: str) -> None:

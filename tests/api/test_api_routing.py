@@ -52,6 +52,9 @@ def test_unknown_paths_are_404_with_an_empty_body(api: httpx.Client, path: str) 
         ("POST", "/v1/interrupts", "GET,HEAD"),
         ("PATCH", "/v1/interrupts/int-t1-0", "GET,HEAD"),
         ("GET", "/v1/interrupts/int-t1-0/reject", "POST"),
+        ("DELETE", "/v1/jobs/t1/state", "GET,HEAD,POST"),
+        ("GET", "/v1/jobs/t1/fork", "POST"),
+        ("POST", "/v1/jobs/t1/result", "GET,HEAD"),
         ("POST", "/v1/graphs", "GET,HEAD"),
         ("DELETE", "/v1/graphs/int", "GET,HEAD"),
         ("POST", "/v1/jobs/t1/stream", "GET,HEAD"),
@@ -94,7 +97,9 @@ def test_ids_that_are_not_utf_8_are_400(api: httpx.Client) -> None:
     assert json.loads(body)["error"]["message"] == "Invalid URL: Invalid UTF-8 in `thread_id`"
 
 
-@pytest.mark.parametrize("path", ["detail", "history", "timeline", "timeline/export", "state", "checkpoints/c1"])
+@pytest.mark.parametrize(
+    "path", ["detail", "history", "timeline", "timeline/export", "state", "result", "stream", "checkpoints/c1"]
+)
 @pytest.mark.parametrize("blank", ["", "%20", "%09%E3%80%80"])
 def test_blank_thread_ids_are_400(api: httpx.Client, path: str, blank: str) -> None:
     status, _, body = raw_request(api, "GET", f"/v1/jobs/{blank}/{path}")
@@ -109,9 +114,9 @@ def test_blank_checkpoint_ids_are_400_and_empty_ones_404(api: httpx.Client) -> N
     assert raw_request(api, "GET", "/v1/jobs/t1/checkpoints/")[0] == 404
 
 
-@pytest.mark.parametrize("verb", ["resume", "replay", "cancel"])
+@pytest.mark.parametrize("verb", ["resume", "replay", "cancel", "fork", "state"])
 def test_blank_thread_ids_are_400_in_posts(api: httpx.Client, verb: str) -> None:
-    response = api.post(f"/v1/jobs/%20/{verb}", json={"value": 1})
+    response = api.post(f"/v1/jobs/%20/{verb}", json={"value": 1, "values": {}})
     assert response.status_code == 400
     assert error_of(response)["message"] == "thread_id must not be empty"
 
@@ -146,6 +151,8 @@ def test_openapi_document(api: httpx.Client) -> None:
         "/v1/jobs/{thread_id}/timeline",
         "/v1/jobs/{thread_id}/timeline/export",
         "/v1/jobs/{thread_id}/stream",
+        "/v1/jobs/{thread_id}/result",
+        "/v1/jobs/{thread_id}/fork",
         "/v1/jobs/{thread_id}/checkpoints/{checkpoint_id}",
         "/v1/jobs/{thread_id}/resume",
         "/v1/jobs/{thread_id}/replay",

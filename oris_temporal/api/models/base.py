@@ -56,5 +56,20 @@ I32 = Annotated[int, Field(ge=-(2**31), le=2**31 - 1)]
 I64 = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
 """A signed 64-bit integer."""
 
+WaitMs = Annotated[
+    I64 | None,
+    Field(
+        description="Milliseconds to wait for the run to settle, before the answer is `running`; 0 does not wait. "
+        "Default, and at most: 50000."
+    ),
+]
+"""How long an answer waits."""
+
+OnConflict = Annotated[
+    str | None,
+    Field(description="What to do if the thread is actively running: `fail` (default, 409) or `replace` that run."),
+]
+"""What becomes of a run that is in the way."""
+
 Values = Annotated[Any, Field(description="The state as JSON; opaque to clients.")]
 """A workflow's state."""

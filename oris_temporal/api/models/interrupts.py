@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from .base import Millisecond, RequestModel, ResponseModel
+from .base import Millisecond, RequestModel, ResponseModel, WaitMs
 
 
 class InterruptItem(ResponseModel):
@@ -46,6 +46,7 @@ class ResumeInterruptRequest(RequestModel):
     model_config = ConfigDict(json_schema_extra={"examples": [{"value": True}]})
 
     value: Any = Field(description="Any JSON, `null` included; must be present.")
+    wait_ms: WaitMs = None
 
 
 class RejectInterruptRequest(RequestModel):

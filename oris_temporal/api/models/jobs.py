@@ -6,10 +6,10 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from .base import I32, I64, Millisecond, RequestModel, ResponseModel
+from .base import I32, I64, Millisecond, OnConflict, RequestModel, ResponseModel, WaitMs
 from .trace import Trace
 
-JobStatus = Literal["running", "interrupted", "completed", "failed", "cancelled"]
+JobStatus = Literal["queued", "running", "interrupted", "completed", "failed", "cancelled"]
 
 
 class TimeoutPolicy(RequestModel):
@@ -32,6 +32,8 @@ class RunJobRequest(RequestModel):
                     "graph": "review",
                     "priority": 80,
                     "tenant_id": "acme",
+                    "on_conflict": "replace",
+                    "wait_ms": 5000,
                 },
             ]
         }
@@ -49,6 +51,8 @@ class RunJobRequest(RequestModel):
     timeout_policy: TimeoutPolicy | None = None
     priority: I32 | None = Field(None, description="0 (default) to 100; higher goes first.")
     tenant_id: str | None = Field(None, description="Up to 128 of ASCII letters, digits and `-_.:`.")
+    on_conflict: OnConflict = None
+    wait_ms: WaitMs = None
 
 
 class ResumeJobRequest(RequestModel):
@@ -62,6 +66,7 @@ class ResumeJobRequest(RequestModel):
     checkpoint_id: str | None = Field(
         None, description="Go back to this checkpoint first. Default: answer where the thread waits."
     )
+    wait_ms: WaitMs = None
 
 
 class ReplayJobRequest(RequestModel):
@@ -71,6 +76,52 @@ class ReplayJobRequest(RequestModel):
 
     checkpoint_id: str | None = Field(
         None, description="Go on from this checkpoint. Default: run the graph from its start, with the latest state."
+    )
+    on_conflict: OnConflict = None
+    wait_ms: WaitMs = None
+
+
+class ForkJobRequest(RequestModel):
+    """Start a new thread from a checkpoint of another."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {},
+                {"checkpoint_id": "0001-000001", "new_thread_id": "t1-other", "update": {"topic": "tides"}},
+            ]
+        }
+    )
+
+    checkpoint_id: str | None = Field(None, description="Where to start. Default: the latest.")
+    new_thread_id: str | None = Field(None, description="Must be new. Default: `<thread_id>/fork/<n>`.")
+    update: dict[str, Any] | None = Field(None, description="State update to merge first.")
+    as_node: str | None = Field(
+        None,
+        description="Decide what runs next as if this node had written the update. Default: as the checkpoint says.",
+    )
+    wait_ms: WaitMs = None
+
+
+class EditStateRequest(RequestModel):
+    """Change a thread's state."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"values": {"topic": "tides"}}]})
+
+    values: dict[str, Any] = Field(description="State update, merged as one of a node is.")
+    as_node: str | None = Field(
+        None,
+        description="Decide what runs next as if this node had written the values, and stop before that until a resume.",
+    )
+
+
+class EditedState(ResponseModel):
+    """The state is changed, or will be."""
+
+    thread_id: str = Field(examples=["t1"])
+    checkpoint_id: str | None = Field(
+        description="The checkpoint with the change; `null` if nodes still run: it is made when they are through.",
+        examples=["0001-000002"],
     )
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 
 from ..models.envelope import Envelope
 from ..models.interrupts import InterruptDetail, InterruptList, RejectInterruptRequest, ResumeInterruptRequest
 from ..models.jobs import Cancelled, RunJob
-from ..openapi import BODY_ERRORS, errors
+from ..openapi import ACCEPTED, BODY_ERRORS, errors
 from ..transport.query import Unsigned
 from ..transport.route import WireRoute
-from .dependencies import OWN_THREAD, ContextDep, ServicesDep, envelope
+from .dependencies import OWN_THREAD, ContextDep, PreferencesDep, ServicesDep, envelope, run_envelope
 
 router = APIRouter(prefix="/v1/interrupts", tags=["interrupts"], route_class=WireRoute, dependencies=OWN_THREAD)
 
@@ -39,16 +39,22 @@ async def get_interrupt(interrupt_id: str, services: ServicesDep, context: Conte
     "/{interrupt_id:middle}/resume",
     name="resume_interrupt",
     summary="Answer an interrupt",
-    responses=errors(*BODY_ERRORS, 404, 409),
+    responses={**ACCEPTED, **errors(*BODY_ERRORS, 404, 409)},
 )
 async def resume_interrupt(
-    interrupt_id: str, body: ResumeInterruptRequest, services: ServicesDep, context: ContextDep
+    interrupt_id: str,
+    body: ResumeInterruptRequest,
+    services: ServicesDep,
+    context: ContextDep,
+    preferences: PreferencesDep,
+    response: Response,
 ) -> Envelope[RunJob]:
     """Hand `value` to the waiting node and wait until the run settles again.
 
     Answering again with the same value gives the same answer; with another value it is a conflict.
     """
-    return envelope(context, await services.interrupts.resume(interrupt_id, body, context.caller.name))
+    job = await services.interrupts.resume(interrupt_id, body, preferences, context.caller.name)
+    return run_envelope(context, job, preferences, response)
 
 
 @router.post(

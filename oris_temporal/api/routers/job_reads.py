@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Query
 
 from ..models.envelope import Envelope
 from ..models.job_reads import History, JobDetail, JobInspection, JobState, Timeline, TimelineExport
+from ..models.results import JobResult
 from ..openapi import errors
+from ..transport.query import Unsigned
 from ..transport.route import WireRoute
 from .dependencies import OWN_THREAD, ContextDep, ServicesDep, envelope
 
@@ -23,6 +27,22 @@ async def inspect_job(thread_id: str, services: ServicesDep, context: ContextDep
 async def job_state(thread_id: str, services: ServicesDep, context: ContextDep) -> Envelope[JobState]:
     """The latest checkpoint and nothing else."""
     return envelope(context, await services.reads.state(thread_id))
+
+
+@router.get("/{thread_id:middle}/result", name="job_result", summary="How a job ended", responses=errors(404))
+async def job_result(
+    thread_id: str,
+    services: ServicesDep,
+    context: ContextDep,
+    wait_ms: Annotated[
+        Unsigned, Query(description="Milliseconds to wait for the run to settle; at most 50000.", examples=[0])
+    ] = 0,
+) -> Envelope[JobResult]:
+    """The final state of the latest run or, by its status, what it waits for, failed with, or was cancelled for.
+
+    The answer is 200 whatever the status.
+    """
+    return envelope(context, await services.reads.result(thread_id, wait_ms))
 
 
 @router.get("/{thread_id:middle}/detail", name="job_detail", summary="Everything about a job", responses=errors(404))

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 
 from ..models.envelope import Envelope
 from ..models.jobs import (
     CancelJobRequest,
     Cancelled,
+    EditedState,
+    EditStateRequest,
+    ForkJobRequest,
     JobList,
     ReplayJobRequest,
     ResumeJobRequest,
     RunJob,
     RunJobRequest,
 )
-from ..openapi import BODY_ERRORS, TRACEPARENT, errors
+from ..openapi import ACCEPTED, BODY_ERRORS, TRACEPARENT, errors
 from ..transport.query import Unsigned
 from ..transport.route import WireRoute
-from .dependencies import OWN_THREAD, ContextDep, ServicesDep, TraceparentDep, envelope
+from .dependencies import OWN_THREAD, ContextDep, PreferencesDep, ServicesDep, TraceparentDep, envelope, run_envelope
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"], route_class=WireRoute, dependencies=OWN_THREAD)
 
@@ -28,26 +31,32 @@ router = APIRouter(prefix="/v1/jobs", tags=["jobs"], route_class=WireRoute, depe
     "/run",
     name="run_job",
     summary="Run a graph on a thread",
-    responses=errors(*BODY_ERRORS, 404, 409),
+    responses={**ACCEPTED, **errors(*BODY_ERRORS, 404, 409)},
     openapi_extra=TRACEPARENT,
 )
 @router.post(
     "",
     name="create_job",
     summary="Run a graph on a thread (same as /v1/jobs/run)",
-    responses=errors(*BODY_ERRORS, 404, 409),
+    responses={**ACCEPTED, **errors(*BODY_ERRORS, 404, 409)},
     openapi_extra=TRACEPARENT,
 )
 async def run_job(
-    body: RunJobRequest, services: ServicesDep, context: ContextDep, traceparent: TraceparentDep
+    body: RunJobRequest,
+    services: ServicesDep,
+    context: ContextDep,
+    preferences: PreferencesDep,
+    traceparent: TraceparentDep,
+    response: Response,
 ) -> Envelope[RunJob]:
     """Start a graph and wait until it completes or asks for an answer.
 
     A thread may run again, from a fresh state, once its last run is over or waits; a run that waits is replaced, and
-    its question dropped. A run that is busy refuses (409), and so does a cancelled thread. A run that outlasts the wait
-    budget answers `running` and goes on.
+    its question dropped. A run that is busy refuses (409) unless `on_conflict` says otherwise, and so does a cancelled
+    thread. A run that outlasts the wait answers `running` and goes on.
     """
-    return envelope(context, await services.runs.run(body, traceparent, context.caller))
+    job = await services.runs.run(body, preferences, traceparent, context.caller)
+    return run_envelope(context, job, preferences, response)
 
 
 @router.get("", name="list_jobs", summary="List jobs", responses=errors())
@@ -66,33 +75,80 @@ async def list_jobs(
     "/{thread_id:middle}/resume",
     name="resume_job",
     summary="Answer what a thread waits for",
-    responses=errors(*BODY_ERRORS, 404, 409),
+    responses={**ACCEPTED, **errors(*BODY_ERRORS, 404, 409)},
 )
 async def resume_job(
-    thread_id: str, body: ResumeJobRequest, services: ServicesDep, context: ContextDep
+    thread_id: str,
+    body: ResumeJobRequest,
+    services: ServicesDep,
+    context: ContextDep,
+    preferences: PreferencesDep,
+    response: Response,
 ) -> Envelope[RunJob]:
     """Hand `value` to the waiting node and wait until the run settles again.
 
     With several interrupts pending, answer each by its id under `/v1/interrupts`.
     """
-    return envelope(context, await services.control.resume(thread_id, body, context.caller.name))
+    job = await services.control.resume(thread_id, body, preferences, context.caller.name)
+    return run_envelope(context, job, preferences, response)
 
 
 @router.post(
     "/{thread_id:middle}/replay",
     name="replay_job",
     summary="Run a thread again from a checkpoint",
-    responses=errors(*BODY_ERRORS, 404, 409),
+    responses={**ACCEPTED, **errors(*BODY_ERRORS, 404, 409)},
 )
 async def replay_job(
-    thread_id: str, services: ServicesDep, context: ContextDep, body: ReplayJobRequest | None = None
+    thread_id: str,
+    services: ServicesDep,
+    context: ContextDep,
+    preferences: PreferencesDep,
+    response: Response,
+    body: ReplayJobRequest | None = None,
 ) -> Envelope[RunJob]:
     """Start a new run of the thread: what comes after a checkpoint, or the whole graph with the latest state.
 
     The same target is replayed once: later requests are answered what the first one was. A question that the thread
     waits with is dropped. The body may be left out.
     """
-    return envelope(context, await services.control.replay(thread_id, body or ReplayJobRequest()))
+    job = await services.control.replay(thread_id, body or ReplayJobRequest(), preferences)
+    return run_envelope(context, job, preferences, response)
+
+
+@router.post(
+    "/{thread_id:middle}/fork",
+    name="fork_job",
+    summary="Start a new thread from a checkpoint",
+    responses={**ACCEPTED, **errors(*BODY_ERRORS, 404, 409)},
+)
+async def fork_job(
+    thread_id: str,
+    services: ServicesDep,
+    context: ContextDep,
+    preferences: PreferencesDep,
+    response: Response,
+    body: ForkJobRequest | None = None,
+) -> Envelope[RunJob]:
+    """Start a thread of its own with what comes after a checkpoint of this one, which stays as it is.
+
+    The answer is about the new thread. The body may be left out.
+    """
+    job = await services.control.fork(thread_id, body or ForkJobRequest(), preferences)
+    return run_envelope(context, job, preferences, response)
+
+
+@router.post(
+    "/{thread_id:middle}/state",
+    name="edit_job_state",
+    summary="Change the state of a thread",
+    responses=errors(*BODY_ERRORS, 404, 409),
+)
+async def edit_job_state(
+    thread_id: str, body: EditStateRequest, services: ServicesDep, context: ContextDep
+) -> Envelope[EditedState]:
+    """Merge values into the state of a run that waits, or that still has something to run."""
+    return envelope(context, await services.control.edit(thread_id, body))
 
 
 @router.post(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+from datetime import timedelta
 from typing import Any, cast
 
 from temporalio.client import WorkflowUpdateFailedError
@@ -21,7 +22,10 @@ from oris_temporal.graph.records import RunStatus
 from oris_temporal.workflows.protocol import RunReport
 
 from ..models.jobs import RunJob
-from .outcomes import WAIT_BUDGET, run_job
+from .outcomes import run_job
+
+_READING = timedelta(seconds=1)
+"""Time to read an answer that is there."""
 
 
 def answer_key(interrupt_id: str, value: Any) -> str:
@@ -30,28 +34,30 @@ def answer_key(interrupt_id: str, value: Any) -> str:
     return f"interrupt-resume:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
-async def first_answer(client: OrisClient, interrupt: Interrupt, value: Any) -> RunJob | None:
+async def first_answer(client: OrisClient, interrupt: Interrupt, value: Any, wait: timedelta) -> RunJob | None:
     """What the first resume of an interrupt with this value was answered; ``None`` if it was resumed otherwise."""
     workflow_id = f"{client.id_prefix}{interrupt.thread_id}"
     for run in await runs_of(client.temporal, workflow_id, interrupt.thread_id):
         handle = client.temporal.get_workflow_handle(workflow_id, run_id=run.run_id)
         update = handle.get_update_handle(answer_key(interrupt.id, value), workflow_run_id=run.run_id)
         try:
-            async with asyncio.timeout(WAIT_BUDGET.total_seconds()):
+            async with asyncio.timeout(max(wait, _READING).total_seconds()):
                 report = RunReport.from_wire(await update.result())
+        except TimeoutError:  # its run goes on
+            report = RunReport("running")
         except RPCError as error:
             if error.status == RPCStatusCode.NOT_FOUND:
                 continue
             raise
         except WorkflowUpdateFailedError:
             return None
-        return run_job(await _result_of(client, interrupt.thread_id, run.run_id, report), failing="resume failed")
+        return run_job(await _result_of(client, interrupt.thread_id, run.run_id, report, wait), failing="resume failed")
     return None
 
 
-async def _result_of(client: OrisClient, thread_id: str, run_id: str, report: RunReport) -> RunResult:
+async def _result_of(client: OrisClient, thread_id: str, run_id: str, report: RunReport, wait: timedelta) -> RunResult:
     if report.continued:
-        return await client.result(thread_id, wait=WAIT_BUDGET)
+        return await client.result(thread_id, wait=wait)
     return RunResult(
         thread_id=thread_id,
         run_id=run_id,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
+
+from oris_temporal.client.options import OnConflict
 
 from ..errors import invalid
 from ..models.jobs import TimeoutPolicy
@@ -44,6 +46,13 @@ def check_tenant(tenant_id: str | None) -> str | None:
     if not _TENANT.fullmatch(tenant):
         raise invalid("tenant_id contains unsupported characters")
     return tenant or None
+
+
+def check_conflict(on_conflict: str | None) -> OnConflict:
+    """What becomes of a run that the thread is busy with."""
+    if on_conflict not in (None, *get_args(OnConflict)):
+        raise invalid("on_conflict must be one of: fail|replace")
+    return "replace" if on_conflict == "replace" else "fail"
 
 
 def check_timeout(policy: TimeoutPolicy | None) -> TimeLimit:

@@ -1,7 +1,8 @@
-"""Steering threads: resume, replay, cancel."""
+"""Steering threads: resume, replay, fork, edit, cancel."""
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
 
 from oris_temporal.client import OrisClient
@@ -16,11 +17,25 @@ from oris_temporal.graph.errors import (
 
 from ..error_mapping import failing
 from ..errors import ApiError, not_found
-from ..models.jobs import CancelJobRequest, Cancelled, ReplayJobRequest, ResumeJobRequest, RunJob
-from .checks import require
-from .outcomes import WAIT_BUDGET, run_job
+from ..models.jobs import (
+    CancelJobRequest,
+    Cancelled,
+    EditedState,
+    EditStateRequest,
+    ForkJobRequest,
+    ReplayJobRequest,
+    ResumeJobRequest,
+    RunJob,
+)
+from ..transport.preferences import Preferences
+from .checks import check_conflict, require
+from .outcomes import run_job
 from .replays import ReplayGuard, latest_state
-from .threads import ThreadGuard
+from .threads import ThreadGuard, no_state
+from .waiting import check_wait
+
+EDIT_SECONDS = 10.0
+"""How long an answer waits for a change of state to be made."""
 
 _CANCEL_LATER = (NoWorkerError, RunStuckError, GraphNotFoundError)
 """Temporal has taken the request, and a worker will act on it as soon as one can."""
@@ -40,27 +55,32 @@ class ControlService:
         self._guard = guard
         self._replays = replays
 
-    async def resume(self, thread_id: str, request: ResumeJobRequest, author: str | None) -> RunJob:
+    async def resume(
+        self, thread_id: str, request: ResumeJobRequest, preferences: Preferences, author: str | None
+    ) -> RunJob:
         """Answer the thread's pending interrupt and wait until the run settles again."""
         require(thread_id, "thread_id")
+        wait = check_wait(request.wait_ms, preferences)
         if await self._guard.refuse_cancelled(thread_id) is None:
             raise _no_checkpoint("resume failed", "thread", thread_id)
         with failing("resume failed"):
             try:
                 back_to = await self._earlier_checkpoint(thread_id, request.checkpoint_id)
                 result = await self._client.resume(
-                    thread_id, request.value, checkpoint_id=back_to, author=author, wait=WAIT_BUDGET
+                    thread_id, request.value, checkpoint_id=back_to, author=author, wait=wait
                 )
             except CheckpointNotFoundError:
                 raise _no_checkpoint("resume failed", "thread", thread_id, request.checkpoint_id) from None
         return run_job(result, failing="resume failed")
 
-    async def replay(self, thread_id: str, request: ReplayJobRequest) -> RunJob:
+    async def replay(self, thread_id: str, request: ReplayJobRequest, preferences: Preferences) -> RunJob:
         """Run the thread again, from a checkpoint or from its start with its latest state, and wait until that settles.
 
         The same target is replayed once; then it is answered what the first request was.
         """
         require(thread_id, "thread_id")
+        on_conflict = check_conflict(request.on_conflict)
+        wait = check_wait(request.wait_ms, preferences)
         if await self._guard.refuse_cancelled(thread_id) is None:
             raise _no_checkpoint("replay failed", "thread_id", thread_id)
         checkpoint_id = request.checkpoint_id or None
@@ -76,7 +96,8 @@ class ControlService:
                         checkpoint_id,
                         from_last_state=checkpoint_id is None,
                         idempotency_key=key,
-                        wait=WAIT_BUDGET,
+                        on_conflict=on_conflict,
+                        wait=wait,
                     )
                 return run_job(result, failing="replay failed")
 
@@ -85,6 +106,37 @@ class ControlService:
             if isinstance(error, ApiError) and error.status != 404:
                 raise
             raise _no_checkpoint("replay failed", "thread_id", thread_id, checkpoint_id) from None
+
+    async def fork(self, thread_id: str, request: ForkJobRequest, preferences: Preferences) -> RunJob:
+        """Start a new thread from a checkpoint of this one, and wait until that settles."""
+        require(thread_id, "thread_id")
+        if request.new_thread_id is not None:
+            require(request.new_thread_id, "new_thread_id")
+        wait = check_wait(request.wait_ms, preferences)
+        with failing("fork failed"):
+            try:
+                result = await self._client.fork(
+                    thread_id,
+                    request.checkpoint_id or None,
+                    update=request.update,
+                    as_node=request.as_node,
+                    new_thread_id=request.new_thread_id,
+                    wait=wait,
+                )
+            except (ThreadNotFoundError, CheckpointNotFoundError):
+                raise _no_checkpoint("fork failed", "thread", thread_id, request.checkpoint_id) from None
+        return run_job(result, failing="fork failed")
+
+    async def edit(self, thread_id: str, request: EditStateRequest) -> EditedState:
+        """Merge values into the thread's state: now if it waits, else when the nodes that run are through."""
+        require(thread_id, "thread_id")
+        if await self._guard.refuse_cancelled(thread_id) is None:
+            raise no_state(thread_id)
+        made: str | None = None
+        with failing("edit failed"), suppress(TimeoutError):
+            async with asyncio.timeout(EDIT_SECONDS):
+                made = await self._client.update_state(thread_id, request.values, as_node=request.as_node)
+        return EditedState(thread_id=thread_id, checkpoint_id=made)
 
     async def cancel(self, thread_id: str, request: CancelJobRequest, author: str | None) -> Cancelled:
         """Cancel the thread and its run; a thread that is unknown or not running is answered the same."""

@@ -24,9 +24,11 @@ from ..models.interrupts import (
     ResumeInterruptRequest,
 )
 from ..models.jobs import Cancelled, RunJob
+from ..transport.preferences import Preferences
 from .answers import answer_key, first_answer
-from .outcomes import MAX_PAGE, WAIT_BUDGET, run_job
+from .outcomes import MAX_PAGE, run_job
 from .threads import ThreadGuard
+from .waiting import check_wait
 
 _STATUSES = ("pending", "resumed", "rejected")
 _AT_ONCE = 8
@@ -66,12 +68,15 @@ class InterruptService:
         """One interrupt."""
         return interrupt_detail(await self._find(interrupt_id))
 
-    async def resume(self, interrupt_id: str, request: ResumeInterruptRequest, author: str | None) -> RunJob:
+    async def resume(
+        self, interrupt_id: str, request: ResumeInterruptRequest, preferences: Preferences, author: str | None
+    ) -> RunJob:
         """Answer an interrupt and wait until its run settles again."""
+        wait = check_wait(request.wait_ms, preferences)
         interrupt = await self._find(interrupt_id)
         if interrupt.status == "resumed":
             if same_json(interrupt.answer, request.value):
-                stored = await first_answer(self._client, interrupt, request.value)
+                stored = await first_answer(self._client, interrupt, request.value, wait)
                 if stored is not None:
                     return stored
             raise _resumed_differently()
@@ -88,7 +93,7 @@ class InterruptService:
                     interrupt_id=interrupt_id,
                     idempotency_key=answer_key(interrupt_id, request.value),
                     author=author,
-                    wait=WAIT_BUDGET,
+                    wait=wait,
                 )
             except (InterruptConflictError, NotInterruptedError):  # somebody else was quicker
                 status = (await self._find(interrupt_id)).status

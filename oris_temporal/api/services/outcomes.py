@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from oris_temporal.client import RunResult
 from oris_temporal.graph.errors import EmptyInputError, InvalidUpdateError
 
@@ -11,9 +9,6 @@ from ..errors import ApiError, internal, invalid
 from ..models.jobs import RunJob
 from ..models.trace import Trace
 from .threads import cancelled_conflict
-
-WAIT_BUDGET = timedelta(seconds=50)
-"""How long an answer waits for a run to settle: less than the minute after which common proxies give up."""
 
 MAX_PAGE = 200
 """Most items in one answer."""

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from oris_temporal.client import OrisClient, RunInfo
-from oris_temporal.graph.errors import OrisError, PersistenceError, ThreadNotFoundError
-from oris_temporal.graph.records import RunStatus
+from oris_temporal.graph.errors import (
+    GraphNotFoundError,
+    OrisError,
+    PersistenceError,
+    ThreadNotFoundError,
+    UnavailableError,
+)
 
 from ..error_mapping import failing
 from ..errors import not_found
@@ -24,9 +30,14 @@ from ..models.job_reads import (
     TimelineExport,
     TimelineItem,
 )
+from ..models.jobs import JobStatus
+from ..models.results import JobResult
+from ..transport.preferences import Preferences
 from .checks import require
 from .interrupts import by_age, interrupt_detail
+from .results import job_result, job_status
 from .threads import ThreadGuard, no_state
+from .waiting import check_wait
 
 
 class ReadService:
@@ -60,6 +71,17 @@ class ReadService:
     async def detail(self, thread_id: str) -> JobDetail:
         """Everything about the job, as far as it can be read now."""
         return _detail(await self._look(thread_id))
+
+    async def result(self, thread_id: str, wait_ms: int) -> JobResult:
+        """How the latest run stands: at once, or when it has settled or the wait is over."""
+        require(thread_id, "thread_id")
+        try:
+            if wait_ms:
+                with suppress(UnavailableError, GraphNotFoundError):  # it cannot go on now, which its status says
+                    await self._client.result(thread_id, wait=check_wait(wait_ms, Preferences()))
+            return job_result(await self._client.inspect(thread_id))
+        except ThreadNotFoundError:
+            raise no_state(thread_id) from None
 
     async def history(self, thread_id: str) -> History:
         """All checkpoints; none for an unknown thread."""
@@ -115,7 +137,7 @@ class ReadService:
             raise run
         if isinstance(cancelled, BaseException):
             raise cancelled
-        status: RunStatus = "cancelled" if cancelled else run.status
+        status: JobStatus = "cancelled" if cancelled else job_status(run)
         if isinstance(history, OrisError):
             return _Look(run, status, [], unreadable=history)
         if isinstance(history, BaseException):
@@ -143,7 +165,7 @@ class _Look:
     """A thread as it was found: its latest run, its status, its checkpoints, and why they could not be read."""
 
     run: RunInfo
-    status: RunStatus
+    status: JobStatus
     history: list[HistoryItem]
     unreadable: OrisError | None = None
 

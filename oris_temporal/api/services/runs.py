@@ -11,12 +11,14 @@ from ..error_mapping import failing
 from ..errors import ApiError
 from ..models.jobs import JobList, JobSummary, RunJob, RunJobRequest
 from ..security import Caller
-from .checks import check_priority, check_tenant, check_timeout, require
+from ..transport.preferences import Preferences
+from .checks import check_conflict, check_priority, check_tenant, check_timeout, require
 from .graphs import GraphService
 from .idempotency import RunKeys, payload_hash
-from .outcomes import MAX_PAGE, WAIT_BUDGET, run_job
+from .outcomes import MAX_PAGE, run_job
 from .threads import ThreadGuard
 from .trace import open_trace
+from .waiting import check_wait
 
 DEFAULT_INPUT = "API run"
 
@@ -38,12 +40,16 @@ class RunService:
         self._keys = keys
         self._graphs = graphs
 
-    async def run(self, request: RunJobRequest, traceparent: bytes | None, caller: Caller) -> RunJob:
+    async def run(
+        self, request: RunJobRequest, preferences: Preferences, traceparent: bytes | None, caller: Caller
+    ) -> RunJob:
         """Start a graph on a thread and wait until it settles or the wait budget ends."""
         thread_id = require(request.thread_id, "thread_id")
         await self._guard.refuse_cancelled(thread_id, caller.tenant)
         priority = check_priority(request.priority)
         tenant = _own_tenant(check_tenant(request.tenant_id), caller)
+        on_conflict = check_conflict(request.on_conflict)
+        wait = check_wait(request.wait_ms, preferences)
         given = DEFAULT_INPUT if request.input is None else request.input
         key = request.idempotency_key
         if key is not None:
@@ -61,7 +67,8 @@ class RunService:
                     graph,
                     thread_id,
                     given,
-                    wait=WAIT_BUDGET,
+                    wait=wait,
+                    on_conflict=on_conflict,
                     idempotency_key=temporal_key,
                     tenant=tenant,
                     priority=temporal_priority(priority),
