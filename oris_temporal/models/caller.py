@@ -10,6 +10,7 @@ from .answer_type import without_fence
 from .prices import priced
 from .providers import AdapterSettings, Emit, ModelAdapter, find_provider
 from .request import ModelReply, ModelRequest
+from .whole_text import WholePieces, whole
 
 
 class ModelCaller:
@@ -43,9 +44,16 @@ class ModelCaller:
         adapter = self._adapters.get(settings)
         if adapter is None:
             adapter = self._adapters[settings] = provider.make(settings)
-        reply = await adapter.generate(request, emit)
-        text = reply.text if request.response_format is None else without_fence(reply.text)
-        return replace(reply, text=text, usage=priced(reply.usage, provider.name, reply.model or model.model))
+        reply = await adapter.generate(request, WholePieces(emit))
+        text = whole(reply.text)
+        return replace(
+            reply,
+            text=text if request.response_format is None else without_fence(text),
+            tool_calls=whole(reply.tool_calls),
+            reasoning=whole(reply.reasoning),
+            refusal=whole(reply.refusal),
+            usage=priced(reply.usage, provider.name, reply.model or model.model),
+        )
 
     async def close(self) -> None:
         """Give back all connections."""
