@@ -28,6 +28,7 @@ from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
 from .errors import InvalidUpdateError
+from .wire import whole
 
 if TYPE_CHECKING:
     Json: TypeAlias = Any  # readers of a message should not have to narrow a recursive union
@@ -98,7 +99,7 @@ class ToolCall:
         body: Any = function if isinstance(function, Mapping) else call
         name, args = body.get("name"), body.get("arguments", body.get("args"))
         try:
-            args = json.loads(args or "null") if isinstance(args, str) else args
+            args = whole(json.loads(args or "null")) if isinstance(args, str) else args
             return cls(id=call.get("id"), name=name, args={} if args is None else args)
         except ValueError as error:  # what json and Pydantic raise alike
             raise InvalidUpdateError(

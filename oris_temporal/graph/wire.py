@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic_core import PydanticSerializationError, from_json, to_json, to_jsonable_python
@@ -40,6 +41,18 @@ def to_wire(value: Any, what: str, *, may_hold_sets: bool = True, finite: bool =
         raise SerializationError(
             f"The {what} cannot be written as JSON: {error}. Return plain data, Pydantic models or dataclasses."
         ) from None
+
+
+def whole(value: Any) -> Any:
+    """JSON data with the halves (surrogates) of characters in its texts put together; one without the other is replaced.
+
+    Models and servers leave them behind, and no JSON text can carry them.
+    """
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, Mapping):
+        return {name: whole(part) for name, part in value.items()}
+    return [whole(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 def wire_json(wire: Any) -> bytes:

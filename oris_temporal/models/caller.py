@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from oris_temporal.graph.errors import ConfigurationError, ModelError
+from oris_temporal.graph.wire import whole
 
 from .answer_type import without_fence
 from .prices import priced
 from .providers import AdapterSettings, Emit, ModelAdapter, find_provider
 from .request import ModelReply, ModelRequest
-from .whole_text import WholePieces, whole
+from .whole_text import WholePieces
 
 
 class ModelCaller:

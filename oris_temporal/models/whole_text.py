@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
+
+from oris_temporal.graph.wire import whole
 
 from .providers import Emit
 from .request import Piece
-
-
-def whole(value: Any) -> Any:
-    """JSON data with the halves of characters in its texts put together; one without the other is replaced."""
-    if isinstance(value, str):
-        return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if isinstance(value, Mapping):
-        return {name: whole(part) for name, part in value.items()}
-    return [whole(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 class WholePieces:

@@ -209,6 +209,14 @@ async def test_the_last_answer_may_come_from_a_large_state(client: OrisClient, s
     assert last(done.values) == "300000"
 
 
+async def test_half_a_character_in_arguments_is_replaced(client: OrisClient, serve: Serve, thread: str) -> None:
+    function = {"name": "search", "arguments": '{"query": "half \\ud83d"}'}
+    asking({"id": "c1", "type": "function", "function": function})
+    async with serve(agent(search)):
+        done = await client.run("agent", thread, "hi")
+    assert last(done.values) == "found half \N{REPLACEMENT CHARACTER}"
+
+
 async def test_models_are_told_of_tools_as_they_are(client: OrisClient, serve: Serve, thread: str) -> None:
     async def node(state: State, ctx: Context) -> dict[str, Any]:
         return {"messages": [await ctx.llm("scripted:one", ["hi"], tools=[search, add.spec])]}
