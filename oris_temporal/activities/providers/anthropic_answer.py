@@ -92,7 +92,7 @@ class MessagesAnswer:
     @property
     def paused(self) -> bool:
         """Whether it is to be asked to go on: its own tools take long."""
-        return self._stop == "pause_turn" and not self._calls
+        return self._stop == "pause_turn" and bool(self._blocks) and not self._calls
 
     def go_on(self) -> list[dict[str, Any]]:
         """Expect another part; returns the blocks of those so far, for the provider to go on from.
