@@ -16,7 +16,6 @@ from .request import ResponseFormat
 ANSWER_RETRIES = 2
 """How often a model may try again whose answer is not of the type."""
 
-_FENCED = re.compile(r"\s*```(?:json)?\s*\n(.*)```\s*", re.DOTALL | re.IGNORECASE)
 _NO_NAME = re.compile(r"[^A-Za-z0-9_-]")
 
 
@@ -89,5 +88,8 @@ def told_again(name: str, problem: object) -> str:
 
 def without_fence(text: str) -> str:
     """JSON as it is, of an answer that puts it into a fenced block; so write models that are only told to answer with JSON."""
-    fenced = _FENCED.fullmatch(text)
-    return text if fenced is None else fenced[1].strip()
+    whole = text.strip()
+    if not (whole.startswith("```") and whole.endswith("```")):
+        return text
+    language, newline, inside = whole[3:-3].partition("\n")
+    return inside.strip() if newline and language.strip().lower() in ("", "json") else text
