@@ -16,7 +16,15 @@ from oris_temporal import END, START, CompiledGraph, MessagesState, StateGraph, 
 from oris_temporal.agents import ProviderStrategy, llm_node
 from oris_temporal.graph.errors import ConfigurationError, StructuredOutputError
 from oris_temporal.graph.messages import Message, ToolCall
-from oris_temporal.models import ChatModel, ModelRequest, Provider, ResponseFormat, init_chat_model, register_provider
+from oris_temporal.models import (
+    ChatModel,
+    ModelRequest,
+    Provider,
+    ResponseFormat,
+    ToolSpec,
+    init_chat_model,
+    register_provider,
+)
 from oris_temporal.models.caller import ModelCaller
 from oris_temporal.models.fake import fake_model
 from oris_temporal.models.providers import find_provider
@@ -83,6 +91,25 @@ async def test_anthropic_which_has_no_such_mode_is_only_told() -> None:
         body = server.asked[-1].body
     assert "output_config" not in body
     assert SCHEMA in body["system"][0]["text"]
+
+
+class Facts(BaseModel):
+    facts: dict[str, int]
+
+
+async def test_anthropic_which_can_close_objects_only_is_only_told_of_others() -> None:
+    form = ResponseFormat("Facts", Facts.model_json_schema())
+    called = await anthropic_wire.call(anthropic_wire.hello(), "Which bird?", response_format=form)
+    assert "output_config" not in called.body
+    assert json.dumps(form.schema) in called.body["system"][0]["text"]
+    closed = await anthropic_wire.call(anthropic_wire.hello(), "Which bird?", response_format=FORMAT)
+    assert closed.body["output_config"]["format"]["type"] == "json_schema"
+
+
+async def test_nor_is_it_held_to_arguments_that_are_open() -> None:
+    tool = ToolSpec("note", "Notes.", Facts.model_json_schema(), strict=True)
+    called = await anthropic_wire.call(anthropic_wire.hello(), "Note it.", tools=[tool])
+    assert called.body["tools"] == [{"name": "note", "description": "Notes.", "input_schema": tool.parameters}]
 
 
 @pytest.mark.parametrize("name", ["deepseek:deepseek-chat", "qwen:qwen-plus"])

@@ -26,6 +26,9 @@ def messages_body(request: ModelRequest, provider: str, failures: Failures) -> d
     Raises:
         ModelError: The API cannot say what is asked for (kind ``invalid_request``).
     """
+    wanted = request.response_format
+    if wanted is not None and wanted.strict and _is_open(wanted.schema):
+        request = request.with_schema_in_prompt()
     options = request.model.options
     check_options(request, "The Messages API", _ABSENT, failures)
     if options.temperature is not None and options.temperature > 1:
@@ -59,9 +62,20 @@ def _is_instruction(message: Message) -> bool:
 
 def _tool(tool: ToolSpec) -> Block:
     block: Block = {"name": tool.name, "description": tool.description, "input_schema": tool.parameters}
-    if tool.strict:
+    if tool.strict and not _is_open(tool.parameters):
         block |= {"input_schema": _conforming(tool.parameters), "strict": True}
     return block
+
+
+def _is_open(schema: Any) -> bool:
+    """Whether objects of a schema may have properties that it does not name. Held to it, the model could write none of them."""
+    if isinstance(schema, list):
+        return any(_is_open(part) for part in schema)
+    if not isinstance(schema, dict):
+        return False
+    if schema.get("type") == "object" and schema.get("additionalProperties", not schema.get("properties")) is not False:
+        return True
+    return any(_is_open(part) for part in schema.values())
 
 
 def _conforming(schema: dict[str, Any]) -> dict[str, Any]:
