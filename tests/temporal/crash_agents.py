@@ -10,7 +10,7 @@ from oris_temporal import Runtime, create_agent, init_chat_model, interrupt, too
 from oris_temporal.agents import Middleware, SubAgent, ToolRequest, agent_tool, create_deep_agent, create_supervisor
 from oris_temporal.tools import ToolOutput
 
-LOST = "4s"
+LOST = "6s"
 """A worker silent for this long is lost: not so short that one counts as lost because the machine is busy."""
 
 MODEL = init_chat_model("openai:gpt-test", heartbeat=LOST)
