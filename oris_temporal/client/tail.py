@@ -156,6 +156,7 @@ class Tails:
             self._tails.pop(key, None)
             if tail.task is not None:
                 tail.task.cancel()
+            tail.events = []  # at once: what ended may be held until the garbage collector comes round
 
     async def _look(self, tail: _Tail, found: Found) -> None:
         """Look at what running activities send, for as long as somebody watches that."""

@@ -101,6 +101,17 @@ async def test_who_watches_misses_nothing_however_fast_it_continues(
         assert len(await segments(client, thread)) >= 10
 
 
+async def test_a_watcher_that_is_slower_than_the_run_misses_no_history_of_it(
+    client: OrisClient, serve: Serve, thread: str
+) -> None:
+    await client.start("counting", thread, {}, continue_as_new_after=30)
+    watch = await client.watch(thread)
+    async with serve(counting):
+        await client.result(thread)
+        assert len(await segments(client, thread)) >= 4
+        assert [chunk.data["step"]["count"] async for chunk in watch.chunks] == list(range(1, 21))
+
+
 called: list[str] = []
 
 
