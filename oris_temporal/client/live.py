@@ -10,6 +10,7 @@ from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any
 
 from temporalio.client import Client
@@ -21,6 +22,9 @@ from .lookup import Found
 
 LOOK_SECONDS = 0.1
 """Time between two looks at a run that has activities running; workers send heartbeats as often."""
+
+_UNKNOWN = object()
+"""A piece that is no longer there to be compared."""
 
 LIVE_MODES = frozenset({"messages", "custom"})
 
@@ -35,6 +39,7 @@ class Beat:
         kind: What it sends.
         sent: Pieces it has sent so far.
         pieces: The last of them.
+        mark: What tells the attempt from others, in cursors.
     """
 
     activity_id: str
@@ -42,6 +47,7 @@ class Beat:
     kind: EventKind
     sent: int
     pieces: list[Any]
+    mark: str
 
     @property
     def task_id(self) -> str:
@@ -79,37 +85,56 @@ async def beats_of(temporal: Client, found: Found) -> list[Beat]:
         stream = details[0].get("stream") if details and isinstance(details[0], dict) else None
         if stream:
             kind: EventKind = "token" if pending.activity_type.name == LLM else "custom"
-            beats.append(Beat(pending.activity_id, stream["attempt"], kind, stream["sent"], stream["pieces"]))
+            id, attempt = pending.activity_id, stream["attempt"]
+            mark = sha256(f"{id}#{attempt}".encode()).hexdigest()[:8]
+            beats.append(Beat(id, attempt, kind, stream["sent"], stream["pieces"], mark))
     return beats
 
 
 class LiveView:
-    """What one watcher has seen of it."""
+    """What one watcher has seen of it.
 
-    def __init__(self) -> None:
-        self._seen: dict[tuple[str, int], int] = {}
+    Args:
+        had: What it had seen when it connected, see `Cursor.live`.
+    """
+
+    def __init__(self, had: Iterable[tuple[str, int]]) -> None:
+        self._had = dict(had)
+        self._seen: dict[str, int] = {}
         self._shown: defaultdict[str, deque[Any]] = defaultdict(deque)
 
     def fresh(self, beats: Iterable[Beat], seq: int) -> Iterator[Event]:
         """Pieces that the watcher has not had, as events after the one of a number."""
         for beat in beats:
-            key = (beat.activity_id, beat.attempt)
-            if key not in self._seen:
-                self._seen[key] = 0
-                self._shown[beat.task_id].clear()  # an earlier attempt's pieces are not recorded
-            missing = beat.sent - self._seen[key]
-            self._seen[key] = beat.sent
-            for piece in beat.pieces[-missing:] if missing > 0 else ():  # of a flood, the last ones
+            first = beat.sent - len(beat.pieces)  # of a flood, the last ones
+            if beat.mark not in self._seen:
+                self._begin(beat, first)
+            for number, piece in enumerate(beat.pieces, start=first + 1):
+                if number <= self._seen[beat.mark]:
+                    continue
+                self._seen[beat.mark] = number
                 if beat.kind == "custom":
                     self._shown[beat.task_id].append(piece)
                 yield beat.event(piece, seq)
+
+    def _begin(self, beat: Beat, first: int) -> None:
+        """Begin with an attempt of an activity. What an earlier one wrote is not recorded."""
+        had = self._seen[beat.mark] = min(self._had.get(beat.mark, 0), beat.sent)
+        shown = self._shown[beat.task_id] = deque()
+        if beat.kind == "custom":
+            shown.extend([_UNKNOWN] * min(had, first))
+            shown.extend(beat.pieces[: max(0, had - first)])
+
+    def position(self, beats: Iterable[Beat]) -> tuple[tuple[str, int], ...]:
+        """How much the watcher has had of what is being sent."""
+        return tuple((beat.mark, self._seen[beat.mark]) for beat in beats if self._seen.get(beat.mark))
 
     def had(self, event: Event) -> bool:
         """Whether an event records a piece that the watcher has had already."""
         shown = self._shown.get(event.task_id or "") if event.kind == "custom" else None
         if not shown:
             return False
-        if shown.popleft() == event.data:
+        if shown.popleft() in (_UNKNOWN, event.data):
             return True
         shown.clear()  # those were of another attempt
         return False

@@ -107,7 +107,7 @@ class Tails:
         """Chunks of a run, from after a cursor. See `OrisClient.stream`."""
         if after.run != found.ordinal:
             after = Cursor(found.ordinal, 0)
-        live = LiveView() if LIVE_MODES.intersection(modes) else None
+        live = LiveView(after.live) if LIVE_MODES.intersection(modes) else None
         tail = self._join(found, live is not None)
         try:
             position = 0
@@ -121,12 +121,17 @@ class Tails:
                     had = after.had_of(seen.event.seq)
                     if had is None or not is_visible(seen.event, subgraphs=subgraphs):
                         continue
-                    for chunk in islice(project(seen.event, modes, ordinal=tail.run, values=seen.values), had, None):
+                    position_live = live.position(tail.beats.values()) if live is not None else ()
+                    chunks = project(seen.event, modes, ordinal=tail.run, values=seen.values, live=position_live)
+                    for chunk in islice(chunks, had, None):
                         yield chunk
-                for event in live.fresh(tail.beats.values(), tail.latest) if live is not None else ():
-                    if is_visible(event, subgraphs=subgraphs):
-                        for chunk in project(event, modes, ordinal=tail.run, values=None):
-                            yield replace(chunk, cursor=str(Cursor(tail.run, event.seq)))
+                if live is not None:
+                    beats = tail.beats.values()
+                    for event in live.fresh(beats, tail.latest):
+                        if is_visible(event, subgraphs=subgraphs):
+                            at = str(Cursor(tail.run, event.seq, live=live.position(beats)))
+                            for chunk in project(event, modes, ordinal=tail.run, values=None):
+                                yield replace(chunk, cursor=at)
                 if tail.error is not None:
                     raise tail.error
                 if over or (settled and not follow):

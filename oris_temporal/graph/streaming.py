@@ -1,7 +1,8 @@
 """From events of a run to what watchers asked to see.
 
 Both hosts project the same events, so a stream reads the same under either. A cursor is ``<run ordinal>-<event number>``; that of a
-chunk which other chunks of its event follow has ``.<number of the chunk>`` behind it.
+chunk which other chunks of its event follow has ``.<number of the chunk>`` behind it. While activities send stream data, there is
+``~<mark of the activity>.<number of pieces>`` for each of them at its end.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ _THEIRS = {
 """Events whose data a graph or its caller makes, and the name of that in the ``debug`` stream and the timeline."""
 
 
+_CURSOR = re.compile(r"(\d{1,18})-(\d{1,18})(?:\.(\d{1,18}))?((?:~\w{1,64}\.\d{1,18})*)", re.ASCII)
+
+
 class Cursor(NamedTuple):
     """How much of a stream somebody has had.
 
@@ -35,11 +39,13 @@ class Cursor(NamedTuple):
         run: Ordinal of the run.
         seq: Number of the last event, all of it or part of it.
         chunks: Chunks of that event, if not all of them.
+        live: Of activities that are running: a mark of each, and the number of pieces.
     """
 
     run: int
     seq: int
     chunks: int | None = None
+    live: tuple[tuple[str, int], ...] = ()
 
     def had_of(self, seq: int) -> int | None:
         """How many chunks of an event somebody has had; ``None`` is all."""
@@ -47,7 +53,7 @@ class Cursor(NamedTuple):
 
     def __str__(self) -> str:
         part = "" if self.chunks is None else f".{self.chunks}"
-        return f"{self.run}-{self.seq}{part}"
+        return "~".join([f"{self.run}-{self.seq}{part}", *(f"{mark}.{count}" for mark, count in self.live)])
 
 
 def read_modes(mode: str | Sequence[str]) -> list[str]:
@@ -72,12 +78,17 @@ def read_cursor(cursor: str | None) -> Cursor:
     """
     if cursor is None:
         return Cursor(0, 0)
-    form = r"([0-9]{1,18})-([0-9]{1,18})(?:\.([0-9]{1,18}))?"
-    found = re.fullmatch(form, cursor) if isinstance(cursor, str) else None
+    found = _CURSOR.fullmatch(cursor) if isinstance(cursor, str) else None
     if found is None:
         raise StreamModeError(f"{cursor!r} is not a stream cursor; pass the cursor of a chunk you received.")
-    run, seq, chunks = found.groups()
-    return Cursor(int(run), int(seq), None if chunks is None else int(chunks))
+    run, seq, chunks, live = found.groups()
+    marks = (item.split(".") for item in live.split("~")[1:])
+    return Cursor(
+        int(run),
+        int(seq),
+        None if chunks is None else int(chunks),
+        tuple((mark, int(count)) for mark, count in marks),
+    )
 
 
 def is_visible(event: Event, *, subgraphs: bool) -> bool:
@@ -86,7 +97,12 @@ def is_visible(event: Event, *, subgraphs: bool) -> bool:
 
 
 def project(
-    event: Event, modes: Sequence[str], *, ordinal: int, values: Mapping[str, Any] | None
+    event: Event,
+    modes: Sequence[str],
+    *,
+    ordinal: int,
+    values: Mapping[str, Any] | None,
+    live: tuple[tuple[str, int], ...] = (),
 ) -> Iterator[StreamChunk]:
     """Chunks of one event, in the order in which the modes were asked for.
 
@@ -95,10 +111,11 @@ def project(
         modes: Modes asked for.
         ordinal: Ordinal of the run.
         values: For a ``checkpoint`` event, the state as JSON data.
+        live: For their cursors, see `Cursor`.
     """
     found = [(mode, data) for mode in modes for data in _data(event, mode, values)]
     for number, (mode, data) in enumerate(found, start=1):
-        cursor = Cursor(ordinal, event.seq, None if number == len(found) else number)
+        cursor = Cursor(ordinal, event.seq, None if number == len(found) else number, live)
         yield StreamChunk(mode, data, str(cursor), event.namespace)
 
 

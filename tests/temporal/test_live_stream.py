@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import operator
+from contextlib import aclosing
 from typing import Annotated, Any, TypedDict
 
 import pytest
@@ -120,3 +121,58 @@ async def test_a_flood_of_large_pieces_harms_nobody(client: OrisClient, serve: S
             got.append(int(chunk.data.split()[0]))
             gate.set()
         assert set(got) == set(range(100))
+
+
+async def test_who_connects_again_goes_on_exactly_where_it_was(client: OrisClient, serve: Serve, thread: str) -> None:
+    go_on, end = asyncio.Event(), asyncio.Event()
+
+    async def node(writer: StreamWriter) -> None:
+        for number in range(5):
+            writer(number)
+        await go_on.wait()
+        for number in range(5, 8):
+            writer(number)
+        await end.wait()
+
+    async with serve(graph_of(node), max_cached_workflows=10):
+        await client.start("working", thread, {})
+        got: list[Any] = []
+        cursor = None
+        while len(got) < 5:  # a connection for each piece
+            async with aclosing(client.stream(thread, mode="custom", cursor=cursor)) as chunks:
+                chunk = await anext(chunks)
+                got.append(chunk.data)
+                cursor = chunk.cursor
+        go_on.set()
+        async for chunk in client.stream(thread, mode="custom", cursor=cursor):
+            got.append(chunk.data)
+            if chunk.data == 7:
+                end.set()
+        assert got == list(range(8))
+
+
+async def test_a_cursor_counts_what_can_no_longer_be_seen(client: OrisClient, serve: Serve, thread: str) -> None:
+    flood, go_on, end = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def node(writer: StreamWriter) -> None:
+        writer(0)
+        await flood.wait()
+        for number in range(1, 1000):
+            writer(number)
+        await go_on.wait()
+        writer(1000)
+        await end.wait()
+
+    async with serve(graph_of(node), max_cached_workflows=10):
+        await client.start("working", thread, {})
+        async with aclosing(client.stream(thread, mode="custom")) as chunks:
+            async for chunk in chunks:
+                flood.set()
+                if chunk.data == 999:
+                    break
+        go_on.set()
+        later = []
+        async for more in client.stream(thread, mode="custom", cursor=chunk.cursor):
+            later.append(more.data)
+            end.set()
+        assert later == [1000]
