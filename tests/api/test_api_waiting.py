@@ -122,6 +122,24 @@ def test_a_repeated_request_gets_the_run_that_goes_on(facade: httpx.Client, thre
     assert data(facade.get(f"/v1/jobs/{thread}/result"))["run"] == 1
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/jobs",
+        "/v1/jobs/run",
+        "/v1/jobs/{thread_id}/resume",
+        "/v1/jobs/{thread_id}/replay",
+        "/v1/jobs/{thread_id}/fork",
+        "/v1/interrupts/{interrupt_id}/resume",
+    ],
+)
+def test_the_document_has_the_preference_and_what_it_does(api: httpx.Client, path: str) -> None:
+    operation = api.get("/openapi.json").json()["paths"][path]["post"]
+    assert "Prefer" in [parameter["name"] for parameter in operation["parameters"]]
+    accepted = operation["responses"]["202"]["content"]["application/json"]["schema"]
+    assert accepted == operation["responses"]["200"]["content"]["application/json"]["schema"]
+
+
 # --- on_conflict --------------------------------------------------------------------------------------------
 
 

@@ -95,6 +95,7 @@ class StreamService:
         key = thread_id, run
         if (look := self._looks.get(key)) is None:
             look = self._looks[key] = asyncio.create_task(self._look_soon(key))
+            look.add_done_callback(_note)
         return await asyncio.shield(look)
 
     async def _look_soon(self, key: tuple[str, int]) -> RunInfo:
@@ -102,6 +103,12 @@ class StreamService:
         del self._looks[key]
         thread_id, run = key
         return await self._client.inspect(thread_id, run=run)
+
+
+def _note(look: asyncio.Task[RunInfo]) -> None:
+    """Take note of an error that nobody waits for any more, else asyncio complains that nobody did."""
+    if not look.cancelled():
+        look.exception()
 
 
 def _shown(chunk: StreamChunk) -> ServerSentEvent:

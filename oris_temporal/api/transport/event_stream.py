@@ -137,6 +137,7 @@ class EventStream(Response):
     async def _send_events(self, send: Send) -> None:
         async for event in self._events:
             await self._write(send, event.encode())
+            await asyncio.sleep(0)  # a long past is there at once, and others want to be served
 
     async def _write(self, send: Send, body: bytes) -> None:
         self._sent += 1
