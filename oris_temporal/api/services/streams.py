@@ -82,7 +82,9 @@ class StreamService:
                 run = await self._look(thread_id, watch.run)
                 if run.status != "running":
                     break
-                watch = await self._watch(thread_id, replace(view, cursor=cursor))  # it was answered meanwhile
+                later = await self._watch(thread_id, replace(view, cursor=cursor))  # it was answered meanwhile
+                if later.run == watch.run:
+                    watch = later
             yield ServerSentEvent("end", job_outcome(run).model_dump_json(), cursor)
         except (OrisError, RPCError) as error:
             yield _failure(request_id, explain(error), cursor)
