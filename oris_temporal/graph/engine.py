@@ -177,10 +177,11 @@ class Engine:
         )
         task.child = child.state
         self.run.engines[namespace] = child
-        self.run.goes_on(child)
         try:
             if fresh:
                 await child.begin(node.input_from_payload(task.payload) if task.sent else node.input_wire(self.values))
+            elif not self.run.goes_on(child):
+                child.restart()
             await child.step_until_done()
             return node.outcome(child.values, child.state.writes)
         finally:
@@ -204,11 +205,12 @@ class Engine:
             graph, self.run, call.state, namespace=namespace, order=(*self.order, task.index, *order_of(number))
         )
         self.run.engines[namespace] = child
-        self.run.goes_on(child)
         try:
             async with self.run.handing_over(task):
                 if fresh:
                     await child.begin(input_wire)
+                elif not self.run.goes_on(child):
+                    child.restart()
                 await child.step_until_done()
         finally:
             del self.run.engines[namespace]

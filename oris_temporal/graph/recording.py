@@ -199,11 +199,15 @@ class RecordingRun(Host):
         """Take over what `carry_checkpoints` wrote. Each is there once its engine goes on: see `goes_on`."""
         self._carried_checkpoints = dict(carried)
 
-    def goes_on(self, engine: Engine) -> None:
-        """Show the checkpoint at which an engine went on from an earlier history, until it makes another one."""
+    def goes_on(self, engine: Engine) -> bool:
+        """Show the checkpoint at which an engine goes on from an earlier history of this run, until it makes another one.
+
+        Returns:
+            Whether it does: one that has begun before goes on else from another run's checkpoint.
+        """
         carried = self._carried_checkpoints.pop(engine.namespace, None)
         if carried is None:
-            return
+            return False
         state = engine.state
         self.log.carried[engine.namespace] = Checkpoint(
             id=cast("str", state.checkpoint_id),
@@ -218,6 +222,7 @@ class RecordingRun(Host):
             created_at=datetime.fromisoformat(carried["created_at"]),
             root=freeze(self.engines[""].state),
         )
+        return True
 
 
 def is_within(namespace: str, outer: str) -> bool:

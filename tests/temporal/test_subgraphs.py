@@ -126,6 +126,20 @@ async def test_inline_it_has_checkpoints_of_its_own_in_a_namespace(
         await client.resume(thread, "yes")
 
 
+async def test_a_fork_and_a_replay_have_a_checkpoint_of_it_where_it_goes_on(
+    client: OrisClient, serve: Serve, thread: str
+) -> None:
+    async with serve(outer("inline")):
+        paused = await client.run("outer", thread, {"log": []})
+        namespace = paused.interrupts[0].namespace
+        fork = await client.fork(thread)
+        replay = await client.replay(thread, "0001-000001")
+        for again, fetched in ((fork, ["look"]), (replay, ["look"])):
+            latest = await client.checkpoint(again.thread_id, namespace=namespace)
+            assert (latest.next, latest.values, latest.interrupts) == (["ask"], {"log": fetched}, again.interrupts)
+            await client.resume(again.thread_id, "yes")
+
+
 async def test_its_checkpoint_shows_what_it_asks_and_not_what_others_ask(
     client: OrisClient, serve: Serve, thread: str
 ) -> None:
