@@ -287,6 +287,12 @@ def _add_replay(commands: Commands) -> None:
     parser.add_argument(
         "checkpoint", nargs="?", metavar="CHECKPOINT", help="where to start (default: the latest run's input)"
     )
+    parser.add_argument(
+        "--from-last-state", action="store_true", help="start at the graph's beginning, with the thread's last state"
+    )
+    parser.add_argument(
+        "--config", type=json_object, metavar="JSON", help="what is to be different in the run's configuration"
+    )
     parser.add_argument("--replace", action="store_true", help="replace the thread's run if it is actively running")
 
 
@@ -295,7 +301,12 @@ async def replay(call: Call, client: OrisClient) -> int:
     args = call.args
     async with _shown(call, client, args.thread, since="next run"):
         result = await client.replay(
-            args.thread, args.checkpoint, on_conflict="replace" if args.replace else "fail", wait=args.wait
+            args.thread,
+            args.checkpoint,
+            from_last_state=args.from_last_state,
+            config=args.config,
+            on_conflict="replace" if args.replace else "fail",
+            wait=args.wait,
         )
     return await _finish(call, client, result)
 

@@ -53,6 +53,18 @@ def test_the_same_idempotency_key_without_a_thread_joins_the_first_run(cli: Cli,
     assert first == second
 
 
+def test_a_replay_may_have_another_configuration_or_the_last_state(cli: Cli, thread: str) -> None:
+    short = json.dumps({"recursion_limit": 1})
+    first = cli("run", "review", "--input", "x", "--thread-id", thread, "--config", short, "--json")
+    assert (first.code, first.json["error"]["code"]) == (4, "graph_recursion")
+    assert cli("replay", thread, "--json").code == 4
+    again = cli("replay", thread, "--config", '{"recursion_limit": 50}', "--json")
+    assert (again.code, len(again.json["values"]["messages"])) == (3, 2)
+    last = cli("replay", thread, "--from-last-state", "--json")
+    assert (last.code, len(last.json["values"]["messages"])) == (3, 3)
+    assert cli("replay", thread, "0001-000001", "--from-last-state").code == 2
+
+
 def test_detach_starts_and_returns(cli: Cli, thread: str) -> None:
     answer = cli("run", "review", "--input", "x", "--thread-id", thread, "--detach", "--json")
     assert answer.code == 0
