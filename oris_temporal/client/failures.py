@@ -48,6 +48,12 @@ async def typed_errors(what: str, thread_id: str | None = None) -> AsyncIterator
 
 def typed(error: BaseException, what: str, thread_id: str | None = None) -> OrisError:
     """Our error for one of Temporal's."""
+    answer = getattr(error, "cause", None) or error
+    if _NO_HANDLER in str(answer):
+        name = "The workflow" if thread_id is None else f"Workflow {thread_id!r}"
+        return ThreadNotFoundError(
+            f"Could not {what}: {name} does not answer as a run of a graph does ({answer}).", thread_id=thread_id
+        )
     if isinstance(error, WorkflowUpdateFailedError) and isinstance(error.cause, ApplicationError):
         return from_application_error(error.cause)
     if isinstance(error, RPCError):
@@ -98,6 +104,9 @@ def _from_rpc(error: RPCError, what: str, thread_id: str | None) -> OrisError:
         return NotSetUpError(f"Could not {what}: {error.message}. Run `oris-temporal setup` once for this namespace.")
     return RunFailedError(f"Could not {what}: {error.message}", failure=error.status.name.lower())
 
+
+_NO_HANDLER = "expected but not found"
+"""How the SDK says that a workflow has no such query or update."""
 
 TIMED_OUT = "The run did not end within its execution timeout."
 

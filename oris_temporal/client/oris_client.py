@@ -325,9 +325,9 @@ class OrisClient(ThreadReader):
         try:
             async with typed_errors(f"update the state of thread {thread_id!r}", thread_id):
                 return await self._runs.update(thread_id, protocol.UPDATE_STATE, ordered(wire), as_node)
-        except ThreadNotFoundError:
+        except ThreadNotFoundError as error:
             raise await self._threads.ended(
-                thread_id, "its state cannot be edited. Use fork(..., update=...)"
+                thread_id, "its state cannot be edited. Use fork(..., update=...)", error
             ) from None
 
     async def signal(self, thread_id: str, name: str, value: Any = None) -> None:
@@ -343,8 +343,8 @@ class OrisClient(ThreadReader):
         try:
             async with typed_errors(f"signal thread {thread_id!r}", thread_id):
                 await self._threads.handle(thread_id).signal(name, ordered(wire))
-        except ThreadNotFoundError:
-            raise await self._threads.ended(thread_id, "it receives no signals") from None
+        except ThreadNotFoundError as error:
+            raise await self._threads.ended(thread_id, "it receives no signals", error) from None
 
     # --- time travel ---------------------------------------------------------------------------------------------
 

@@ -95,13 +95,15 @@ class Threads:
             f"There is no run {ordinal} of thread {thread_id!r}, or its retention period is over.", thread_id=thread_id
         )
 
-    async def ended(self, thread_id: str, so: str) -> NotInterruptedError:
-        """The error for something that only an open run can do.
+    async def ended(self, thread_id: str, so: str, error: ThreadNotFoundError) -> OrisError:
+        """The error for something that only an open run can do, where the server answered with an error.
 
         Raises:
             ThreadNotFoundError: The thread has no run at all.
         """
         found = await self.describe(thread_id)
+        if found.is_open:
+            return error
         return NotInterruptedError(f"The run of thread {thread_id!r} is {found.status}, so {so}.")
 
     async def find(self, thread_id: str) -> Found | None:

@@ -25,7 +25,7 @@ from temporalio.worker import Replayer, Worker
 from oris_temporal import OrisClient, OrisPlugin
 from oris_temporal import Worker as OrisWorker
 from oris_temporal.devserver import DevServer
-from oris_temporal.graph.errors import ConfigurationError
+from oris_temporal.graph.errors import ConfigurationError, ThreadNotFoundError
 
 asking_left = asking("left")
 
@@ -48,6 +48,26 @@ async def test_any_sdk_starts_answers_and_reads_a_run_with_plain_json(
         assert texts(result)[-2:] == ["approved=True", "published"]
         json.dumps(result)
         assert (await client.inspect(thread)).status == "completed"  # ours understands what theirs began
+
+
+async def test_a_workflow_that_is_no_run_of_a_graph_is_no_thread(
+    client: OrisClient, temporal: Client, thread: str
+) -> None:
+    async with Worker(temporal, task_queue=client.task_queue, workflows=[Pipeline], activities=[]):
+        await temporal.start_workflow(Pipeline.run, "storks", id=thread, task_queue=client.task_queue)
+        for call in (
+            client.resume(thread, 1),
+            client.reject(thread),
+            client.update_state(thread, {}),
+            client.history(thread),
+            client.timeline(thread),
+            client.interrupts(thread),
+            client.replay(thread),
+            anext(aiter(client.stream(thread))),
+        ):
+            with pytest.raises(ThreadNotFoundError, match="does not answer as a run of a graph does"):
+                await call
+        await temporal.get_workflow_handle(thread).terminate()
 
 
 async def test_without_search_attributes_it_runs_as_well(
