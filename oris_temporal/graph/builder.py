@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import typing
 import warnings
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,11 +13,11 @@ from .checks import check_graph, find_chains
 from .compiled import ActivityFunction, CompiledGraph
 from .control import END, START
 from .duration import Duration
-from .edges import ConditionalEdge, Edge
+from .edges import ConditionalEdge, Edge, conditional_edge, static_edge
 from .errors import DeterminismError, GraphCompileError, InvalidUpdateError
 from .limits import Limits
 from .lint import lint_default, lint_function
-from .node import Node, make_node, place_of
+from .node import Node, check_state_function, make_node, place_of
 from .options import NodeOptions, RetryPolicy, RunAs
 from .state import StateSchema
 from .subgraph import Subgraph
@@ -114,7 +113,7 @@ class StateGraph:
             task_queue=task_queue,
             priority=priority,
             fuse=fuse,
-            reads=None if reads is None else tuple(reads),
+            reads=reads if reads is None or isinstance(reads, str) else tuple(reads),
             summary=summary,
         )
         if isinstance(fn, CompiledGraph):
@@ -153,6 +152,8 @@ class StateGraph:
         Raises:
             GraphCompileError: The name is taken or malformed.
         """
+        if not isinstance(graph, CompiledGraph):
+            raise GraphCompileError(f"add_subgraph({name!r}) needs a compiled graph, not {graph!r:.100}.")
         self._declare(name, _DeclaredSubgraph(graph, input, output, run_as, NodeOptions.of(task_queue=task_queue)))
         return self
 
@@ -246,14 +247,9 @@ class StateGraph:
         """Add an edge. From a list it is a join: the target runs once all of the sources have finished.
 
         Raises:
-            GraphCompileError: The list is empty, or has START or a name twice.
+            GraphCompileError: The list is empty, or has START or a name twice, or something else is no node's name.
         """
-        sources = (source,) if isinstance(source, str) else tuple(source)
-        if not sources or len(set(sources)) < len(sources) or (len(sources) > 1 and START in sources):
-            raise GraphCompileError(
-                f"add_edge({list(sources)}, {target!r}): a join needs different nodes, none of them START."
-            )
-        self._edges.append(Edge(sources, target))
+        self._edges.append(static_edge(source, target))
         return self
 
     def add_conditional_edges(
@@ -270,16 +266,11 @@ class StateGraph:
                 effects. It returns a node name, END, a `Send`, a mapping key, or a list of these.
             mapping: What the router returns -> node, or a list of the nodes it may return. Without one a ``Literal`` return
                 annotation tells what it may return, else any node counts as possible.
+
+        Raises:
+            GraphCompileError: The mapping is something else.
         """
-        edges: Mapping[Hashable, str] | None = mapping if isinstance(mapping, Mapping) else None
-        targets: tuple[str, ...] | None = None
-        if isinstance(mapping, Mapping):
-            targets = tuple(dict.fromkeys(mapping.values()))
-        elif mapping is not None:
-            targets = tuple(mapping)
-        else:
-            targets = _literal_targets(router)
-        self._edges.append(ConditionalEdge(source, router, edges, targets))
+        self._edges.append(conditional_edge(source, router, mapping))
         return self
 
     def set_entry_point(self, name: str) -> StateGraph:
@@ -324,8 +315,13 @@ class StateGraph:
             DeterminismError: The lint found something and `lint` is ``error``.
         """
         _check_name("graph", name)
-        if recursion_limit < 1:
-            raise GraphCompileError(f"Graph {name}: recursion_limit={recursion_limit} must be at least 1.")
+        if not isinstance(recursion_limit, int) or isinstance(recursion_limit, bool) or recursion_limit < 1:
+            raise GraphCompileError(
+                f"Graph {name}: recursion_limit={recursion_limit!r} must be a whole number, at least 1."
+            )
+        for option, given in (("interrupt_before", interrupt_before), ("interrupt_after", interrupt_after)):
+            if isinstance(given, str) or not isinstance(given, Collection):
+                raise GraphCompileError(f"Graph {name}: {option}={given!r} must be a list of node names.")
         if store is not None and not isinstance(store, Store) and not callable(store):
             raise GraphCompileError(f"Graph {name}: store={store!r} is neither a Store nor a function that makes one.")
         nodes = {node: declared.make(name, node, self.schema) for node, declared in self._nodes.items()}
@@ -392,6 +388,9 @@ class _DeclaredSubgraph:
         full_name = f"{graph}.{name}"
         if self.run_as not in ("inline", "child_workflow"):
             raise GraphCompileError(f"{full_name}: run_as={self.run_as!r} must be inline or child_workflow.")
+        for option, mapper in (("input", self.input), ("output", self.output)):
+            if mapper is not None:
+                check_state_function(mapper, f"{full_name}: {option}={mapper!r}")
         self.options.check_effect(full_name, self.run_as)
         return Subgraph(
             name=name,
@@ -436,13 +435,3 @@ def _limits(given: Limits | Mapping[str, Any] | None, graph: str) -> Limits:
         return Limits.read(given or {}, f"Graph {graph}: limits")
     except InvalidUpdateError as error:
         raise GraphCompileError(error.message) from None
-
-
-def _literal_targets(router: Callable[[Any], Any]) -> tuple[str, ...] | None:
-    try:
-        returned = typing.get_type_hints(router).get("return")
-    except (NameError, TypeError):
-        return None
-    if typing.get_origin(returned) is Literal and all(isinstance(item, str) for item in typing.get_args(returned)):
-        return typing.get_args(returned)
-    return None

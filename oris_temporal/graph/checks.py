@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from .control import END, START
 from .edges import ConditionalEdge, Edge
 from .errors import GraphCompileError
-from .node import Node
+from .node import Node, check_state_function
 from .subgraph import Subgraph
 
 if TYPE_CHECKING:
@@ -91,6 +91,8 @@ def _check_edges(graph: CompiledGraph) -> None:
             seen.add(edge)
         else:
             where = f"add_conditional_edges({edge.source!r}, {edge.name})"
+            what = "the router" if callable(edge.router) else repr(edge.router)
+            check_state_function(edge.router, f"Graph {graph.name}: {where}: {what}")
             _check_source(graph, edge.source, where)
             for target in edge.targets or ():
                 _check_target(graph, target, where)

@@ -43,6 +43,8 @@ def read_config(config: Mapping[str, Any] | None) -> RunnableConfig:
         InvalidUpdateError: A key is unknown, ``configurable`` or ``context`` is not an object, or a limit is none.
         SerializationError: A value has no JSON form.
     """
+    if config is not None and not isinstance(config, Mapping):
+        raise InvalidUpdateError(f"Run configuration must be an object, not {type(config).__name__}: {config!r:.100}.")
     read = to_wire(dict(config or {}), "run configuration")
     if unknown := set(read) - set(RunnableConfig.__annotations__):
         raise InvalidUpdateError(

@@ -195,6 +195,33 @@ def goes_on(destinations: Sequence[str | dict[str, Any]]) -> bool:
     return any(destination != END for destination in destinations)
 
 
+def check_state_function(fn: Any, what: str) -> None:
+    """Refuse what cannot be called with the state alone: a router, or what maps the state of a subgraph.
+
+    Args:
+        fn: The function.
+        what: What it is, for the error.
+
+    Raises:
+        GraphCompileError: It cannot.
+    """
+    if not callable(fn):
+        raise GraphCompileError(f"{what} is no function of the state.")
+    where = f"({place_of(fn)})"
+    if inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn):
+        raise GraphCompileError(
+            f"{what} is a generator {where}. Return what it is to choose, in a list if there is more."
+        )
+    try:
+        inspect.signature(fn).bind(None)
+    except TypeError:
+        raise GraphCompileError(
+            f"{what} takes the state, and nothing else {where}. What it needs besides belongs in the state."
+        ) from None
+    except ValueError:
+        return  # a builtin, which does not tell
+
+
 def place_of(fn: Callable[..., Any]) -> str:
     """``file:line`` of a function, or its type where there is no source."""
     target: Any = inspect.unwrap(fn)

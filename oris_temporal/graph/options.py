@@ -171,6 +171,12 @@ class NodeOptions:
             raise GraphCompileError(f"{owner}: run_as={self.run_as!r} must be one of {', '.join(get_args(RunAs))}.")
         if self.priority is not None and self.priority not in range(1, 6):
             raise GraphCompileError(f"{owner}: priority={self.priority!r} must be 1 (first) to 5 (last).")
+        for option in ("task_queue", "summary"):
+            value = getattr(self, option)
+            if value is not None and (not isinstance(value, str) or not value):
+                raise GraphCompileError(f"{owner}: {option}={value!r} must be text.")
+        if isinstance(self.reads, str):
+            raise GraphCompileError(f"{owner}: reads={self.reads!r} must be a list of state fields.")
         if not isinstance(self.retry, RetryPolicy):
             raise GraphCompileError(f"{owner}: retry must be a RetryPolicy, not {type(self.retry).__name__}.")
         return replace(

@@ -36,6 +36,10 @@ def graph_of(*names: str) -> StateGraph:
     return graph
 
 
+def yielding(state: State) -> Any:
+    yield END
+
+
 def line(*names: str, **options: Any) -> StateGraph:
     """A graph of nodes in a row."""
     graph = graph_of(*names)
@@ -104,6 +108,17 @@ class TestOptionsWithoutEffect:
         graph.add_node("b", step, run_as="local", retry=RetryPolicy(), timeout="5s", summary="b")
         graph.add_subgraph("c", child, run_as="child_workflow", task_queue="gpu")
         graph.add_edge(START, "a").add_edge("a", "b").add_edge("b", "c").add_edge("c", END).compile(name="shop")
+
+    @pytest.mark.parametrize("option", ["input", "output"])
+    def test_what_maps_the_state_of_a_graph_is_a_function(self, option: str) -> None:
+        graph = StateGraph(State).add_subgraph("pay", line("a").compile(name="inner"), **{option: 5})
+        message = compile_error(graph.add_edge(START, "pay").add_edge("pay", END))
+        assert f"shop.pay: {option}=5 is no function of the state" in message
+
+    @pytest.mark.parametrize("graph", [5, None, StateGraph(State)])
+    def test_a_subgraph_is_a_compiled_graph(self, graph: Any) -> None:
+        message = declare_error(lambda: StateGraph(State).add_subgraph("pay", graph))
+        assert "add_subgraph('pay') needs a compiled graph, not" in message
 
     def test_a_graph_runs_inline_or_as_a_child(self) -> None:
         odd: Any = "local"
@@ -249,12 +264,17 @@ class TestOptions:
             ("priority", 6),
             ("run_as", "thread"),
             ("retry", 3),
+            ("task_queue", ""),
+            ("task_queue", 5),
+            ("summary", 5),
+            ("reads", "log"),
         ],
     )
     def test_a_bad_option_is_named_with_its_node(self, option: str, value: Any) -> None:
         message = compile_error(line("pay").add_node("ship", step, **{option: value}))
         assert "shop.ship" in message
-        assert option in message
+        assert f"{option}" in message
+        assert repr(value) in message or type(value).__name__ in message
 
     @pytest.mark.parametrize(
         "options", [{"maximum_attempts": -1}, {"backoff_coefficient": 0.5}, {"initial_interval": "soon"}]
@@ -268,8 +288,14 @@ class TestOptions:
         assert "shop.pay" in message
         assert "'price'" in message
 
-    def test_a_recursion_limit_is_positive(self) -> None:
-        assert "recursion_limit=0" in compile_error(line("a"), recursion_limit=0)
+    @pytest.mark.parametrize("limit", [0, -1, "5", 1.5, True, None])
+    def test_a_recursion_limit_is_a_positive_number(self, limit: Any) -> None:
+        assert f"recursion_limit={limit!r}" in compile_error(line("a"), recursion_limit=limit)
+
+    @pytest.mark.parametrize("option", ["interrupt_before", "interrupt_after"])
+    @pytest.mark.parametrize("nodes", ["a", 5, None])
+    def test_breakpoints_are_a_list_of_nodes(self, option: str, nodes: Any) -> None:
+        assert f"{option}={nodes!r} must be a list of node names" in compile_error(line("a"), **{option: nodes})
 
 
 class TestEdges:
@@ -298,6 +324,15 @@ class TestEdges:
         message = declare_error(lambda: line("a", "b").add_edge(sources, "b"))
         assert "join" in message
 
+    @pytest.mark.parametrize(
+        ("source", "target"), [(None, "a"), (5, "a"), ({"a", "b"}, "c"), (["a", 5], "b"), ("a", None), ("a", ["b"])]
+    )
+    def test_an_edge_leads_from_nodes_to_a_node(self, source: Any, target: Any) -> None:
+        """A set has no order, which a join's name in saved state needs."""
+        message = declare_error(lambda: line("a").add_edge(source, target))
+        assert message.startswith(f"add_edge({source!r}, {target!r}): ")
+        assert "a node, or for a join a list of nodes" in message
+
     def test_a_join_of_an_unknown_node(self) -> None:
         assert "'b'" in compile_error(line("a", "c").add_edge(["a", "b"], "c"))
 
@@ -316,6 +351,34 @@ class TestEdges:
 
 
 class TestRouters:
+    @pytest.mark.parametrize(
+        ("router", "says"),
+        [
+            (5, "5 is no function of the state"),
+            ("a", "'a' is no function of the state"),
+            (lambda: END, r"the router takes the state, and nothing else (test_compile.py:"),
+            (lambda state, config: END, r"the router takes the state, and nothing else (test_compile.py:"),
+            (yielding, r"the router is a generator (test_compile.py:"),
+        ],
+    )
+    def test_a_router_is_a_function_of_the_state(self, router: Any, says: str) -> None:
+        message = compile_error(line("a").add_conditional_edges("a", router))
+        assert "shop: add_conditional_edges('a'" in message
+        assert says in message
+
+    def test_a_router_may_be_any_callable(self) -> None:
+        class Choice:
+            async def __call__(self, state: State, *, otherwise: str = END) -> str:
+                return otherwise
+
+        for router in (Choice(), functools.partial(Choice(), otherwise="a"), Choice().__call__):
+            line("a").add_conditional_edges("a", router).compile(name="shop")
+
+    @pytest.mark.parametrize("mapping", ["a", 5])
+    def test_a_mapping_is_a_dict_or_a_list(self, mapping: Any) -> None:
+        message = declare_error(lambda: line("a").add_conditional_edges("a", lambda state: "a", mapping))
+        assert f"add_conditional_edges('a'): mapping={mapping!r} must be" in message
+
     def test_an_unknown_target_in_a_mapping(self) -> None:
         graph = line("a").add_conditional_edges("a", lambda state: "x", {"x": "nowhere"})
         message = compile_error(graph)

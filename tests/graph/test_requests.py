@@ -89,3 +89,9 @@ def test_modes_that_are_none(mode: Any) -> None:
 def test_cursors_that_are_none(cursor: Any) -> None:
     with pytest.raises(StreamModeError, match="is not a stream cursor"):
         read_cursor(cursor)
+
+
+@pytest.mark.parametrize("config", [5, "t", [1]])
+async def test_configurations_that_are_none(waiting: CompiledGraph, config: Any) -> None:
+    with pytest.raises(InvalidUpdateError, match="Run configuration must be an object, not"):
+        await waiting.invoke({}, config)
