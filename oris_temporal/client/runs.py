@@ -1,4 +1,4 @@
-"""Starting runs, answering them, and waiting until they settle."""
+"""Starting runs, and waiting until they settle."""
 
 from __future__ import annotations
 
@@ -22,23 +22,18 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from oris_temporal.graph.compiled import CompiledGraph
 from oris_temporal.graph.errors import (
-    InterruptConflictError,
-    InterruptNotFoundError,
-    NotInterruptedError,
     OrisError,
     RunConflictError,
     ThreadNotFoundError,
 )
-from oris_temporal.graph.ids import bounded
-from oris_temporal.graph.interrupts import Interrupt, same_json
+from oris_temporal.graph.interrupts import Interrupt
 from oris_temporal.workflows import protocol
-from oris_temporal.workflows.payloads import ordered
-from oris_temporal.workflows.protocol import ResumeOptions, RunReport
+from oris_temporal.workflows.protocol import RunReport
 
 from .failures import typed_errors
 from .history import follow_history
 from .launch import Launch
-from .lookup import Found, describe
+from .lookup import Found
 from .records import RunHandle, RunResult
 from .snapshots import read_usage
 from .threads import Threads
@@ -47,10 +42,11 @@ from .waiting import wait_watching
 Wire = dict[str, Any]
 
 
+_SHORT = timedelta(milliseconds=500)
+"""Within this the server has what is sent, and says so."""
+
 _REPLACED = "replaced by a new run of the thread"
 """Why a run was terminated that another one takes the place of."""
-
-_SHORT = timedelta(seconds=1)
 
 _HAND_OVER_LOOKS, _HAND_OVER_PAUSE = 100, 0.02
 """How often to look for the run for which another one was ended, and seconds between."""
@@ -60,7 +56,7 @@ _CLOSED_MEANWHILE = "AcceptedUpdateCompletedWorkflow"
 
 
 class Runs:
-    """Drives the runs of threads.
+    """Starts the runs of threads, and waits for them.
 
     Args:
         threads: The threads.
@@ -74,10 +70,11 @@ class Runs:
 
     async def run(self, launch: Launch, wait: timedelta | None) -> RunResult:
         """Start a run and wait until it settles: update-with-start, one round trip where the thread is new."""
-        if _is_short(wait):
-            if isinstance(earlier := await self._start(launch), Found):
-                return await self.joined(launch.thread_id, earlier, wait, launch.graph)
-            return await self.settled(launch.thread_id, wait=wait, graph=launch.graph)
+        if is_short(wait):
+            started = await self.start(launch)
+            return await self.joined(
+                launch.thread_id, await self._threads.describe_run(launch.thread_id, started.run_id), wait, launch.graph
+            )
         while True:
             if (found := await self._make_room(launch)) is not None:
                 return await self.joined(launch.thread_id, found, wait, launch.graph)
@@ -87,12 +84,12 @@ class Runs:
                 protocol.WAIT,
                 start_workflow_operation=operation,
                 wait_for_stage=WorkflowUpdateStage.COMPLETED,
-                id=_update_id(),
+                id=update_id(),
                 result_type=dict,
             )
             try:
                 async with typed_errors(f"run thread {launch.thread_id!r}", launch.thread_id):
-                    report, run_id = await self._settle(update, launch.thread_id, wait, final)
+                    report, run_id = await self.settle(update, launch.thread_id, wait, final)
             except OrisError:
                 _take_note(operation)
                 raise
@@ -101,30 +98,27 @@ class Runs:
                 if (found := await self._existing(launch, error)) is not None:
                     return await self.joined(launch.thread_id, found, wait, launch.graph)
             else:
-                return await self._result(launch.thread_id, report, launch.graph, run_id)
+                if report is None:
+                    _take_note(operation)
+                return await self.result_of(launch.thread_id, report, launch.graph, run_id)
             finally:
                 if final is not None:
                     final.cancel()
 
     async def start(self, launch: Launch) -> RunHandle:
         """Start a run and return at once."""
-        started = await self._start(launch)
-        return RunHandle(launch.thread_id, started.run_id if isinstance(started, Found) else started)
-
-    async def _start(self, launch: Launch) -> Found | str:
-        """Start a run. Returns its run id, or the run that an earlier call with the launch's key started."""
         while True:
             if (found := await self._make_room(launch)) is not None:
-                return found
+                return RunHandle(launch.thread_id, found.run_id)
             arguments = launch.start_arguments()
             try:
                 async with typed_errors(f"start thread {launch.thread_id!r}"):
                     handle = await self._temporal.start_workflow(launch.name, request_eager_start=True, **arguments)
             except WorkflowAlreadyStartedError as error:
                 if (found := await self._existing(launch, error)) is not None:
-                    return found
+                    return RunHandle(launch.thread_id, found.run_id)
             else:
-                return handle.result_run_id or ""
+                return RunHandle(launch.thread_id, handle.result_run_id or "")
 
     async def _existing(self, launch: Launch, error: Exception) -> Found | None:
         """The run that an earlier call with the launch's key started. If there is none, the launch becomes the thread's next run.
@@ -190,8 +184,7 @@ class Runs:
                 if (found := await self._existing(launch, error)) is not None:
                     return found
             else:
-                workflow_id = self._threads.workflow_id(launch.thread_id)
-                launch.go_on_from(await describe(self._temporal, workflow_id, launch.thread_id, run_id))
+                launch.go_on_from(await self._threads.describe_run(launch.thread_id, run_id))
                 launch.replaces = None
         return None
 
@@ -209,143 +202,12 @@ class Runs:
                 return await self._latest(thread_id)
         return found  # the other was not started after all
 
-    # --- answering -----------------------------------------------------------------------------------------------
-
-    async def resume(
-        self,
-        thread_id: str,
-        answer: Any,
-        options: ResumeOptions,
-        *,
-        idempotency_key: str | None,
-        wait: timedelta | None,
-        graph: CompiledGraph | None,
-    ) -> RunResult:
-        """Answer what a thread waits for and wait until its run settles again."""
-        options.keyed = idempotency_key is not None
-        wire = options.to_wire()
-        id = _update_id() if idempotency_key is None else bounded(idempotency_key)
-        update = self._threads.handle(thread_id).start_update(
-            protocol.RESUME,
-            args=[ordered(answer), ordered(wire)] if wire else [ordered(answer)],
-            id=id,
-            wait_for_stage=WorkflowUpdateStage.ACCEPTED if _is_short(wait) else WorkflowUpdateStage.COMPLETED,
-            result_type=dict,
-        )
-        try:
-            async with typed_errors(f"resume thread {thread_id!r}", thread_id):
-                report, run_id = await self._settle(update, thread_id, wait)
-        except OrisError as error:
-            if isinstance(error, NotInterruptedError) or _is_closed(error):
-                return await self._resume_closed(thread_id, answer, options, id, wait, graph)
-            if isinstance(error, InterruptNotFoundError):  # in this history; an earlier one may have asked it
-                found, new = await self._taken(thread_id, _by_id(answer, options))
-                if found is not None:
-                    return await self.joined(thread_id, found, wait, graph)
-                await self._refuse_known(thread_id, new)
-            raise
-        if report is not None and report.repeats is not None:
-            return await self.joined(thread_id, await self._run_of(thread_id, report.repeats), wait, graph)
-        return await self._result(thread_id, report, graph, run_id)
-
-    async def update(self, thread_id: str, name: str, *args: Any) -> str:
-        """Result of an update of a thread's run."""
-        handle = self._threads.handle(thread_id)
-        update = handle.execute_update(name, args=list(args), id=_update_id(), result_type=str)
-        return cast("str", await self._watch(update, thread_id, None))
-
-    async def _resume_closed(
-        self,
-        thread_id: str,
-        answer: Any,
-        options: ResumeOptions,
-        id: str,
-        wait: timedelta | None,
-        graph: CompiledGraph | None,
-    ) -> RunResult:
-        """Answering a run that no longer waits: a repeated answer gets the result, anything else is refused."""
-        latest = await self._threads.describe(thread_id)
-        if options.keyed and (ordinal := protocol.taken_by(latest.memo, id)) is not None:
-            return await self.joined(thread_id, await self._run_of(thread_id, ordinal), wait, graph)
-        found, new = await self._taken(thread_id, _by_id(answer, options))
-        if found is not None:
-            return await self.joined(thread_id, found, wait, graph)
-        raise await self._refusal(thread_id, latest, new)
-
-    async def _run_of(self, thread_id: str, ordinal: int) -> Found:
-        """A run of a thread by its number.
-
-        Raises:
-            ThreadNotFoundError: Its retention period is over.
-        """
-        for found in await self._threads.runs(thread_id):
-            if found.ordinal == ordinal:
-                return found
-        raise ThreadNotFoundError(
-            f"Run {ordinal} of thread {thread_id!r} took this answer already; its retention period is over.",
-            thread_id=thread_id,
-        )
-
-    async def _taken(self, thread_id: str, answers: dict[str, Any]) -> tuple[Found | None, str | None]:
-        """The run of a thread that got these answers already, in whatever history of it, or the id of the first that none did."""
-        known: dict[str, tuple[Interrupt, Found]] = {}
-        for found in await self._threads.runs(thread_id):  # newest first: a run knows best what it took over
-            if known.keys() >= answers.keys():
-                break
-            for item in await self._threads.asked(thread_id, found):
-                known.setdefault(item.id, (item, found))
-        took = None
-        for id, value in answers.items():
-            if id not in known:
-                return None, id
-            item, took = known[id]
-            if item.status != "resumed" or not same_json(item.answer, value):
-                return None, id
-        return took, None
-
-    async def reject(self, thread_id: str, interrupt_id: str | None, reason: str, author: str | None) -> None:
-        """Refuse to answer an interrupt; the run then ends by itself."""
-        try:
-            async with typed_errors(f"reject thread {thread_id!r}", thread_id):
-                await self.update(thread_id, protocol.REJECT, interrupt_id, reason, author)
-        except OrisError as error:
-            if _is_closed(error):
-                found = await self._threads.describe(thread_id)
-                raise await self._refusal(thread_id, found, interrupt_id) from None
-            if isinstance(error, InterruptNotFoundError):  # in this run; an earlier one may have asked it
-                await self._refuse_known(thread_id, interrupt_id)
-            raise
-
-    async def _refusal(self, thread_id: str, found: Found, interrupt_id: str | None) -> OrisError:
-        """Why a run that is closed, or does not wait, cannot be answered."""
-        if interrupt_id is not None:
-            await self._refuse_known(thread_id, interrupt_id)
-            return InterruptNotFoundError(
-                f"Thread {thread_id!r} has no interrupt {interrupt_id!r}.", interrupt_id=interrupt_id
-            )
-        if found.status == "interrupted":  # by now
-            asked = ", ".join(item.id for item in found.pending)
-            return NotInterruptedError(
-                f"Thread {thread_id!r} was not waiting when the answer came; somebody else was quicker. It waits for {asked} now."
-            )
-        return NotInterruptedError(
-            f"The run of thread {thread_id!r} is {found.status}; it is not waiting for an answer."
-        )
-
-    async def _refuse_known(self, thread_id: str, interrupt_id: str | None) -> None:
-        """Refuse an interrupt that any of the thread's runs has asked and that is settled."""
-        for item in await self._threads.asked_ever(thread_id):
-            if item.id == interrupt_id and item.status != "pending":
-                raise InterruptConflictError(
-                    f"Interrupt {item.id!r} is already {item.status}.", interrupt_id=item.id, status=item.status
-                )
-
     # --- waiting -------------------------------------------------------------------------------------------------
 
     async def settled(self, thread_id: str, *, wait: timedelta | None, graph: CompiledGraph | None) -> RunResult:
         """Wait until a thread's latest run settles."""
-        report = await self._watch(self._settlement(thread_id), thread_id, wait)
-        return await self._result(thread_id, report, graph)
+        report = await self.watch(self._settlement(thread_id), thread_id, wait)
+        return await self.result_of(thread_id, report, graph)
 
     async def _settlement(self, thread_id: str) -> RunReport | None:
         """Report of a thread's latest run once it waits for people; ``None`` once it is closed.
@@ -380,10 +242,10 @@ class Runs:
             with suppress(WorkflowFailureError):
                 await self._threads.handle(thread_id).result()
 
-        await self._watch(end(), thread_id, wait)
-        return await self._result(thread_id, None, None)
+        await self.watch(end(), thread_id, wait)
+        return await self.result_of(thread_id, None, None)
 
-    async def _settle(
+    async def settle(
         self,
         update: Awaitable[WorkflowUpdateHandle[Any]],
         thread_id: str,
@@ -399,11 +261,10 @@ class Runs:
             final: The run's final state, if it was asked for already.
         """
         run_id = ""
-        taken = await self._watch(update, thread_id, None) if _is_short(wait) else None
 
         async def settled() -> RunReport | None:
             nonlocal run_id
-            handle = taken or await update
+            handle = await update
             try:
                 report = RunReport.from_wire(await handle.result())
             except WorkflowUpdateFailedError as error:
@@ -418,9 +279,10 @@ class Runs:
                 report.values = early if early is not None else await self._final_state(thread_id, run_id)
             return report
 
-        return await self._watch(settled(), thread_id, wait), run_id
+        return await self.watch(settled(), thread_id, wait), run_id
 
-    async def _watch(self, waiting: Any, thread_id: str, wait: timedelta | None) -> Any:
+    async def watch(self, waiting: Any, thread_id: str, wait: timedelta | None) -> Any:
+        """Result of `waiting`, or ``None`` if the wait ended first. See `wait_watching` for the errors."""
         seconds = None if wait is None else wait.total_seconds()
         workflow_id = self._threads.workflow_id(thread_id)
         return await wait_watching(self._temporal, asyncio.ensure_future(waiting), workflow_id, thread_id, seconds)
@@ -444,7 +306,7 @@ class Runs:
                     return None
             pause = min(2 * pause, 1.0)
 
-    async def _result(
+    async def result_of(
         self, thread_id: str, report: RunReport | None, graph: CompiledGraph | None, run_id: str = ""
     ) -> RunResult:
         """The result of a run, from its report as far as that goes, else by looking."""
@@ -472,30 +334,20 @@ class Runs:
         )
 
 
-def _is_short(wait: timedelta | None) -> bool:
-    """Whether a wait may end before the server has taken the request that it is for; then the two are done one after the other."""
+def is_short(wait: timedelta | None) -> bool:
+    """Whether a wait may end before the server even has what is sent, which is not to be lost."""
     return wait is not None and wait < _SHORT
 
 
-def _update_id() -> str:
+def update_id() -> str:
     """An id for an update. It need be unique in its run only, and history repeats it four times, so it is short."""
     return secrets.token_urlsafe(6)
-
-
-def _by_id(answer: Any, options: ResumeOptions) -> dict[str, Any]:
-    """What an answer answers, as far as it says: interrupt id to answer."""
-    return answer if options.by_id else {options.interrupt_id: answer} if options.interrupt_id else {}
 
 
 def _view(graph: CompiledGraph | None, values: Wire) -> Any:
     if graph is None:
         return values
     return graph.schema.view(graph.schema.decode(values, f"state of {graph.name}"))
-
-
-def _is_closed(error: OrisError) -> bool:
-    """Whether the cause is that the workflow is closed already."""
-    return isinstance(error.__cause__, RPCError) and error.__cause__.status == RPCStatusCode.NOT_FOUND
 
 
 def _take_note(operation: WithStartWorkflowOperation[Any, Any]) -> None:

@@ -95,6 +95,14 @@ class Threads:
             f"There is no run {ordinal} of thread {thread_id!r}, or its retention period is over.", thread_id=thread_id
         )
 
+    async def describe_run(self, thread_id: str, run_id: str) -> Found:
+        """One of its runs, by Temporal's id.
+
+        Raises:
+            ThreadNotFoundError: There is none.
+        """
+        return await lookup.describe(self.temporal, self.workflow_id(thread_id), thread_id, run_id)
+
     async def ended(self, thread_id: str, so: str, error: ThreadNotFoundError) -> OrisError:
         """The error for something that only an open run can do, where the server answered with an error.
 

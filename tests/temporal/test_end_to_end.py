@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 
 from review_graph import review, texts
 from temporal_support import Serve
@@ -68,3 +69,33 @@ async def test_a_budget_turns_a_long_wait_into_running_and_loses_nothing(
     assert early.status == "running"
     async with serve(review):
         assert (await client.result(thread)).status == "interrupted"
+
+
+async def test_no_budget_is_too_short_for_a_run_to_be_started(client: OrisClient, serve: Serve, thread: str) -> None:
+    async with serve(review, max_cached_workflows=10):
+        assert (await client.run("review", thread, "storks", wait="1ms")).thread_id == thread
+        assert (await client.result(thread)).status == "interrupted"
+        await client.run("review", thread, "cranes", wait="1ms")
+        assert (await client.inspect(thread)).run == 2
+        await client.replay(thread, "0001-000001", wait="1ms")
+        fork = await client.fork(thread, "0001-000001", wait="1ms")
+        assert (await client.result(fork.thread_id)).status == "interrupted"
+        again = await client.result(thread)
+        assert (again.status, texts(again.values)[0]) == ("interrupted", "storks")
+        assert (await client.inspect(thread)).run == 3
+
+
+async def test_no_budget_is_too_short_for_an_answer_to_arrive(client: OrisClient, serve: Serve, thread: str) -> None:
+    async with serve(review, max_cached_workflows=10):
+        await client.run("review", thread, "storks")
+        await client.resume(thread, {"ok": True}, wait="1ms")
+        assert (await client.result(thread)).status == "completed"
+
+
+async def test_nothing_complains_when_a_budget_ends(client: OrisClient, thread: str) -> None:
+    complaints: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: complaints.append(context))
+    assert (await client.run("review", thread, "storks", wait="600ms")).status == "running"
+    await asyncio.sleep(0)
+    gc.collect()
+    assert complaints == []
