@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from .answer_types import answer_schema, check_answer
 from .control import MISSING
+from .editing import EditableEngine
 from .engine import Engine
 from .errors import AmbiguousResumeError, InterruptNotFoundError, InterruptTimeoutError, NotInterruptedError
 from .interrupts import Ask, Interrupt, Order, same_json
@@ -209,7 +210,7 @@ class AskingRun(RecordingRun):
         self.desk.withdraw(interrupt_id)
         self._asks.pop(interrupt_id, None)
 
-    def withdraw(self, engine: Engine) -> None:
+    def withdraw(self, engine: EditableEngine) -> None:
         """Take back everything that is asked in a (sub)graph: it goes on elsewhere."""
         for item in self.desk.pending:
             if is_within(item.namespace, engine.namespace):

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from .config import RunnableConfig
+from .editing import EditableEngine
 from .engine import Engine
 from .host import Host
 from .interrupts import Interrupt, InterruptDesk
@@ -89,7 +90,7 @@ class RecordingRun(Host):
     def record(
         self,
         kind: EventKind,
-        engine: Engine | None,
+        engine: EditableEngine | None,
         *,
         task: Task | None = None,
         node: str | None = None,
@@ -109,7 +110,9 @@ class RecordingRun(Host):
         self.log.append(event)
         self.changed()
 
-    def checkpoint(self, engine: Engine, source: CheckpointSource, writes: list[tuple[str, dict[str, Any]]]) -> None:
+    def checkpoint(
+        self, engine: EditableEngine, source: CheckpointSource, writes: list[tuple[str, dict[str, Any]]]
+    ) -> None:
         """Record the state of an engine as a checkpoint."""
         self.progressed = True
         parent = engine.state.checkpoint_id or self.parent_checkpoint

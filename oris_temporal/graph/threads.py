@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from .config import RunnableConfig, merged, read_config
 from .control import MISSING, Command
-from .engine import check_edit
+from .editing import check_edit
 from .errors import EmptyInputError, InvalidUpdateError, NotInterruptedError, RunConflictError, ThreadNotFoundError
 from .local import LocalRun
 from .records import Checkpoint, EngineState

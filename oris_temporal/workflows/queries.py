@@ -9,7 +9,7 @@ from typing import Any, ClassVar, cast
 from temporalio import workflow
 
 from oris_temporal.graph.compiled import CompiledGraph
-from oris_temporal.graph.engine import check_edit
+from oris_temporal.graph.editing import check_edit
 from oris_temporal.graph.errors import GraphError, OrisError
 from oris_temporal.graph.records import Checkpoint
 from oris_temporal.graph.streaming import debug_info
