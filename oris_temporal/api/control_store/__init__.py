@@ -1,8 +1,7 @@
 """The control store: what the facade keeps beside Temporal, because Temporal has no place for it.
 
-API keys, the audit log, idempotency keys, replays that were carried out and cancelled threads, in a SQLite file or a
-PostgreSQL schema. Jobs, interrupts and checkpoints are not in here: they
-are Temporal's.
+API keys, the audit log, idempotency keys, replays that were carried out, cancelled threads, and the attempts that HTTP workers
+work on, in a SQLite file or a PostgreSQL schema. Jobs, interrupts and checkpoints are not in here: they are Temporal's.
 """
 
 from .audit import AuditEntry, AuditLog, AuditRecord

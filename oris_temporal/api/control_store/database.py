@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Table, event
+from sqlalchemy import Connection, Engine, Table, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DataError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from oris_temporal.graph.errors import ConfigurationError, UnavailableError
+from oris_temporal.graph.errors import ConfigurationError, InvalidOptionError, UnavailableError
 
 from .settings import StoreSettings
 
 _BUSY_SECONDS = 10
 _CONNECTIONS = 10
 
+T = TypeVar("T")
+
 
 class StoreUnavailableError(UnavailableError):
     """The control store cannot be reached."""
+
+
+class UnstorableValueError(InvalidOptionError):
+    """The control store has no place for a value, such as text with a NUL character."""
 
 
 class Database:
@@ -39,6 +46,7 @@ class Database:
         self.settings = settings
         self.engine = _postgres(settings) if settings.backend == "postgres" else _sqlite(settings)
         self._turn = asyncio.Lock() if settings.backend == "sqlite" else None
+        self._writer = _SqliteWriter(settings) if settings.backend == "sqlite" else None
 
     @property
     def place(self) -> str:
@@ -85,9 +93,48 @@ class Database:
         statement = insert(table).values(**values).on_conflict_do_nothing().returning(*table.primary_key.columns)
         return (await connection.execute(statement)).first() is not None
 
+    async def transact(self, work: Callable[[Connection], T]) -> T:
+        """Do `work` in one writing transaction, which is committed at its end, and rolled back when it raises.
+
+        As `writing`, for work of several statements that has to be quick: on SQLite they are done in one go on a thread,
+        where `writing` changes threads several times for each.
+
+        Raises:
+            StoreUnavailableError: The database cannot be reached.
+        """
+        with _Explained(self.place):
+            if self._writer is None or self._turn is None:
+                async with self.engine.begin() as connection:
+                    return await connection.run_sync(work)
+            async with self._turn:
+                return await self._writer.do(work)
+
     async def close(self) -> None:
         """Close all connections."""
+        if self._writer is not None:
+            await self._writer.close()
         await self.engine.dispose()
+
+
+class _SqliteWriter:
+    """One connection on a thread of its own."""
+
+    def __init__(self, settings: StoreSettings) -> None:
+        arguments = {"timeout": _BUSY_SECONDS, "check_same_thread": False}
+        self._engine = create_engine(f"sqlite:///{settings.sqlite_path}", pool_size=1, connect_args=arguments)
+        _prepare_sqlite(self._engine)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="control-store")
+
+    async def do(self, work: Callable[[Connection], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._transact, work)
+
+    def _transact(self, work: Callable[[Connection], T]) -> T:
+        with self._engine.execution_options(writes=True).begin() as connection:
+            return work(connection)
+
+    async def close(self) -> None:
+        await asyncio.to_thread(self._thread.shutdown)
+        self._engine.dispose()
 
 
 class _Explained:
@@ -100,6 +147,8 @@ class _Explained:
         pass
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
+        if isinstance(error, DataError):
+            raise UnstorableValueError(f"A value of this request cannot be stored: {reason(error)}.") from error
         if isinstance(error, SQLAlchemyError):
             what = reason(error)
             raise StoreUnavailableError(
@@ -117,8 +166,12 @@ def _sqlite(settings: StoreSettings) -> AsyncEngine:
     engine = create_async_engine(
         f"sqlite+aiosqlite:///{settings.sqlite_path}", pool_size=_CONNECTIONS, connect_args={"timeout": _BUSY_SECONDS}
     )
+    _prepare_sqlite(engine.sync_engine)
+    return engine
 
-    @event.listens_for(engine.sync_engine, "connect")
+
+def _prepare_sqlite(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
     def set_up(connection: Any, _: Any) -> None:
         connection.isolation_level = None  # the driver would begin transactions of its own, too late and not for reads
         cursor = connection.cursor()
@@ -126,12 +179,10 @@ def _sqlite(settings: StoreSettings) -> AsyncEngine:
             cursor.execute(f"PRAGMA {setting}")
         cursor.close()
 
-    @event.listens_for(engine.sync_engine, "begin")
+    @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         writes = connection.get_execution_options().get("writes", False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-    return engine
 
 
 def _postgres(settings: StoreSettings) -> AsyncEngine:

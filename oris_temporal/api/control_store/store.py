@@ -8,14 +8,22 @@ from typing import Self
 
 from oris_temporal.graph.errors import ConfigurationError
 
+from .acks import Acks
+from .attempts import Attempts
 from .audit import AuditLog
 from .cancelled import CancelledThreads
 from .database import Database, StoreUnavailableError
+from .dead_letters import DeadLetters
+from .dispatch import Dispatcher
 from .idempotency import IdempotencyKeys
 from .keys import ApiKeys
+from .leases import Leases
 from .migrate import check, upgrade
 from .replays import ReplayEffects
+from .retries import Retries
 from .settings import StoreSettings
+from .step_reports import StepReports
+from .ticks import Ticks
 
 
 class ControlStore:
@@ -32,6 +40,14 @@ class ControlStore:
         self.run_keys = IdempotencyKeys(database, "run")
         self.replays = ReplayEffects(database)
         self.cancelled = CancelledThreads(database)
+        self.attempts = Attempts(database)
+        self.dispatcher = Dispatcher(database)
+        self.leases = Leases(database)
+        self.step_reports = StepReports(database)
+        self.acks = Acks(database)
+        self.retries = Retries(database)
+        self.dead_letters = DeadLetters(database)
+        self.ticks = Ticks(database)
 
     @classmethod
     @asynccontextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, BigInteger, Column, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import JSON, BigInteger, Column, Float, ForeignKey, Index, Integer, MetaData, String, Table, Text
 
 metadata = MetaData(
     naming_convention={
@@ -80,4 +80,92 @@ cancelled_threads = Table(
     metadata,
     Column("thread_id", Text, primary_key=True),
     Column("cancelled_at", BigInteger, nullable=False),
+)
+
+attempts = Table(
+    "oris_attempts",
+    metadata,
+    Column("number", Number, primary_key=True, autoincrement=True),  # in the order in which they were enqueued
+    Column("attempt_id", String, nullable=False, unique=True),
+    Column("run_id", String, nullable=False),
+    Column("status", String, nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("tenant_id", String),
+    Column("attempt_no", Integer, nullable=False),
+    Column("first_attempt_no", Integer, nullable=False),  # the one that the present budget of retries began with
+    Column("worker_id", String),  # who leased it last
+    Column("created_at", BigInteger, nullable=False),
+    Column("started_at", BigInteger),
+    Column("lost_at", BigInteger),  # when the lease that was lost last had expired
+    Column("retry_at", BigInteger),
+    Column("timeout_ms", BigInteger),
+    Column("on_timeout_status", String),
+    Column("retry_strategy", String),
+    Column("retry_backoff_ms", BigInteger),
+    Column("retry_max_backoff_ms", BigInteger),
+    Column("retry_multiplier", Float),
+    Column("retry_max_retries", BigInteger),
+    Column("trace_id", String),
+    Column("span_id", String),
+    Column("parent_span_id", String),
+    Column("trace_flags", String),
+    Index("ix_oris_attempts_run_id", "run_id"),
+    Index("ix_oris_attempts_retry_at", "retry_at"),
+    sqlite_autoincrement=True,
+)
+Index(
+    "ix_oris_attempts_queue",
+    *(attempts.c.status, attempts.c.priority.desc(), attempts.c.attempt_no, attempts.c.number, attempts.c.tenant_id),
+)
+
+leases = Table(
+    "oris_leases",
+    metadata,
+    Column("attempt_id", String, ForeignKey("oris_attempts.attempt_id"), primary_key=True),  # so it has one at most
+    Column("lease_id", String, nullable=False, unique=True),
+    Column("worker_id", String, nullable=False),
+    Column("tenant_id", String),
+    Column("version", Integer, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("times_out_at", BigInteger),
+    Index("ix_oris_leases_worker_id", "worker_id"),
+    Index("ix_oris_leases_expires_at", "expires_at"),
+    Index("ix_oris_leases_times_out_at", "times_out_at"),
+)
+
+retries = Table(
+    "oris_retries",
+    metadata,
+    Column("attempt_id", String, ForeignKey("oris_attempts.attempt_id"), primary_key=True),
+    Column("attempt_no", Integer, primary_key=True, autoincrement=False),
+    Column("strategy", String, nullable=False),
+    Column("backoff_ms", BigInteger, nullable=False),
+    Column("max_retries", BigInteger, nullable=False),
+    Column("scheduled_at", BigInteger, nullable=False),
+)
+
+dead_letters = Table(
+    "oris_dead_letters",
+    metadata,
+    Column("attempt_id", String, ForeignKey("oris_attempts.attempt_id"), primary_key=True),
+    Column("run_id", String, nullable=False),
+    Column("attempt_no", Integer, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("dead_at", BigInteger, nullable=False),
+    Column("replay_status", String, nullable=False),
+    Column("replay_count", Integer, nullable=False),
+    Column("last_replayed_at", BigInteger),
+    Index("ix_oris_dead_letters_dead_at", "dead_at"),
+    Index("ix_oris_dead_letters_run_id", "run_id"),
+)
+
+step_reports = Table(
+    "oris_step_reports",
+    metadata,
+    Column("attempt_id", String, primary_key=True),  # which need not be there
+    Column("dedupe_token", String, primary_key=True),
+    Column("worker_id", String, nullable=False),
+    Column("action_id", String, nullable=False),
+    Column("status", String, nullable=False),
+    Column("reported_at", BigInteger, nullable=False),
 )

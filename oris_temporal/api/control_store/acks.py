@@ -1,0 +1,115 @@
+"""Acknowledging: a worker says what became of its attempt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sqlalchemy import Connection, Row
+
+from oris_temporal.graph.errors import ConflictError
+
+from .attempts import TERMINAL, AttemptNotFoundError, TerminalStatus, change, lock, trace_columns, trace_in
+from .database import Database
+from .dead_letters import bury
+from .leases import give_back
+from .retries import RetryPolicy, add_retry, policy_columns, policy_in
+from .trace_context import TraceContext
+
+
+class AttemptEndedError(ConflictError):
+    """The attempt has ended in another way already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """What a worker says.
+
+    Attributes:
+        attempt_id: Its attempt.
+        worker_id: The worker.
+        status: What became of it.
+        policy: Whether to try again if it failed; replaces the attempt's own.
+        span_id: The attempt's next span.
+    """
+
+    attempt_id: str
+    worker_id: str
+    status: TerminalStatus
+    policy: RetryPolicy | None
+    span_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Acked:
+    """What follows.
+
+    Attributes:
+        status: What the worker said, or that the attempt is tried again.
+        retry_at: When, in Unix milliseconds.
+        attempt_no: Which execution the attempt is at, or comes next.
+        trace: Where the attempt stands in its trace.
+        repeated: Whether the worker had said so before, and nothing was changed.
+    """
+
+    status: TerminalStatus | Literal["retry_scheduled"]
+    retry_at: int | None
+    attempt_no: int
+    trace: TraceContext | None
+    repeated: bool = False
+
+
+class Acks:
+    """Takes the acknowledgements for one control store."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def ack(self, ack: Ack, now: int) -> Acked:
+        """End an attempt's lease, and the attempt, unless it failed and is tried again.
+
+        Saying the same again changes nothing and is answered the same.
+
+        Args:
+            ack: What the worker says.
+            now: The present, in Unix milliseconds.
+
+        Raises:
+            AttemptNotFoundError: There is no such attempt.
+            AttemptEndedError: It has ended in another way.
+            LeaseOwnershipError: The worker does not hold its lease.
+            StoreUnavailableError: The database cannot be reached.
+        """
+        return await self._database.transact(lambda connection: _ack(connection, ack, now))
+
+
+def _ack(connection: Connection, ack: Ack, now: int) -> Acked:
+    row = lock(connection, ack.attempt_id)
+    if row is None:
+        raise AttemptNotFoundError(f"Driver error: attempt not found for ack: {ack.attempt_id}")
+    if row.status in TERMINAL:
+        if row.status != ack.status:
+            raise AttemptEndedError(f"attempt already {row.status}: {ack.attempt_id}")
+        return Acked(row.status, None, row.attempt_no, trace_in(row), repeated=True)
+    if row.status == "retry_backoff" and (ack.status, ack.worker_id) == ("failed", row.worker_id):
+        return Acked("retry_scheduled", row.retry_at, row.attempt_no, trace_in(row), repeated=True)
+    give_back(connection, ack.attempt_id, ack.worker_id, now)
+    trace = (before := trace_in(row)) and before.advanced(ack.span_id)
+    policy = ack.policy or policy_in(row)
+    new: dict[str, Any] = {"started_at": None, "lost_at": None, **trace_columns(trace)}
+    if ack.policy is not None:
+        new |= policy_columns(ack.policy)
+    if ack.status == "failed" and policy is not None and _failures(row) <= policy.max_retries:
+        attempt_no, delay = row.attempt_no + 1, policy.delay_ms(_failures(row))
+        change(connection, row, status="retry_backoff", attempt_no=attempt_no, retry_at=now + delay, **new)
+        add_retry(connection, ack.attempt_id, attempt_no, policy, delay, now + delay)
+        return Acked("retry_scheduled", now + delay, attempt_no, trace)
+    change(connection, row, status=ack.status, **new)
+    if ack.status == "failed":
+        bury(connection, row, "terminal_failed", now)
+    return Acked(ack.status, None, row.attempt_no, trace)
+
+
+def _failures(row: Row[Any]) -> int:
+    """How often an attempt has failed with its present budget of retries, if it fails now."""
+    return int(row.attempt_no - row.first_attempt_no + 1)

@@ -1,0 +1,166 @@
+"""Attempts: work for HTTP workers, in the order in which they are to do it.
+
+Whoever changes an attempt locks its row first (`lock`), then reads and changes its lease, dead letter and retries: so
+no two callers stand in each other's way, on one facade or on several.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias, get_args
+
+from sqlalchemy import Connection, Row, bindparam, delete, func, or_, select, update
+
+from oris_temporal.graph.errors import PersistenceError
+
+from .database import Database
+from .inserts import insert_if_new
+from .tables import attempts, dead_letters, leases
+from .trace_context import TraceContext
+
+TerminalStatus: TypeAlias = Literal["completed", "failed", "cancelled"]
+AttemptStatus: TypeAlias = Literal["queued", "leased", "retry_backoff", TerminalStatus]
+
+TERMINAL = get_args(TerminalStatus)
+
+_LOCK = select(attempts).where(attempts.c.attempt_id == bindparam("attempt_id")).with_for_update()
+_CHANGE = update(attempts).where(attempts.c.number == bindparam("of_number"))
+_CLOSE = (
+    update(attempts)
+    .where(attempts.c.run_id == bindparam("of_run"), attempts.c.status.not_in(TERMINAL))
+    .returning(attempts.c.attempt_id)
+)
+_SETTLE = update(dead_letters).where(
+    dead_letters.c.run_id == bindparam("of_run"), dead_letters.c.replay_status == "pending"
+)
+
+
+class AttemptNotFoundError(PersistenceError):
+    """No attempt has this id."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewAttempt:
+    """An attempt to enqueue.
+
+    Attributes:
+        attempt_id: Its id.
+        run_id: Thread of the run that it belongs to.
+        priority: 0 (last) to 100 (first).
+        tenant_id: Whose it is; attempts of nobody are not limited by tenant.
+        trace: Span of the request that enqueues it.
+        timeout_ms: Milliseconds that it may take from its first lease on.
+        on_timeout_status: Its status if it takes longer.
+        status: ``queued``, or ``completed`` where its run was over at once.
+    """
+
+    attempt_id: str
+    run_id: str
+    priority: int = 0
+    tenant_id: str | None = None
+    trace: TraceContext | None = None
+    timeout_ms: int | None = None
+    on_timeout_status: Literal["failed", "cancelled"] = "failed"
+    status: Literal["queued", "completed"] = "queued"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """An attempt as it is.
+
+    Attributes:
+        attempt_id: Its id.
+        run_id: Thread of the run that it belongs to.
+        status: What became of it so far.
+        attempt_no: Which execution it is at, from 1.
+    """
+
+    attempt_id: str
+    run_id: str
+    status: AttemptStatus
+    attempt_no: int
+
+
+class Attempts:
+    """The attempts of one control store.
+
+    Every method raises `StoreUnavailableError` when the database cannot be reached. Times are Unix milliseconds.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def enqueue(self, new: NewAttempt, now: int) -> None:
+        """Add an attempt; nothing happens if there is one with its id."""
+        await self._database.transact(lambda connection: _enqueue(connection, new, now))
+
+    async def begin(self, new: NewAttempt, now: int) -> None:
+        """Add the attempt of a run that takes the place of the thread's earlier ones, which are cancelled."""
+
+        def work(connection: Connection) -> None:
+            _close(connection, new.run_id, "cancelled")
+            _enqueue(connection, new, now)
+
+        await self._database.transact(work)
+
+    async def close(self, run_id: str, status: TerminalStatus) -> None:
+        """End all attempts of a thread that are open, leased ones too, and settle its pending dead letters."""
+        await self._database.transact(lambda connection: _close(connection, run_id, status))
+
+    async def find(self, attempt_id: str) -> Attempt | None:
+        """The attempt with an id."""
+        columns = (attempts.c[name] for name in Attempt.__slots__)
+        async with self._database.reading() as connection:
+            row = (await connection.execute(select(*columns).where(attempts.c.attempt_id == attempt_id))).first()
+        return None if row is None else Attempt(*row)
+
+    async def trace_of(self, run_id: str) -> TraceContext | None:
+        """Where the newest attempt of a thread stands in its trace."""
+        query = select(attempts).where(attempts.c.run_id == run_id).order_by(attempts.c.number.desc()).limit(1)
+        async with self._database.reading() as connection:
+            row = (await connection.execute(query)).first()
+        return None if row is None else trace_in(row)
+
+    async def waiting(self, now: int) -> int:
+        """How many could be dispatched now, limits aside."""
+        due = or_(attempts.c.status == "queued", attempts.c.retry_at <= now)
+        async with self._database.reading() as connection:
+            return await connection.scalar(select(func.count()).select_from(attempts).where(due)) or 0
+
+
+def lock(connection: Connection, attempt_id: str) -> Row[Any] | None:
+    """An attempt's row, which nobody else changes until the transaction ends."""
+    return connection.execute(_LOCK, {"attempt_id": attempt_id}).first()
+
+
+def change(connection: Connection, row: Row[Any], **values: Any) -> None:
+    """Change a locked attempt."""
+    if values:
+        connection.execute(_CHANGE, {"of_number": row.number, **values})
+
+
+def trace_in(row: Row[Any]) -> TraceContext | None:
+    """Where an attempt stands in its trace; ``None`` if it has none."""
+    if row.trace_id is None:
+        return None
+    return TraceContext(row.trace_id, row.span_id, row.parent_span_id, row.trace_flags)
+
+
+def trace_columns(trace: TraceContext | None) -> dict[str, Any]:
+    """A trace as an attempt has it."""
+    return {} if trace is None else {name: getattr(trace, name) for name in TraceContext.__slots__}
+
+
+def _enqueue(connection: Connection, new: NewAttempt, now: int) -> None:
+    values = {name: getattr(new, name) for name in NewAttempt.__slots__ if name != "trace"}
+    values |= {"attempt_no": 1, "first_attempt_no": 1, "created_at": now, **trace_columns(new.trace)}
+    insert_if_new(connection, attempts, values)
+
+
+def _close(connection: Connection, run_id: str, status: TerminalStatus) -> None:
+    # Dead letters first: one that is replayed just then has either put its attempt back, to be closed next, or finds itself settled.
+    connection.execute(_SETTLE, {"of_run": run_id, "replay_status": "settled"})
+    ended = {"status": status, "retry_at": None, "started_at": None, "lost_at": None}
+    closed = connection.scalars(_CLOSE, {"of_run": run_id, **ended}).all()
+    if closed:
+        connection.execute(delete(leases).where(leases.c.attempt_id.in_(closed)))
