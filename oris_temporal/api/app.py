@@ -29,11 +29,12 @@ from .middleware.request_context import RequestContextMiddleware
 from .middleware.routing_view import RoutingViewMiddleware
 from .middleware.startup import StartupMiddleware
 from .openapi import DESCRIPTION, TAGS
-from .routers import audit, health, interrupts, job_reads, jobs, streams
+from .routers import attempts, audit, dead_letters, health, interrupts, job_reads, jobs, metrics, streams, workers
 from .routers import graphs as graph_routes
 from .security import Authenticator, SecuritySettings
 from .services import Services
 from .stopping import on_stop_signal
+from .ticker import ticking
 from .transport.framework_answers import answer_http_exception
 from .transport.problems import explain_validation
 
@@ -86,7 +87,8 @@ def create_app(
             connected = client or await OrisClient.connect(task_queue=settings.task_queue, id_prefix=settings.id_prefix)
             app.state.services = Services.over(connected, control, graphs, default_graph)
             with on_stop_signal(app.state.services.streams.open.end):
-                yield
+                async with ticking(control.ticks):
+                    yield
 
     app = FastAPIOffline(  # its documentation page needs no other host
         title="Oris on Temporal",
@@ -100,16 +102,11 @@ def create_app(
         redoc_url=None,
         generate_unique_id_function=lambda route: route.name,
     )
-    for router in (
-        jobs.router,
-        job_reads.router,
-        streams.router,
-        interrupts.router,
-        graph_routes.router,
-        audit.router,
-        health.router,
+    for part in (
+        *(jobs, job_reads, streams, interrupts, graph_routes, workers),
+        *(attempts, dead_letters, audit, metrics, health),
     ):
-        app.include_router(router)
+        app.include_router(part.router)
     app.add_exception_handler(HTTPException, answer_http_exception)
     for error in (ApiError, OrisError, RPCError, RequestValidationError):
         app.add_exception_handler(error, _answer_error)

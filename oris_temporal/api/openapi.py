@@ -27,6 +27,8 @@ TAGS = [
     {"name": "inspection", "description": "See the state and the past of a thread."},
     {"name": "interrupts", "description": "Questions that runs ask people, across threads."},
     {"name": "graphs", "description": "What can be run."},
+    {"name": "workers", "description": "The queue of attempts, for workers that speak HTTP."},
+    {"name": "dead letters", "description": "Attempts that failed for good."},
     {"name": "audit", "description": "Who asked for changes."},
     {"name": "health", "description": "For probes; no envelope."},
 ]
@@ -41,7 +43,7 @@ _REASONS = {
     415: "The body is not `application/json`.",
     422: "The body is JSON, but a field is missing or has the wrong type.",
     500: "The work failed.",
-    503: "Temporal cannot serve the request now; try again after `Retry-After` seconds.",
+    503: "Temporal or the control store cannot serve the request now; try again after `Retry-After` seconds.",
 }
 
 _REFERENCE = "#/components/schemas/{model}"

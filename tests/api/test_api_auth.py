@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any, ClassVar
 from uuid import uuid4
 
 import httpx
 import pytest
 from facade_probe import error_of
+from facade_store import enqueue, on_store
 from sqlalchemy import text
 
 from oris_temporal.api.control_store import ControlStore, StoreSettings
@@ -31,16 +31,6 @@ def run(api: httpx.Client, thread: str, **headers: str) -> httpx.Response:
 
 def keyed(key_id: str, secret: str) -> dict[str, str]:
     return {"x_api_key_id": key_id, "x_api_key": secret}
-
-
-def on_store(store: StoreSettings, work: Callable[[ControlStore], Awaitable[Any]]) -> Any:
-    """Do something to a control store, as another process would."""
-
-    async def opened() -> Any:
-        async with ControlStore.opened(store) as control:
-            return await work(control)
-
-    return asyncio.run(opened())
 
 
 def keep(store: StoreSettings, key_id: str, secret: str, role: str = "operator", tenant: str | None = None) -> None:
@@ -162,6 +152,27 @@ class TestRoles:
             allowed = role == "admin" or method in self.ALLOWED[path].get(role, set())
             assert (answer.status_code != 403) is allowed, (role, method, path, answer.status_code)
 
+    def test_43_to_46_50_to_52_what_workers_and_operators_get(
+        self, serve: Serve, store: StoreSettings, thread: str
+    ) -> None:
+        roles = ("admin", "operator", "worker")
+        api = serve(store, static_keys={role: StaticKey("secret", role=role) for role in roles})
+        headers = {role: {"x-api-key-id": role, "x-api-key": "secret"} for role in roles}
+        enqueue(store, "attempt-dlq-rbac")
+        assert run(api, thread, **keyed("worker", "secret")).status_code == 403
+        poll = {"worker_id": "worker-rbac-1"}
+        statuses = {role: api.post("/v1/workers/poll", json=poll, headers=headers[role]).status_code for role in roles}
+        assert statuses == {"admin": 200, "operator": 403, "worker": 200}
+        failed = {"attempt_id": "attempt-dlq-rbac", "terminal_status": "failed"}
+        assert api.post("/v1/workers/worker-rbac-1/ack", json=failed, headers=headers["worker"]).status_code == 200
+        for method, path in (
+            ("GET", "/v1/dlq"),
+            ("GET", "/v1/attempts/attempt-dlq-rbac/retries"),
+            ("POST", "/v1/dlq/attempt-dlq-rbac/replay"),
+        ):
+            assert api.request(method, path, headers=headers["worker"]).status_code == 403
+            assert api.request(method, path, headers=headers["operator"]).status_code == 200
+
     def test_48_a_header_gives_no_role(self, api: httpx.Client, thread: str) -> None:
         refused = run(api, thread, x_oris_role="admin", **keyed("worker", "secret"))
         assert refused.status_code == 403
@@ -181,7 +192,7 @@ class TestRoles:
         assert api.delete("/v1/jobs").status_code == 401
         assert api.post("/v1/jobs/run", content=b"{", headers={"content-type": "text/plain"}).status_code == 401
 
-    @pytest.mark.parametrize("path", ["/healthz", "/docs", "/openapi.json"])
+    @pytest.mark.parametrize("path", ["/healthz", "/docs", "/openapi.json", "/metrics"])
     def test_what_everybody_may_see(self, api: httpx.Client, path: str) -> None:
         assert api.get(path).status_code == 200
 

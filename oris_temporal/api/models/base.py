@@ -56,6 +56,12 @@ I32 = Annotated[int, Field(ge=-(2**31), le=2**31 - 1)]
 I64 = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
 """A signed 64-bit integer."""
 
+U32 = Annotated[int, Field(ge=0, le=2**32 - 1)]
+"""An unsigned 32-bit integer."""
+
+U64 = Annotated[int, Field(ge=0, le=2**64 - 1)]
+"""An unsigned 64-bit integer."""
+
 WaitMs = Annotated[
     I64 | None,
     Field(

@@ -84,7 +84,7 @@ class JobDetail(ResponseModel):
     history: list[HistoryItem]
     timeline: list[TimelineItem]
     pending_interrupt: InterruptDetail | None = Field(description="The newest unanswered interrupt.")
-    trace: Trace | None = Field(None, description="Trace context the job was started with.")
+    trace: Trace | None = Field(None, description="Where the thread's newest attempt stands in its trace.")
     observability: Observability | None = Field(
         None, description="Left out when there is no history.", exclude_if=lambda value: value is None
     )

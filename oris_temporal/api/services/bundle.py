@@ -10,17 +10,22 @@ from oris_temporal.client import OrisClient
 from oris_temporal.graph.compiled import CompiledGraph
 
 from ..control_store import ControlStore
+from ..metrics import Metrics
+from .attempts import AttemptService
 from .audit import AuditService
 from .control import ControlService
+from .dead_letters import DeadLetterService
 from .graphs import GraphService
 from .health import HealthService
 from .idempotency import RunKeys
 from .interrupts import InterruptService
 from .reads import ReadService
 from .replays import ReplayGuard
+from .run_attempts import RunAttempts
 from .runs import RunService
 from .streams import StreamService
 from .threads import ThreadGuard
+from .workers import WorkerService
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,10 @@ class Services:
     reads: ReadService
     interrupts: InterruptService
     streams: StreamService
+    workers: WorkerService
+    attempts: AttemptService
+    dead_letters: DeadLetterService
+    metrics: Metrics
     audit: AuditService
     health: HealthService
 
@@ -50,15 +59,20 @@ class Services:
             default_graph: Graph of requests that name none.
         """
         guard = ThreadGuard(client, control.cancelled)
+        attempts, metrics = RunAttempts(control.attempts), Metrics()
         known = GraphService({graph.name: graph for graph in graphs}, default_graph)
         return cls(
             guard=guard,
             graphs=known,
-            runs=RunService(client, guard, RunKeys(control.run_keys), known),
-            control=ControlService(client, guard, ReplayGuard(control.replays)),
-            reads=ReadService(client, guard),
-            interrupts=InterruptService(client, guard),
+            runs=RunService(client, guard, RunKeys(control.run_keys), attempts, known),
+            control=ControlService(client, guard, ReplayGuard(control.replays), attempts),
+            reads=ReadService(client, guard, control.attempts),
+            interrupts=InterruptService(client, guard, attempts),
             streams=StreamService(client),
+            workers=WorkerService(control, metrics),
+            attempts=AttemptService(control),
+            dead_letters=DeadLetterService(control.dead_letters),
+            metrics=metrics,
             audit=AuditService(control.audit),
             health=HealthService(client),
         )

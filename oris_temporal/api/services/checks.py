@@ -4,16 +4,29 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple, cast, get_args
 
 from oris_temporal.client.options import OnConflict
 
+from ..control_store.attempts import TERMINAL, TerminalStatus
+from ..control_store.retries import MAX_DELAY_MS, RetryPolicy
 from ..errors import invalid
 from ..models.jobs import TimeoutPolicy
+from ..models.workers import RetryPolicy as WireRetryPolicy
 
 MAX_TIMEOUT_MS = 10 * 365 * 24 * 3600 * 1000
 """Longest timeout accepted, about ten years: Temporal's own limit for durations is not far above."""
 
+MAX_LEASE_TTL_SECONDS = 24 * 3600
+"""Longest lease accepted: what its worker has is lost for as long if the worker is."""
+
+MAX_LEASES = 1_000
+"""Highest limit of leases that a worker can ask for, for itself and for each tenant."""
+
+MAX_ID_BYTES = 1_200
+"""Longest ids that workers choose: longer ones have no place in an index of PostgreSQL."""
+
+_DEFAULT_LEASES = 8
 _TENANT = re.compile(r"[A-Za-z0-9._:-]*")
 
 
@@ -67,3 +80,58 @@ def check_timeout(policy: TimeoutPolicy | None) -> TimeLimit:
     if status not in ("failed", "cancelled"):
         raise invalid("timeout_policy.on_timeout_status must be one of: failed|cancelled")
     return TimeLimit(timedelta(milliseconds=policy.timeout_ms), "cancelled" if status == "cancelled" else "failed")
+
+
+def require_id(value: str, name: str) -> str:
+    """As `require`, for an id that is kept."""
+    require(value, name)
+    if len(value.encode()) > MAX_ID_BYTES:
+        raise invalid(f"{name} must be {MAX_ID_BYTES} bytes or fewer")
+    return value
+
+
+def lease_limit(given: int | None) -> int:
+    """A limit of leases, 8 by default; too low or too high is the lowest or highest there is."""
+    return _DEFAULT_LEASES if given is None else min(max(given, 1), MAX_LEASES)
+
+
+def check_lease_ttl(seconds: int | None, default_ms: int) -> int:
+    """How long a lease is to last, in milliseconds; at least a second."""
+    if seconds is None:
+        return default_ms
+    if seconds > MAX_LEASE_TTL_SECONDS:
+        raise invalid(f"lease_ttl_seconds must be <= {MAX_LEASE_TTL_SECONDS}")
+    return max(seconds, 1) * 1_000
+
+
+def check_terminal_status(word: str) -> TerminalStatus:
+    """How an attempt ended."""
+    if word not in TERMINAL:
+        raise invalid("terminal_status must be one of: completed|failed|cancelled")
+    return cast("TerminalStatus", word)
+
+
+def check_retry(policy: WireRetryPolicy | None) -> RetryPolicy | None:
+    """A policy whose delays are possible."""
+    if policy is None:
+        return None
+    backoff, longest = policy.backoff_ms, policy.max_backoff_ms
+    if backoff <= 0:
+        raise invalid("retry_policy.backoff_ms must be > 0")
+    if backoff > MAX_DELAY_MS:
+        raise invalid(f"retry_policy.backoff_ms must be <= {MAX_DELAY_MS}")
+    strategy = policy.strategy.strip().lower()
+    if strategy not in ("fixed", "exponential"):
+        raise invalid("retry_policy.strategy must be one of: fixed|exponential")
+    if longest is not None:
+        if longest <= 0:
+            raise invalid("retry_policy.max_backoff_ms must be > 0")
+        if longest < backoff:
+            raise invalid("retry_policy.max_backoff_ms must be >= retry_policy.backoff_ms")
+        if longest > MAX_DELAY_MS:
+            raise invalid(f"retry_policy.max_backoff_ms must be <= {MAX_DELAY_MS}")
+    multiplier = 2.0 if policy.multiplier is None else policy.multiplier
+    if strategy == "exponential" and not multiplier > 1:
+        raise invalid("retry_policy.multiplier must be > 1.0 for exponential backoff")
+    kind: Literal["fixed", "exponential"] = "fixed" if strategy == "fixed" else "exponential"
+    return RetryPolicy(kind, backoff, longest, multiplier, policy.max_retries)

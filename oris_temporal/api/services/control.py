@@ -31,6 +31,7 @@ from ..transport.preferences import Preferences
 from .checks import check_conflict, require
 from .outcomes import run_job
 from .replays import ReplayGuard, latest_state
+from .run_attempts import RunAttempts
 from .threads import ThreadGuard, no_state
 from .waiting import check_wait
 
@@ -48,12 +49,14 @@ class ControlService:
         client: The client.
         guard: Keeps cancelled threads from running.
         replays: Replays that were carried out.
+        attempts: The attempts of runs.
     """
 
-    def __init__(self, client: OrisClient, guard: ThreadGuard, replays: ReplayGuard) -> None:
+    def __init__(self, client: OrisClient, guard: ThreadGuard, replays: ReplayGuard, attempts: RunAttempts) -> None:
         self._client = client
         self._guard = guard
         self._replays = replays
+        self._attempts = attempts
 
     async def resume(
         self, thread_id: str, request: ResumeJobRequest, preferences: Preferences, author: str | None
@@ -71,6 +74,7 @@ class ControlService:
                 )
             except CheckpointNotFoundError:
                 raise _no_checkpoint("resume failed", "thread", thread_id, request.checkpoint_id) from None
+            await self._attempts.follow(result)
         return run_job(result, failing="resume failed")
 
     async def replay(self, thread_id: str, request: ReplayJobRequest, preferences: Preferences) -> RunJob:
@@ -99,6 +103,7 @@ class ControlService:
                         on_conflict=on_conflict,
                         wait=wait,
                     )
+                    await self._attempts.follow(result)
                 return run_job(result, failing="replay failed")
 
             return await self._replays.once(thread_id, target, replay)
@@ -145,7 +150,8 @@ class ControlService:
         await self._guard.cancel(thread_id)
         why = [part for part in (request.reason, author and f"by {author}") if part]
         with suppress(ThreadNotFoundError, *_CANCEL_LATER):
-            await self._client.cancel(thread_id, reason=", ".join(why) or None)
+            await self._attempts.follow(await self._client.cancel(thread_id, reason=", ".join(why) or None))
+        await self._attempts.ended(thread_id, "cancelled")  # what is open still
         return Cancelled(thread_id=thread_id, reason=request.reason)
 
     async def _earlier_checkpoint(self, thread_id: str, checkpoint_id: str | None) -> str | None:

@@ -27,6 +27,7 @@ from ..models.jobs import Cancelled, RunJob
 from ..transport.preferences import Preferences
 from .answers import answer_key, first_answer
 from .outcomes import MAX_PAGE, run_job
+from .run_attempts import RunAttempts
 from .threads import ThreadGuard
 from .waiting import check_wait
 
@@ -43,11 +44,13 @@ class InterruptService:
     Args:
         client: The client.
         guard: Keeps cancelled threads from running.
+        attempts: The attempts of runs.
     """
 
-    def __init__(self, client: OrisClient, guard: ThreadGuard) -> None:
+    def __init__(self, client: OrisClient, guard: ThreadGuard, attempts: RunAttempts) -> None:
         self._client = client
         self._guard = guard
+        self._attempts = attempts
 
     async def page(self, status: str | None, thread_id: str | None, limit: int, tenant: str | None) -> InterruptList:
         """A page of the interrupts, newest first."""
@@ -98,6 +101,7 @@ class InterruptService:
             except (InterruptConflictError, NotInterruptedError):  # somebody else was quicker
                 status = (await self._find(interrupt_id)).status
                 raise _resumed_differently() if status == "resumed" else _already(status) from None
+            await self._attempts.follow(result)
         return run_job(result, failing="resume failed")
 
     async def reject(self, interrupt_id: str, request: RejectInterruptRequest, author: str | None) -> Cancelled:
@@ -111,6 +115,7 @@ class InterruptService:
         except (InterruptConflictError, NotInterruptedError):  # somebody else was quicker
             raise _already((await self._find(interrupt_id)).status) from None
         await self._guard.cancel(thread_id)
+        await self._attempts.ended(thread_id, "cancelled")
         return Cancelled(thread_id=thread_id, reason="interrupt rejected")
 
     async def _find(self, interrupt_id: str) -> Interrupt:

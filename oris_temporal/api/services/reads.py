@@ -17,6 +17,8 @@ from oris_temporal.graph.errors import (
     UnavailableError,
 )
 
+from ..control_store.attempts import Attempts
+from ..control_store.trace_context import TraceContext
 from ..error_mapping import failing
 from ..errors import not_found
 from ..models.job_reads import (
@@ -37,6 +39,7 @@ from .checks import require
 from .interrupts import by_age, interrupt_detail
 from .results import job_result, job_status
 from .threads import ThreadGuard, no_state
+from .trace import wire_trace
 from .waiting import check_wait
 
 
@@ -46,11 +49,13 @@ class ReadService:
     Args:
         client: The client.
         guard: Knows which threads were cancelled.
+        attempts: Where the traces of jobs are.
     """
 
-    def __init__(self, client: OrisClient, guard: ThreadGuard) -> None:
+    def __init__(self, client: OrisClient, guard: ThreadGuard, attempts: Attempts) -> None:
         self._client = client
         self._guard = guard
+        self._attempts = attempts
 
     async def state(self, thread_id: str) -> JobState:
         """The latest checkpoint."""
@@ -66,11 +71,12 @@ class ReadService:
         """The latest checkpoint and everything of `detail`."""
         look = await self._look(thread_id)
         look.values()
-        return JobInspection(**dict(_detail(look)), created_at=look.saved_at())
+        detail = _detail(look, await self._attempts.trace_of(thread_id))
+        return JobInspection(**dict(detail), created_at=look.saved_at())
 
     async def detail(self, thread_id: str) -> JobDetail:
         """Everything about the job, as far as it can be read now."""
-        return _detail(await self._look(thread_id))
+        return _detail(await self._look(thread_id), await self._attempts.trace_of(thread_id))
 
     async def result(self, thread_id: str, wait_ms: int) -> JobResult:
         """How the latest run stands: at once, or when it has settled or the wait is over."""
@@ -179,7 +185,7 @@ class _Look:
         return saved.get(self.run.checkpoint_id, self.run.updated_at)
 
 
-def _detail(look: _Look) -> JobDetail:
+def _detail(look: _Look, trace: TraceContext | None) -> JobDetail:
     run, history = look.run, look.history
     return JobDetail(
         thread_id=run.thread_id,
@@ -190,6 +196,7 @@ def _detail(look: _Look) -> JobDetail:
         history=history,
         timeline=timeline_of(history),
         pending_interrupt=interrupt_detail(max(run.interrupts, key=by_age)) if run.interrupts else None,
+        trace=wire_trace(trace),
         observability=observability_of(history) if history else None,
     )
 

@@ -16,8 +16,9 @@ from .checks import check_conflict, check_priority, check_tenant, check_timeout,
 from .graphs import GraphService
 from .idempotency import RunKeys, payload_hash
 from .outcomes import MAX_PAGE, run_job
+from .run_attempts import RunAttempts
 from .threads import ThreadGuard
-from .trace import open_trace
+from .trace import open_trace, wire_trace
 from .waiting import check_wait
 
 DEFAULT_INPUT = "API run"
@@ -30,14 +31,18 @@ class RunService:
         client: The client.
         guard: Keeps cancelled threads from running.
         keys: Idempotency keys.
+        attempts: The attempts of runs.
         graphs: Graphs that this process knows. Input for them is checked before anything starts, and their runs show a
             diagram in the Web UI; other graphs are refused.
     """
 
-    def __init__(self, client: OrisClient, guard: ThreadGuard, keys: RunKeys, graphs: GraphService) -> None:
+    def __init__(
+        self, client: OrisClient, guard: ThreadGuard, keys: RunKeys, attempts: RunAttempts, graphs: GraphService
+    ) -> None:
         self._client = client
         self._guard = guard
         self._keys = keys
+        self._attempts = attempts
         self._graphs = graphs
 
     async def run(
@@ -75,7 +80,8 @@ class RunService:
                     execution_timeout=limit.time,
                     on_timeout=limit.then,
                 )
-            return run_job(result, failing="run failed", idempotency_key=key, trace=trace)
+                await self._attempts.began(result, priority=priority, tenant=tenant, limit=limit, trace=trace)
+            return run_job(result, failing="run failed", idempotency_key=key, trace=wire_trace(trace))
 
         return await (start() if key is None else self._keys.once(key, thread_id, payload, start))
 

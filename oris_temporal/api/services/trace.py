@@ -1,10 +1,11 @@
-"""W3C trace context: reading ``traceparent`` and opening a span under it."""
+"""W3C trace context: reading ``traceparent``, opening a span under it, and showing where an attempt stands."""
 
 from __future__ import annotations
 
 import re
 import secrets
 
+from ..control_store.trace_context import TraceContext
 from ..errors import invalid
 from ..models.trace import Trace
 
@@ -12,7 +13,7 @@ _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
 _FORMAT = "traceparent must use format 00-<32 hex trace_id>-<16 hex span_id>-<2 hex flags>"
 
 
-def open_trace(traceparent: bytes | None) -> Trace:
+def open_trace(traceparent: bytes | None) -> TraceContext:
     """A new span: below the caller's if it sent ``traceparent``, else at the root of a new trace.
 
     Args:
@@ -30,12 +31,23 @@ def open_trace(traceparent: bytes | None) -> Trace:
         if match is None or not int(match[1], 16) or not int(match[2], 16):
             raise invalid(_FORMAT)
         trace_id, parent, flags = match.groups()
-    span_id = _random_id(8)
+    return TraceContext(trace_id, new_span_id(), parent, flags)
+
+
+def new_span_id() -> str:
+    """Id of a span that is to come."""
+    return _random_id(8)
+
+
+def wire_trace(trace: TraceContext | None) -> Trace | None:
+    """A trace as the API shows it."""
+    if trace is None:
+        return None
     return Trace(
-        trace_id=trace_id,
-        span_id=span_id,
-        parent_span_id=parent,
-        traceparent=f"00-{trace_id}-{span_id}-{flags}",
+        trace_id=trace.trace_id,
+        span_id=trace.span_id,
+        parent_span_id=trace.parent_span_id,
+        traceparent=trace.traceparent,
     )
 
 

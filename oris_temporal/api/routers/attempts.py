@@ -1,0 +1,21 @@
+"""What became of attempts."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from ..models.attempts import RetryHistory
+from ..models.envelope import Envelope
+from ..openapi import errors
+from ..transport.route import WireRoute
+from .dependencies import ContextDep, ServicesDep, envelope
+
+router = APIRouter(prefix="/v1/attempts", tags=["workers"], route_class=WireRoute)
+
+
+@router.get(
+    "/{attempt_id:middle}/retries", name="attempt_retries", summary="Retries of an attempt", responses=errors(404)
+)
+async def attempt_retries(attempt_id: str, services: ServicesDep, context: ContextDep) -> Envelope[RetryHistory]:
+    """The retries that were scheduled, and the attempt's present status."""
+    return envelope(context, await services.attempts.retries(attempt_id))

@@ -1,0 +1,51 @@
+"""The attempt that every run has for HTTP workers: open while its job is, and closed with it."""
+
+from __future__ import annotations
+
+import uuid
+
+from oris_temporal.client import RunResult
+
+from ..control_store.attempts import Attempts, NewAttempt, TerminalStatus
+from ..control_store.times import now_millis
+from ..control_store.trace_context import TraceContext
+from .checks import TimeLimit
+
+
+class RunAttempts:
+    """Keeps the attempts of runs as open as their jobs.
+
+    Args:
+        attempts: Where they are kept.
+    """
+
+    def __init__(self, attempts: Attempts) -> None:
+        self._attempts = attempts
+
+    async def began(
+        self, result: RunResult, *, priority: int, tenant: str | None, limit: TimeLimit, trace: TraceContext
+    ) -> None:
+        """Note a run that a request has started, as far as it got while that waited. It replaces the thread's earlier ones."""
+        if result.status in ("failed", "cancelled"):
+            await self.follow(result)
+            return
+        new = NewAttempt(
+            attempt_id=f"attempt-{result.thread_id}-{uuid.uuid4()}",
+            run_id=result.thread_id,
+            priority=priority,
+            tenant_id=tenant,
+            trace=trace,
+            timeout_ms=None if limit.time is None else round(limit.time.total_seconds() * 1_000),
+            on_timeout_status=limit.then,
+            status="completed" if result.status == "completed" else "queued",
+        )
+        await self._attempts.begin(new, now_millis())
+
+    async def follow(self, result: RunResult) -> None:
+        """Close what is open of a thread whose job has ended."""
+        if result.status in ("completed", "failed", "cancelled"):
+            await self.ended(result.thread_id, result.status)
+
+    async def ended(self, thread_id: str, status: TerminalStatus) -> None:
+        """Close what is open of a thread."""
+        await self._attempts.close(thread_id, status)
