@@ -29,12 +29,13 @@ from .middleware.request_context import RequestContextMiddleware
 from .middleware.routing_view import RoutingViewMiddleware
 from .middleware.startup import StartupMiddleware
 from .openapi import DESCRIPTION, TAGS
-from .routers import attempts, audit, dead_letters, health, interrupts, job_reads, jobs, metrics, streams, workers
+from .routers import attempts as attempt_routes
+from .routers import audit, dead_letters, health, interrupts, job_reads, jobs, metrics, streams, workers
 from .routers import graphs as graph_routes
 from .security import Authenticator, SecuritySettings
 from .services import Services
 from .stopping import on_stop_signal
-from .ticker import ticking
+from .ticker import repeating
 from .transport.framework_answers import answer_http_exception
 from .transport.problems import explain_validation
 
@@ -87,7 +88,11 @@ def create_app(
             connected = client or await OrisClient.connect(task_queue=settings.task_queue, id_prefix=settings.id_prefix)
             app.state.services = Services.over(connected, control, graphs, default_graph)
             with on_stop_signal(app.state.services.streams.open.end):
-                async with ticking(control.ticks):
+                attempts = app.state.services.run_attempts
+                async with (
+                    repeating(control.ticks.tick, 1, "Leases do not expire for the time being"),
+                    repeating(attempts.catch_up, 30, "Attempts of jobs that ended unseen stay open for the time being"),
+                ):
                     yield
 
     app = FastAPIOffline(  # its documentation page needs no other host
@@ -104,7 +109,7 @@ def create_app(
     )
     for part in (
         *(jobs, job_reads, streams, interrupts, graph_routes, workers),
-        *(attempts, dead_letters, audit, metrics, health),
+        *(attempt_routes, dead_letters, audit, metrics, health),
     ):
         app.include_router(part.router)
     app.add_exception_handler(HTTPException, answer_http_exception)

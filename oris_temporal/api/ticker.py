@@ -1,46 +1,47 @@
-"""Lets time pass for leases also while no worker asks for anything."""
+"""What the facade does by itself, again and again, while it serves."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
-from .control_store.database import StoreUnavailableError
-from .control_store.ticks import Ticks
-from .control_store.times import now_millis
+from temporalio.service import RPCError
+
+from oris_temporal.graph.errors import OrisError
 
 logger = logging.getLogger(__name__)
 
-INTERVAL_SECONDS = 1.0
-
 
 @asynccontextmanager
-async def ticking(ticks: Ticks, interval: float = INTERVAL_SECONDS) -> AsyncIterator[None]:
-    """Tick until the block ends. Of several facades on one database each ticks, and what is due is ended by the first.
+async def repeating(work: Callable[[], Awaitable[object]], seconds: float, otherwise: str) -> AsyncIterator[None]:
+    """Do something again and again until the block ends.
 
     Args:
-        ticks: What to tick.
-        interval: Seconds from one tick to the next.
+        work: What to do. Of several facades on one database each does it, and what is due falls to the first.
+        seconds: From the end of one time to the next.
+        otherwise: What the log says while it does not succeed.
     """
-    ticker = asyncio.create_task(_tick(ticks, interval), name="ticker")
+    task = asyncio.create_task(_repeat(work, seconds, otherwise), name=getattr(work, "__qualname__", "repeating"))
     try:
         yield
     finally:
-        ticker.cancel()
+        task.cancel()
         with suppress(asyncio.CancelledError):
-            await ticker
+            await task
 
 
-async def _tick(ticks: Ticks, interval: float) -> None:
-    works = True
+async def _repeat(work: Callable[[], Awaitable[object]], seconds: float, otherwise: str) -> None:
+    told = False
     while True:
         try:
-            await ticks.tick(now_millis())
-            works = True
-        except StoreUnavailableError as error:
-            if works:
-                logger.error("Leases do not expire for the time being: %s", error)
-            works = False
-        await asyncio.sleep(interval)
+            await work()
+            told = False
+        except (OrisError, RPCError) as error:
+            if not told:
+                logger.error("%s: %s", otherwise, error)
+            told = True
+        except Exception:
+            logger.exception(otherwise)
+        await asyncio.sleep(seconds)

@@ -37,7 +37,7 @@ def enqueue(store: StoreSettings, *ids: str, run_id: str = "run-1", **options: A
 async def rows_of(control: ControlStore, table: Table) -> list[dict[str, Any]]:
     """All rows of a table."""
     async with control.database.reading() as connection:
-        return [dict(row._mapping) for row in await connection.execute(select(table))]
+        return [dict(row._mapping) for row in await connection.execute(select(table).order_by(*table.primary_key))]
 
 
 def rows(store: StoreSettings, table: Table) -> list[dict[str, Any]]:
@@ -56,7 +56,7 @@ async def age_of(control: ControlStore, *, expiry: int | None = None, timeout: i
             limited = update(leases).where(leases.c.times_out_at.is_not(None))
             connection.execute(limited.values(times_out_at=now_millis() - timeout))
 
-    await control.database.transact(work)
+    await control.database.write(work)
 
 
 def age(store: StoreSettings, **what: int) -> None:

@@ -8,11 +8,15 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from facade_store import on_store, rows
+from facade_store import on_store, rows, rows_of
 from test_api_workers import Serve, ack, data, heartbeat, poll, refusal
 
-from oris_temporal.api.control_store import StoreSettings
+from oris_temporal.api.control_store import ControlStore, StoreSettings
+from oris_temporal.api.control_store.attempts import NewAttempt
 from oris_temporal.api.control_store.tables import attempts, leases
+from oris_temporal.api.services.run_attempts import RunAttempts
+from oris_temporal.client import OrisClient
+from oris_temporal.devserver import DevServer
 
 TRACE_ID = "0123456789abcdef0123456789abcdef"
 TRACEPARENT = f"00-{TRACE_ID}-1111111111111111-01"
@@ -153,3 +157,29 @@ class TestLife:
         assert data(api.get(f"/v1/jobs/{thread}/detail"))["status"] == "interrupted"
         data(api.post(f"/v1/jobs/{thread}/resume", json={"value": True}))
         assert statuses(store) == ["completed"]
+
+
+async def test_attempts_of_jobs_that_ended_unseen_are_closed(
+    dev_server: DevServer, served_queue: str, store: StoreSettings, thread: str
+) -> None:
+    client = OrisClient(await dev_server.connect(), task_queue=served_queue)
+    async with ControlStore.opened(store) as control:
+        for id, run_id in (("mine", thread), ("another", f"{thread}-never-ran")):
+            await control.attempts.enqueue(NewAttempt(id, run_id), 0)
+        run_attempts = RunAttempts(client, control.attempts)
+        await client.run("int", thread, "hello")
+        await run_attempts.catch_up()
+        assert [row["status"] for row in await rows_of(control, attempts)] == ["queued", "queued"]
+        await client.resume(thread, True)
+        for _ in range(2):  # the threads after those of the first time, then all again
+            await run_attempts.catch_up()
+        assert [row["status"] for row in await rows_of(control, attempts)] == ["completed", "queued"]
+
+
+async def test_a_later_attempt_than_the_one_that_was_looked_at_stays_open(store: StoreSettings) -> None:
+    async with ControlStore.opened(store) as control:
+        await control.attempts.enqueue(NewAttempt("first", "t"), 0)
+        ((thread, last),) = await control.attempts.open_runs()
+        await control.attempts.enqueue(NewAttempt("second", "t"), 0)
+        await control.attempts.close(thread, "completed", last=last)
+        assert await control.attempts.open_runs() == [("t", last + 1)]

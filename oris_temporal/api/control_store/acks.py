@@ -80,7 +80,7 @@ class Acks:
             LeaseOwnershipError: The worker does not hold its lease.
             StoreUnavailableError: The database cannot be reached.
         """
-        return await self._database.transact(lambda connection: _ack(connection, ack, now))
+        return await self._database.write(lambda connection: _ack(connection, ack, now))
 
 
 def _ack(connection: Connection, ack: Ack, now: int) -> Acked:

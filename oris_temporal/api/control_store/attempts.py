@@ -6,6 +6,7 @@ no two callers stand in each other's way, on one facade or on several.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -22,12 +23,14 @@ TerminalStatus: TypeAlias = Literal["completed", "failed", "cancelled"]
 AttemptStatus: TypeAlias = Literal["queued", "leased", "retry_backoff", TerminalStatus]
 
 TERMINAL = get_args(TerminalStatus)
+_NUMBER_MAX = 2**63 - 1
 
 _LOCK = select(attempts).where(attempts.c.attempt_id == bindparam("attempt_id")).with_for_update()
 _CHANGE = update(attempts).where(attempts.c.number == bindparam("of_number"))
+_OPEN = attempts.c.status.in_(("queued", "leased", "retry_backoff"))
 _CLOSE = (
     update(attempts)
-    .where(attempts.c.run_id == bindparam("of_run"), attempts.c.status.not_in(TERMINAL))
+    .where(attempts.c.run_id == bindparam("of_run"), attempts.c.number <= bindparam("last"), _OPEN)
     .returning(attempts.c.attempt_id)
 )
 _SETTLE = update(dead_letters).where(
@@ -81,6 +84,23 @@ class Attempt:
     attempt_no: int
 
 
+_FIND = select(*(attempts.c[name] for name in Attempt.__slots__)).where(attempts.c.attempt_id == bindparam("id"))
+_NEWEST = select(attempts).where(attempts.c.run_id == bindparam("run_id")).order_by(attempts.c.number.desc()).limit(1)
+_OPEN_RUNS = (
+    select(attempts.c.run_id, func.max(attempts.c.number).label("last"))
+    .where(_OPEN)
+    .group_by(attempts.c.run_id)
+    .having(func.max(attempts.c.number) > bindparam("after"))
+    .order_by("last")
+    .limit(bindparam("limit"))
+)
+_WAITING = (
+    select(func.count())
+    .select_from(attempts)
+    .where(or_(attempts.c.status == "queued", attempts.c.retry_at <= bindparam("now")))
+)
+
+
 class Attempts:
     """The attempts of one control store.
 
@@ -92,7 +112,7 @@ class Attempts:
 
     async def enqueue(self, new: NewAttempt, now: int) -> None:
         """Add an attempt; nothing happens if there is one with its id."""
-        await self._database.transact(lambda connection: _enqueue(connection, new, now))
+        await self._database.write(lambda connection: _enqueue(connection, new, now))
 
     async def begin(self, new: NewAttempt, now: int) -> None:
         """Add the attempt of a run that takes the place of the thread's earlier ones, which are cancelled."""
@@ -101,31 +121,42 @@ class Attempts:
             _close(connection, new.run_id, "cancelled")
             _enqueue(connection, new, now)
 
-        await self._database.transact(work)
+        await self._database.write(work)
 
-    async def close(self, run_id: str, status: TerminalStatus) -> None:
-        """End all attempts of a thread that are open, leased ones too, and settle its pending dead letters."""
-        await self._database.transact(lambda connection: _close(connection, run_id, status))
+    async def close(self, run_id: str, status: TerminalStatus, *, last: int = _NUMBER_MAX) -> None:
+        """End all attempts of a thread that are open, leased ones too, and settle its pending dead letters.
+
+        Args:
+            run_id: The thread.
+            status: How its job ended.
+            last: Number of the last attempt that is concerned; all by default.
+        """
+        await self._database.write(lambda connection: _close(connection, run_id, status, last))
+
+    async def open_runs(self, *, after: int = 0, limit: int = 100) -> Sequence[tuple[str, int]]:
+        """Threads that have an open attempt, each with the number of its last one, in the order of these.
+
+        Args:
+            after: Only those whose last one has a higher number.
+            limit: Most threads.
+        """
+        bounds = {"after": after, "limit": limit}
+        found = await self._database.read(lambda connection: connection.execute(_OPEN_RUNS, bounds).all())
+        return [(row.run_id, row.last) for row in found]
 
     async def find(self, attempt_id: str) -> Attempt | None:
         """The attempt with an id."""
-        columns = (attempts.c[name] for name in Attempt.__slots__)
-        async with self._database.reading() as connection:
-            row = (await connection.execute(select(*columns).where(attempts.c.attempt_id == attempt_id))).first()
+        row = await self._database.read(lambda connection: connection.execute(_FIND, {"id": attempt_id}).first())
         return None if row is None else Attempt(*row)
 
     async def trace_of(self, run_id: str) -> TraceContext | None:
         """Where the newest attempt of a thread stands in its trace."""
-        query = select(attempts).where(attempts.c.run_id == run_id).order_by(attempts.c.number.desc()).limit(1)
-        async with self._database.reading() as connection:
-            row = (await connection.execute(query)).first()
+        row = await self._database.read(lambda connection: connection.execute(_NEWEST, {"run_id": run_id}).first())
         return None if row is None else trace_in(row)
 
     async def waiting(self, now: int) -> int:
         """How many could be dispatched now, limits aside."""
-        due = or_(attempts.c.status == "queued", attempts.c.retry_at <= now)
-        async with self._database.reading() as connection:
-            return await connection.scalar(select(func.count()).select_from(attempts).where(due)) or 0
+        return await self._database.read(lambda connection: connection.scalar(_WAITING, {"now": now})) or 0
 
 
 def lock(connection: Connection, attempt_id: str) -> Row[Any] | None:
@@ -157,10 +188,10 @@ def _enqueue(connection: Connection, new: NewAttempt, now: int) -> None:
     insert_if_new(connection, attempts, values)
 
 
-def _close(connection: Connection, run_id: str, status: TerminalStatus) -> None:
+def _close(connection: Connection, run_id: str, status: TerminalStatus, last: int = _NUMBER_MAX) -> None:
     # Dead letters first: one that is replayed just then has either put its attempt back, to be closed next, or finds itself settled.
     connection.execute(_SETTLE, {"of_run": run_id, "replay_status": "settled"})
     ended = {"status": status, "retry_at": None, "started_at": None, "lost_at": None}
-    closed = connection.scalars(_CLOSE, {"of_run": run_id, **ended}).all()
+    closed = connection.scalars(_CLOSE, {"of_run": run_id, "last": last, **ended}).all()
     if closed:
         connection.execute(delete(leases).where(leases.c.attempt_id.in_(closed)))

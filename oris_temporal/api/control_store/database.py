@@ -46,7 +46,8 @@ class Database:
         self.settings = settings
         self.engine = _postgres(settings) if settings.backend == "postgres" else _sqlite(settings)
         self._turn = asyncio.Lock() if settings.backend == "sqlite" else None
-        self._writer = _SqliteWriter(settings) if settings.backend == "sqlite" else None
+        self._writer = _SqliteThread(settings, writes=True) if settings.backend == "sqlite" else None
+        self._reader = _SqliteThread(settings, writes=False) if settings.backend == "sqlite" else None
 
     @property
     def place(self) -> str:
@@ -93,43 +94,57 @@ class Database:
         statement = insert(table).values(**values).on_conflict_do_nothing().returning(*table.primary_key.columns)
         return (await connection.execute(statement)).first() is not None
 
-    async def transact(self, work: Callable[[Connection], T]) -> T:
-        """Do `work` in one writing transaction, which is committed at its end, and rolled back when it raises.
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """Do short `work` in one transaction that only reads.
 
-        As `writing`, for work of several statements that has to be quick: on SQLite they are done in one go on a thread,
-        where `writing` changes threads several times for each.
+        As `reading`, for what has to be quick: on SQLite it is done in one go on a thread, where `reading` changes threads
+        several times for each statement.
 
         Raises:
             StoreUnavailableError: The database cannot be reached.
         """
+        if self._reader is None:
+            async with self.reading() as connection:
+                return await connection.run_sync(work)
         with _Explained(self.place):
-            if self._writer is None or self._turn is None:
-                async with self.engine.begin() as connection:
-                    return await connection.run_sync(work)
+            return await self._reader.do(work)
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        """Do short `work` in one writing transaction; to `writing` as `read` is to `reading`.
+
+        Raises:
+            StoreUnavailableError: The database cannot be reached.
+        """
+        if self._writer is None or self._turn is None:
+            async with self.writing() as connection:
+                return await connection.run_sync(work)
+        with _Explained(self.place):
             async with self._turn:
                 return await self._writer.do(work)
 
     async def close(self) -> None:
         """Close all connections."""
-        if self._writer is not None:
-            await self._writer.close()
+        for thread in (self._reader, self._writer):
+            if thread is not None:
+                await thread.close()
         await self.engine.dispose()
 
 
-class _SqliteWriter:
+class _SqliteThread:
     """One connection on a thread of its own."""
 
-    def __init__(self, settings: StoreSettings) -> None:
+    def __init__(self, settings: StoreSettings, *, writes: bool) -> None:
         arguments = {"timeout": _BUSY_SECONDS, "check_same_thread": False}
-        self._engine = create_engine(f"sqlite:///{settings.sqlite_path}", pool_size=1, connect_args=arguments)
-        _prepare_sqlite(self._engine)
+        engine = create_engine(f"sqlite:///{settings.sqlite_path}", pool_size=1, connect_args=arguments)
+        _prepare_sqlite(engine)
+        self._engine = engine.execution_options(writes=writes)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="control-store")
 
     async def do(self, work: Callable[[Connection], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._transact, work)
 
     def _transact(self, work: Callable[[Connection], T]) -> T:
-        with self._engine.execution_options(writes=True).begin() as connection:
+        with self._engine.begin() as connection:
             return work(connection)
 
     async def close(self) -> None:

@@ -101,7 +101,7 @@ class DeadLetters:
             DeadLetterNotFoundError: It is no dead letter.
             DeadLetterReplayedError: It is none any more.
         """
-        return await self._database.transact(lambda connection: _replay(connection, attempt_id, now))
+        return await self._database.write(lambda connection: _replay(connection, attempt_id, now))
 
 
 def bury(connection: Connection, row: Row[Any], reason: Reason, now: int) -> None:

@@ -109,7 +109,7 @@ class Dispatcher:
         Raises:
             StoreUnavailableError: The database cannot be reached.
         """
-        return await self._database.transact(lambda connection: _poll(connection, poll, now))
+        return await self._database.write(lambda connection: _poll(connection, poll, now))
 
 
 def _poll(connection: Connection, poll: Poll, now: int) -> Decision:

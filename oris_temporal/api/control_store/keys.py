@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
-from sqlalchemy import Row, exists, insert, select, update
+from sqlalchemy import Row, bindparam, exists, insert, select, update
 
 from oris_temporal.graph.errors import ConflictError, InvalidOptionError, PersistenceError
 
@@ -19,6 +19,8 @@ from .times import from_millis, now_millis
 KeyStatus: TypeAlias = Literal["active", "disabled"]
 
 
+_ANY = select(exists(select(api_keys.c.key_id)))
+_FIND = select(api_keys).where(api_keys.c.key_id == bindparam("key_id"))
 _KEY_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
@@ -64,13 +66,11 @@ class ApiKeys:
 
     async def any(self) -> bool:
         """Whether there is a key, active or not: then callers must have one."""
-        async with self._database.reading() as connection:
-            return bool(await connection.scalar(select(exists(select(api_keys.c.key_id)))))
+        return bool(await self._database.read(lambda connection: connection.scalar(_ANY)))
 
     async def find(self, key_id: str) -> ApiKey | None:
         """The key with an id."""
-        async with self._database.reading() as connection:
-            row = (await connection.execute(select(api_keys).where(api_keys.c.key_id == key_id))).first()
+        row = await self._database.read(lambda connection: connection.execute(_FIND, {"key_id": key_id}).first())
         return None if row is None else _key(row)
 
     async def list(self) -> Sequence[ApiKey]:

@@ -86,8 +86,7 @@ class Leases:
             LeaseNotFoundError: There is none, or its grace is over.
             LeaseOwnershipError: Another worker holds it.
         """
-        async with self._database.reading() as connection:
-            row = (await connection.execute(_FIND, {"lease_id": lease_id})).first()
+        row = await self._database.read(lambda connection: connection.execute(_FIND, {"lease_id": lease_id}).first())
         if row is None or row.expires_at < now - GRACE_MS:
             raise LeaseNotFoundError("lease not found")
         if row.worker_id != worker_id:
@@ -119,7 +118,7 @@ class Leases:
             change(connection, row, **trace_columns(trace))
             return trace
 
-        return await self._database.transact(work)
+        return await self._database.write(work)
 
 
 def take(connection: Connection, values: dict[str, Any]) -> None:

@@ -61,7 +61,7 @@ class StepReports:
             LeaseOwnershipError: The attempt is there, and the worker does not hold its lease.
             StoreUnavailableError: The database cannot be reached.
         """
-        return await self._database.transact(lambda connection: _add(connection, report, span_id, now))
+        return await self._database.write(lambda connection: _add(connection, report, span_id, now))
 
 
 def _add(connection: Connection, report: StepReport, span_id: str, now: int) -> tuple[bool, TraceContext | None]:

@@ -11,6 +11,7 @@ from .database import Database
 from .dead_letters import bury
 from .leases import GRACE_MS
 from .tables import attempts, leases
+from .times import now_millis
 
 _MOST = 200
 """Leases that one tick ends of each kind, so that others get their turn."""
@@ -52,23 +53,21 @@ class Ticks:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def tick(self, now: int, *, grace_ms: int = GRACE_MS) -> Ticked:
+    async def tick(self, now: int | None = None, *, grace_ms: int = GRACE_MS) -> Ticked:
         """End what is due.
 
         Args:
-            now: The present, in Unix milliseconds.
+            now: The present, in Unix milliseconds; by the clock by default.
             grace_ms: How long ago a lease must have expired to be lost.
 
         Raises:
             StoreUnavailableError: The database cannot be reached.
         """
+        now = now_millis() if now is None else now
         due = {"now": now, "cutoff": now - grace_ms}
-        async with (
-            self._database.reading() as connection
-        ):  # most often there is nothing, and nobody is to wait for that
-            if not await connection.scalar(ANY_DUE, due):
-                return Ticked(0, 0)
-        return await self._database.transact(lambda connection: tick(connection, now, grace_ms))
+        if not await self._database.read(lambda connection: connection.scalar(ANY_DUE, due)):
+            return Ticked(0, 0)  # most often, and nobody is to wait for that
+        return await self._database.write(lambda connection: tick(connection, now, grace_ms))
 
 
 def tick(connection: Connection, now: int, grace_ms: int = GRACE_MS) -> Ticked:

@@ -39,6 +39,7 @@ class Services:
     reads: ReadService
     interrupts: InterruptService
     streams: StreamService
+    run_attempts: RunAttempts
     workers: WorkerService
     attempts: AttemptService
     dead_letters: DeadLetterService
@@ -59,11 +60,12 @@ class Services:
             default_graph: Graph of requests that name none.
         """
         guard = ThreadGuard(client, control.cancelled)
-        attempts, metrics = RunAttempts(control.attempts), Metrics()
+        attempts, metrics = RunAttempts(client, control.attempts), Metrics()
         known = GraphService({graph.name: graph for graph in graphs}, default_graph)
         return cls(
             guard=guard,
             graphs=known,
+            run_attempts=attempts,
             runs=RunService(client, guard, RunKeys(control.run_keys), attempts, known),
             control=ControlService(client, guard, ReplayGuard(control.replays), attempts),
             reads=ReadService(client, guard, control.attempts),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import uuid
 
-from oris_temporal.client import RunResult
+from oris_temporal.client import OrisClient, RunResult
+from oris_temporal.client.lookup import find
 
 from ..control_store.attempts import Attempts, NewAttempt, TerminalStatus
 from ..control_store.times import now_millis
@@ -16,11 +17,14 @@ class RunAttempts:
     """Keeps the attempts of runs as open as their jobs.
 
     Args:
+        client: The client.
         attempts: Where they are kept.
     """
 
-    def __init__(self, attempts: Attempts) -> None:
+    def __init__(self, client: OrisClient, attempts: Attempts) -> None:
+        self._client = client
         self._attempts = attempts
+        self._looked_at = 0
 
     async def began(
         self, result: RunResult, *, priority: int, tenant: str | None, limit: TimeLimit, trace: TraceContext
@@ -49,3 +53,12 @@ class RunAttempts:
     async def ended(self, thread_id: str, status: TerminalStatus) -> None:
         """Close what is open of a thread."""
         await self._attempts.close(thread_id, status)
+
+    async def catch_up(self) -> None:
+        """Close what is open of threads whose jobs ended while no request waited, of some threads at a time."""
+        open_runs = await self._attempts.open_runs(after=self._looked_at)
+        for thread_id, last in open_runs:
+            found = await find(self._client.temporal, f"{self._client.id_prefix}{thread_id}", thread_id)
+            if found is not None and found.status in ("completed", "failed", "cancelled") and not found.continued:
+                await self._attempts.close(thread_id, found.status, last=last)
+        self._looked_at = open_runs[-1][1] if open_runs else 0
