@@ -6,6 +6,8 @@ import asyncio
 import os
 import subprocess
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from alembic.runtime.migration import MigrationContext
 from postgres_server import PostgresServer
 from sqlalchemy import Connection, text
 
-from oris_temporal.api.control_store import ControlStore, Database, StoreSettings, upgrade
+from oris_temporal.api.control_store import ApiKeys, ControlStore, Database, StoreSettings, upgrade
 from oris_temporal.api.control_store.database import StoreUnavailableError
 from oris_temporal.api.control_store.migrate import VERSION_TABLE, head
 from oris_temporal.api.control_store.tables import metadata
@@ -68,6 +70,14 @@ class TestTables:
         async with database.reading() as connection:
             assert await connection.run_sync(_differences, database) == []
         await database.close()
+
+    async def test_103_a_database_that_is_behind_is_brought_up_to_date(self, store: StoreSettings) -> None:
+        async with _tables_of_version_0001(store) as database:
+            await ApiKeys(database).create("ops", "hash", "operator")
+            assert await upgrade(database) == ("0001", head())
+            async with database.reading() as connection:
+                assert await connection.run_sync(_differences, database) == []
+            assert [key.key_id for key in await ApiKeys(database).list()] == ["ops"]
 
     async def test_upgrading_again_changes_nothing(self, store: StoreSettings) -> None:
         database = Database(store)
@@ -207,6 +217,17 @@ def _in_schema(schema: str) -> Any:
     for table in metadata.tables.values():
         table.to_metadata(moved, schema=schema)
     return moved
+
+
+@asynccontextmanager
+async def _tables_of_version_0001(store: StoreSettings) -> AsyncIterator[Database]:
+    await _set_version(store, "0001")
+    database = Database(store)
+    later = [table for name, table in metadata.tables.items() if name not in ("oris_api_keys", "oris_audit_log")]
+    async with database.writing() as connection:
+        await connection.run_sync(metadata.drop_all, tables=later)
+    yield database
+    await database.close()
 
 
 async def _set_version(store: StoreSettings, version: str) -> None:

@@ -42,8 +42,8 @@ _NEXT = (
     .limit(1)
     .with_for_update(of=attempts, skip_locked=True)
 )
+_HOW_FULL = _FULL_TENANTS.add_columns(func.count())
 _FIRST = select(attempts.c.tenant_id).where(_QUEUED).order_by(*_IN_ORDER).limit(bindparam("depth"))
-_OF_TENANT = select(func.count()).select_from(leases).where(leases.c.tenant_id == bindparam("tenant_id"), _LIVE)
 
 _TAKE_TURNS = text("SELECT pg_advisory_xact_lock(hashtext('oris_dispatch'))")
 """Limits count leases of others, so polls take turns; SQLite's writers do anyway."""
@@ -158,8 +158,10 @@ def _let_time_pass(connection: Connection, worker_id: str, now: int) -> int:
 
 def _nothing(connection: Connection, poll: Poll, now: int, active: int) -> Decision:
     """Why there is no attempt: a tenant at its limit, the last of those that were passed over, or an empty queue."""
-    passed = [tenant for tenant in connection.scalars(_FIRST, {"depth": poll.depth}) if tenant is not None]
+    full = connection.execute(_HOW_FULL, {"now": now, "tenant_limit": poll.tenant_limit})
+    held: dict[str | None, int] = {tenant: count for tenant, count in full}  # noqa: C416
+    passed = [tenant for tenant in connection.scalars(_FIRST, {"depth": poll.depth}) if tenant in held]
     if not passed:
         return Decision("noop", active)
-    held = connection.scalar(_OF_TENANT, {"tenant_id": passed[-1], "now": now}) or 0
-    return Decision("backpressure", active, reason="tenant_limit", tenant_id=passed[-1], tenant_active=held)
+    tenant = passed[-1]
+    return Decision("backpressure", active, reason="tenant_limit", tenant_id=tenant, tenant_active=held[tenant])
