@@ -115,9 +115,11 @@ class Attempts:
         await self._database.write(lambda connection: _enqueue(connection, new, now))
 
     async def begin(self, new: NewAttempt, now: int) -> None:
-        """Add the attempt of a run that takes the place of the thread's earlier ones, which are cancelled."""
+        """Add the attempt of a run that takes the place of the thread's earlier ones, which are cancelled. A run has one."""
 
         def work(connection: Connection) -> None:
+            if lock(connection, new.attempt_id) is not None:
+                return
             _close(connection, new.run_id, "cancelled")
             _enqueue(connection, new, now)
 

@@ -34,7 +34,7 @@ class RunAttempts:
             await self.follow(result)
             return
         new = NewAttempt(
-            attempt_id=f"attempt-{result.thread_id}-{uuid.uuid4()}",
+            attempt_id=f"attempt-{result.thread_id}-{result.run_id or uuid.uuid4()}",
             run_id=result.thread_id,
             priority=priority,
             tenant_id=tenant,
