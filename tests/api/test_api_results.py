@@ -161,6 +161,14 @@ def test_a_fork_to_a_thread_that_exists_is_409(facade: httpx.Client, thread: str
     assert facade.post(f"/v1/jobs/{thread}/fork", json={"new_thread_id": thread}).status_code == 409
 
 
+def test_a_fork_to_a_cancelled_thread_is_409(facade: httpx.Client, thread: str) -> None:
+    run(facade, thread)
+    facade.post(f"/v1/jobs/{thread}-never/cancel")
+    response = facade.post(f"/v1/jobs/{thread}/fork", json={"new_thread_id": f"{thread}-never"})
+    assert response.status_code == 409
+    assert error_of(response)["message"] == f"thread '{thread}-never' is cancelled"
+
+
 def test_a_fork_of_an_unknown_thread_is_404(facade: httpx.Client) -> None:
     assert facade.post("/v1/jobs/unknown/fork").status_code == 404
 

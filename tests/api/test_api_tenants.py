@@ -76,7 +76,7 @@ def test_a_job_is_of_its_callers_tenant(
     "path",
     [
         *("", "/state", "/detail", "/history", "/timeline", "/timeline/export", "/checkpoints/0001-000001"),
-        *("/stream",),
+        *("/stream", "/result"),
     ],
 )
 def test_what_others_have_cannot_be_read(globex: As, thread: str, path: str) -> None:
@@ -86,9 +86,9 @@ def test_what_others_have_cannot_be_read(globex: As, thread: str, path: str) -> 
     assert nobodys.json()["error"]["message"] == f"thread not found: no-{thread}"
 
 
-@pytest.mark.parametrize("verb", ["resume", "replay", "cancel"])
+@pytest.mark.parametrize("verb", ["resume", "replay", "cancel", "fork", "state"])
 def test_what_others_have_cannot_be_steered(acme: As, globex: As, thread: str, verb: str) -> None:
-    assert globex.post(f"/v1/jobs/{thread}/{verb}", value=True).status_code == 404
+    assert globex.post(f"/v1/jobs/{thread}/{verb}", value=True, values={}).status_code == 404
     assert acme.get(f"/v1/jobs/{thread}/detail").json()["data"]["status"] == "interrupted"
 
 

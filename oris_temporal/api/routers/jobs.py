@@ -134,7 +134,7 @@ async def fork_job(
 
     The answer is about the new thread. The body may be left out.
     """
-    job = await services.control.fork(thread_id, body or ForkJobRequest(), preferences)
+    job = await services.control.fork(thread_id, body or ForkJobRequest(), preferences, context.caller.tenant)
     return run_envelope(context, job, preferences, response)
 
 

@@ -112,12 +112,14 @@ class ControlService:
                 raise
             raise _no_checkpoint("replay failed", "thread_id", thread_id, checkpoint_id) from None
 
-    async def fork(self, thread_id: str, request: ForkJobRequest, preferences: Preferences) -> RunJob:
+    async def fork(
+        self, thread_id: str, request: ForkJobRequest, preferences: Preferences, tenant: str | None
+    ) -> RunJob:
         """Start a new thread from a checkpoint of this one, and wait until that settles."""
         require(thread_id, "thread_id")
-        if request.new_thread_id is not None:
-            require(request.new_thread_id, "new_thread_id")
         wait = check_wait(request.wait_ms, preferences)
+        if request.new_thread_id is not None:
+            await self._guard.refuse_cancelled(require(request.new_thread_id, "new_thread_id"), tenant)
         with failing("fork failed"):
             try:
                 result = await self._client.fork(
