@@ -89,7 +89,7 @@ def test_other_content_types_are_415(api: httpx.Client, content_type: str | None
 )
 def test_json_content_types_are_accepted(api: httpx.Client, content_type: str) -> None:
     response = api.post("/probe/resume", content=b'{"value": 1}', headers={"content-type": content_type})
-    assert response.json()["data"] == {"value": 1, "checkpoint_id": None}
+    assert response.json()["data"] == {"value": 1, "checkpoint_id": None, "wait_ms": None}
 
 
 @pytest.mark.parametrize(

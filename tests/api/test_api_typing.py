@@ -88,7 +88,8 @@ def test_repeated_keys_are_422(api: httpx.Client, body: str, name: str) -> None:
 
 def test_unknown_fields_are_ignored_and_null_means_absent(api: httpx.Client) -> None:
     """Case 132."""
-    optional = dict.fromkeys(["input", "graph", "idempotency_key", "timeout_policy", "priority", "tenant_id"])
+    names = ("input", "graph", "idempotency_key", "timeout_policy", "priority", "tenant_id", "on_conflict", "wait_ms")
+    optional = dict.fromkeys(names)
     response = api.post("/probe/run", json={"thread_id": " a ", "unknown": 1, **optional})
     assert response.json()["data"] == {"thread_id": " a ", **optional}
     nested = {"timeout_ms": 1, "on_timeout_status": "failed"}
@@ -109,7 +110,7 @@ def test_any_json_is_a_value_and_keeps_its_type(api: httpx.Client) -> None:
     value = {"int": 1, "float": 1.0, "big": 2**70, "text": "5", "list": [True, None, {"a": []}]}
     assert post(api, "/probe/resume", json.dumps({"value": value})).text.endswith(
         '"data":{"value":{"int":1,"float":1.0,"big":1180591620717411303424,"text":"5","list":[true,null,{"a":[]}]},'
-        '"checkpoint_id":null}}'
+        '"checkpoint_id":null,"wait_ms":null}}'
     )
 
 
