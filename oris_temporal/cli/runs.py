@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 import argparse
-import shlex
-import sys
-from collections.abc import AsyncIterator, Collection, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from oris_temporal.client import OrisClient, RunHandle, RunResult, StartOptions
+from oris_temporal.client import OrisClient, RunHandle, StartOptions
 from oris_temporal.client.launcher import new_thread
 from oris_temporal.client.lookup import find
-from oris_temporal.client.waiting import why_stuck
 from oris_temporal.graph.compiled import CompiledGraph
 from oris_temporal.graph.control import MISSING
 from oris_temporal.graph.duration import Duration
 from oris_temporal.graph.errors import GraphNotFoundError, NodeNotFoundError
-from oris_temporal.graph.records import RunStatus
 
 from . import render
 from .call import Call, online
-from .exit_codes import Exit, exit_of_status
+from .exit_codes import Exit
+from .outcomes import finish, shown
 from .parser import Commands, add_command, connection, graphs, queue, thread, wait
-from .progress import Follower, Progress, Since
-from .style import fields, is_terminal, paint
+from .style import fields
 from .values import UsageError, duration, json_object, json_or_text, json_value, read_value, thread_id
 
 
@@ -115,9 +110,9 @@ async def _run(call: Call, client: OrisClient, graph: CompiledGraph | None) -> i
         handle = await client.start(graph or args.graph, thread, given, **options)
         call.out.answer(handle, _started(call, client, handle))
         return Exit.OK
-    async with _shown(call, client, thread, since="next run"):
+    async with shown(call, client, thread, since="next run"):
         result = await client.run(graph or args.graph, thread, given, wait=args.wait, **options)
-    return await _finish(call, client, result)
+    return await finish(call, client, result)
 
 
 def _thread_of(config: Mapping[str, Any] | None) -> Any:
@@ -195,7 +190,7 @@ async def resume(call: Call, client: OrisClient) -> int:
         )
     if value is MISSING and args.update is None and args.goto is None:
         await _check_needs_no_answer(client, args.thread)
-    async with _shown(call, client, args.thread, since="now" if args.checkpoint is None else "next run"):
+    async with shown(call, client, args.thread, since="now" if args.checkpoint is None else "next run"):
         result = await client.resume(
             args.thread,
             value,
@@ -208,7 +203,7 @@ async def resume(call: Call, client: OrisClient) -> int:
             idempotency_key=args.idempotency_key,
             wait=args.wait,
         )
-    return await _finish(call, client, result)
+    return await finish(call, client, result)
 
 
 async def _check_needs_no_answer(client: OrisClient, thread_id: str) -> None:
@@ -242,7 +237,7 @@ async def reject(call: Call, client: OrisClient) -> int:
     """``reject``: refuse an interrupt, which cancels the run."""
     args = call.args
     result = await client.reject(args.thread, args.interrupt, reason=args.reason, author=args.author, wait=args.wait)
-    return await _finish(call, client, result, done=["cancelled"])
+    return await finish(call, client, result, done=["cancelled"])
 
 
 def _add_cancel(commands: Commands) -> None:
@@ -262,7 +257,7 @@ async def cancel(call: Call, client: OrisClient) -> int:
     """``cancel``: cancel a run and wait for its end."""
     args = call.args
     result = await client.cancel(args.thread, reason=args.reason, wait=args.wait)
-    return await _finish(call, client, result, done=["completed", "failed", "cancelled"])
+    return await finish(call, client, result, done=["completed", "failed", "cancelled"])
 
 
 def _add_end_wait(parser: argparse.ArgumentParser) -> None:
@@ -299,7 +294,7 @@ def _add_replay(commands: Commands) -> None:
 async def replay(call: Call, client: OrisClient) -> int:
     """``replay``: a new run of the thread, from a checkpoint."""
     args = call.args
-    async with _shown(call, client, args.thread, since="next run"):
+    async with shown(call, client, args.thread, since="next run"):
         result = await client.replay(
             args.thread,
             args.checkpoint,
@@ -308,7 +303,7 @@ async def replay(call: Call, client: OrisClient) -> int:
             on_conflict="replace" if args.replace else "fail",
             wait=args.wait,
         )
-    return await _finish(call, client, result)
+    return await finish(call, client, result)
 
 
 def _add_fork(commands: Commands) -> None:
@@ -338,7 +333,7 @@ async def _fork(call: Call, client: OrisClient, known: Mapping[str, CompiledGrap
     if known and (found := await find(client.temporal, f"{client.id_prefix}{args.thread}", args.thread)) is not None:
         _check_edit(known.get(found.graph), args.update, args.as_node)
     new_thread = args.new_thread_id or await _next_fork(client, args.thread)
-    async with _shown(call, client, new_thread, since="next run"):
+    async with shown(call, client, new_thread, since="next run"):
         result = await client.fork(
             args.thread,
             args.checkpoint,
@@ -347,7 +342,7 @@ async def _fork(call: Call, client: OrisClient, known: Mapping[str, CompiledGrap
             new_thread_id=args.new_thread_id,
             wait=args.wait,
         )
-    return await _finish(call, client, result)
+    return await finish(call, client, result)
 
 
 def _check_edit(graph: CompiledGraph | None, update: Any, as_node: str | None) -> None:
@@ -367,43 +362,3 @@ async def _next_fork(client: OrisClient, thread_id: str) -> str:
     while await find(client.temporal, f"{client.id_prefix}{thread_id}/fork/{number}", thread_id) is not None:
         number += 1
     return f"{thread_id}/fork/{number}"
-
-
-# --- shared --------------------------------------------------------------------------------------------------------
-
-
-@asynccontextmanager
-async def _shown(call: Call, client: OrisClient, thread_id: str, since: Since) -> AsyncIterator[None]:
-    """Show the thread's progress on a terminal while the block runs."""
-    quoted = shlex.quote(thread_id)
-    call.goes_on = f"Thread {thread_id} goes on by itself. See: oris-temporal inspect {quoted}"
-    if call.out.json or call.out.quiet or not is_terminal(sys.stderr):
-        yield
-    else:
-        call.out.note(paint(f"thread {thread_id}", "dim", sys.stderr))
-        progress = Progress(sys.stderr, live=True)
-        async with Follower(client, thread_id, progress).following(since):
-            yield
-        call.out.note("")
-    call.goes_on = ""
-
-
-async def _finish(call: Call, client: OrisClient, result: RunResult, *, done: Collection[RunStatus] = ()) -> int:
-    """Print a result; its exit code.
-
-    Args:
-        call: The call.
-        client: The client.
-        result: The result.
-        done: Statuses with which the command has done what it was asked for.
-
-    Raises:
-        UnavailableError: The run does not settle because no worker serves it, or its code fails.
-        GraphNotFoundError: The workers do not have its graph.
-    """
-    workflow_id = f"{client.id_prefix}{result.thread_id}"
-    if result.status == "running" and (trouble := await why_stuck(client.temporal, workflow_id, result.thread_id)):
-        raise trouble
-    link = call.link(client.temporal, workflow_id, result.run_id)
-    call.out.answer(result, render.result(result, link, hint=not call.out.quiet))
-    return Exit.OK if result.status in done else exit_of_status(result.status)
