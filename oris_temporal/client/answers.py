@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any, cast
 
 from temporalio.client import WorkflowUpdateHandle, WorkflowUpdateStage
@@ -27,6 +30,11 @@ from .lookup import Found
 from .records import RunResult
 from .runs import Runs, is_short, update_id
 from .threads import Threads
+
+_TAKES_NONE = "Workflow Task in failed state"
+"""How the server says that a run takes no updates until its workflow task succeeds again."""
+
+_AGAIN_SECONDS = 0.5
 
 
 class Answers:
@@ -55,13 +63,15 @@ class Answers:
         options.keyed = idempotency_key is not None
         wire = options.to_wire()
         id = update_id() if idempotency_key is None else bounded(idempotency_key)
-        update = self._threads.handle(thread_id).start_update(
+        send = partial(
+            self._threads.handle(thread_id).start_update,
             protocol.RESUME,
             args=[ordered(answer), ordered(wire)] if wire else [ordered(answer)],
             id=id,
             wait_for_stage=WorkflowUpdateStage.ACCEPTED if is_short(wait) else WorkflowUpdateStage.COMPLETED,
             result_type=dict,
         )
+        update = _once_it_can_be_taken(send)
         try:
             async with typed_errors(f"resume thread {thread_id!r}", thread_id):
                 if is_short(wait):
@@ -83,8 +93,8 @@ class Answers:
     async def update(self, thread_id: str, name: str, *args: Any) -> str:
         """Result of an update of a thread's run."""
         handle = self._threads.handle(thread_id)
-        update = handle.execute_update(name, args=list(args), id=update_id(), result_type=str)
-        return cast("str", await self._runs.watch(update, thread_id, None))
+        send = partial(handle.execute_update, name, args=list(args), id=update_id(), result_type=str)
+        return cast("str", await self._runs.watch(_once_it_can_be_taken(send), thread_id, None))
 
     async def _resume_closed(
         self,
@@ -171,6 +181,17 @@ class Answers:
                 raise InterruptConflictError(
                     f"Interrupt {item.id!r} is already {item.status}.", interrupt_id=item.id, status=item.status
                 )
+
+
+async def _once_it_can_be_taken(send: Callable[[], Awaitable[Any]]) -> Any:
+    """Send an update, again and again while the server takes none because the run's workflow task fails. Who watches says so."""
+    while True:
+        try:
+            return await send()
+        except RPCError as error:
+            if _TAKES_NONE not in error.message:
+                raise
+        await asyncio.sleep(_AGAIN_SECONDS)
 
 
 async def _at_once(handle: WorkflowUpdateHandle[Any]) -> WorkflowUpdateHandle[Any]:
