@@ -223,7 +223,8 @@ def _in_schema(schema: str) -> Any:
 async def _tables_of_version_0001(store: StoreSettings) -> AsyncIterator[Database]:
     await _set_version(store, "0001")
     database = Database(store)
-    later = [table for name, table in metadata.tables.items() if name not in ("oris_api_keys", "oris_audit_log")]
+    names = {f"oris_{name}" for name in ("attempts", "leases", "retries", "dead_letters", "step_reports")}
+    later = [table for name, table in metadata.tables.items() if name in names]
     async with database.writing() as connection:
         await connection.run_sync(metadata.drop_all, tables=later)
     yield database
