@@ -13,7 +13,6 @@ from ..errors import ApiError, error_response
 from ..security.authenticator import Authenticator, Credentials
 from ..security.caller import may
 
-
 _OF_ALL_TENANTS = ("/v1/workers", "/v1/attempts", "/v1/dlq")
 
 
