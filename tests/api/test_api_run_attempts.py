@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from typing import Any
 from uuid import uuid4
@@ -183,3 +184,11 @@ async def test_a_later_attempt_than_the_one_that_was_looked_at_stays_open(store:
         await control.attempts.enqueue(NewAttempt("second", "t"), 0)
         await control.attempts.close(thread, "completed", last=last)
         assert await control.attempts.open_runs() == [("t", last + 1)]
+
+
+async def test_an_attempt_begins_once(store: StoreSettings) -> None:
+    async with ControlStore.opened(store) as control:
+        await control.attempts.enqueue(NewAttempt("earlier", "t"), 0)
+        again = [control.attempts.begin(NewAttempt("new", "t"), 0) for _ in range(8)]
+        assert sorted(await asyncio.gather(*again)) == [False] * 7 + [True]
+        assert [row["status"] for row in await rows_of(control, attempts)] == ["cancelled", "queued"]

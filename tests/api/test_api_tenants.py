@@ -125,12 +125,6 @@ def test_running(acme: As, globex: As, api: httpx.Client, thread: str) -> None:
     assert taken.json()["error"]["message"] == f"thread '{thread}' is not free: choose another thread_id"
 
 
-@pytest.mark.parametrize("path", ["/v1/dlq", "/v1/attempts/a/retries"])
-def test_what_knows_no_tenants(acme: As, api: httpx.Client, path: str) -> None:
-    assert acme.get(path).status_code == 403
-    assert As(api, "all").get(path).status_code in (200, 404)
-
-
 def test_the_audit_log(acme: As, globex: As, api: httpx.Client, thread: str) -> None:
     assert [entry["actor_id"] for entry in acme.get("/v1/audit/logs").json()["data"]["logs"]] == ["acme"]
     assert globex.get("/v1/audit/logs").json()["data"]["logs"] == []

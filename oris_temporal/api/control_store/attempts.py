@@ -114,16 +114,22 @@ class Attempts:
         """Add an attempt; nothing happens if there is one with its id."""
         await self._database.write(lambda connection: _enqueue(connection, new, now))
 
-    async def begin(self, new: NewAttempt, now: int) -> None:
-        """Add the attempt of a run that takes the place of the thread's earlier ones, which are cancelled. A run has one."""
+    async def begin(self, new: NewAttempt, now: int) -> bool:
+        """Add the attempt of a run that takes the place of the thread's earlier ones, which are cancelled.
 
-        def work(connection: Connection) -> None:
-            if lock(connection, new.attempt_id) is not None:
-                return
-            _close(connection, new.run_id, "cancelled")
-            _enqueue(connection, new, now)
+        Returns:
+            Whether it is new; otherwise nothing happens.
+        """
 
-        await self._database.write(work)
+        def work(connection: Connection) -> bool:
+            if not _enqueue(connection, new, now):
+                return False
+            row = lock(connection, new.attempt_id)
+            if row is not None:
+                _close(connection, new.run_id, "cancelled", row.number - 1)
+            return True
+
+        return await self._database.write(work)
 
     async def close(self, run_id: str, status: TerminalStatus, *, last: int = _NUMBER_MAX) -> None:
         """End all attempts of a thread that are open, leased ones too, and settle its pending dead letters.
@@ -184,10 +190,10 @@ def trace_columns(trace: TraceContext | None) -> dict[str, Any]:
     return {} if trace is None else {name: getattr(trace, name) for name in TraceContext.__slots__}
 
 
-def _enqueue(connection: Connection, new: NewAttempt, now: int) -> None:
+def _enqueue(connection: Connection, new: NewAttempt, now: int) -> bool:
     values = {name: getattr(new, name) for name in NewAttempt.__slots__ if name != "trace"}
     values |= {"attempt_no": 1, "first_attempt_no": 1, "created_at": now, **trace_columns(new.trace)}
-    insert_if_new(connection, attempts, values)
+    return insert_if_new(connection, attempts, values)
 
 
 def _close(connection: Connection, run_id: str, status: TerminalStatus, last: int = _NUMBER_MAX) -> None:

@@ -9,13 +9,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, Table, create_engine, event
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DataError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from oris_temporal.graph.errors import ConfigurationError, InvalidOptionError, UnavailableError
 
+from .inserts import insert_if_new
 from .settings import StoreSettings
 
 _BUSY_SECONDS = 10
@@ -89,10 +89,8 @@ class Database:
             yield await stack.enter_async_context(engine.begin())
 
     async def insert_new(self, connection: AsyncConnection, table: Table, **values: Any) -> bool:
-        """Insert a row, unless its primary key is taken; returns whether it was inserted."""
-        insert = postgresql.insert if self.settings.backend == "postgres" else sqlite.insert
-        statement = insert(table).values(**values).on_conflict_do_nothing().returning(*table.primary_key.columns)
-        return (await connection.execute(statement)).first() is not None
+        """As `insert_if_new`, in a transaction of `writing`."""
+        return await connection.run_sync(insert_if_new, table, values)
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Do short `work` in one transaction that only reads.

@@ -27,14 +27,24 @@ class RunAttempts:
         self._looked_at = 0
 
     async def began(
-        self, result: RunResult, *, priority: int, tenant: str | None, limit: TimeLimit, trace: TraceContext
+        self,
+        result: RunResult,
+        *,
+        key: str | None,
+        priority: int,
+        tenant: str | None,
+        limit: TimeLimit,
+        trace: TraceContext,
     ) -> None:
-        """Note a run that a request has started, as far as it got while that waited. It replaces the thread's earlier ones."""
+        """Note a run that a request has started, as far as it got while that waited. It replaces the thread's earlier ones.
+
+        A run that was started with a key is noted once, however often its request is repeated.
+        """
         if result.status in ("failed", "cancelled"):
             await self.follow(result)
             return
         new = NewAttempt(
-            attempt_id=f"attempt-{result.thread_id}-{result.run_id or uuid.uuid4()}",
+            attempt_id=f"attempt-{result.thread_id}-{_uuid(key)}",
             run_id=result.thread_id,
             priority=priority,
             tenant_id=tenant,
@@ -43,7 +53,8 @@ class RunAttempts:
             on_timeout_status=limit.then,
             status="completed" if result.status == "completed" else "queued",
         )
-        await self._attempts.begin(new, now_millis())
+        if not await self._attempts.begin(new, now_millis()):
+            await self.follow(result)
 
     async def follow(self, result: RunResult) -> None:
         """Close what is open of a thread whose job has ended."""
@@ -62,3 +73,7 @@ class RunAttempts:
             if found is not None and found.status in ("completed", "failed", "cancelled") and not found.continued:
                 await self._attempts.close(thread_id, found.status, last=last)
         self._looked_at = open_runs[-1][1] if open_runs else 0
+
+
+def _uuid(key: str | None) -> uuid.UUID:
+    return uuid.uuid4() if key is None else uuid.uuid5(uuid.NAMESPACE_OID, key)

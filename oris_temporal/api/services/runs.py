@@ -80,7 +80,9 @@ class RunService:
                     execution_timeout=limit.time,
                     on_timeout=limit.then,
                 )
-                await self._attempts.began(result, priority=priority, tenant=tenant, limit=limit, trace=trace)
+                await self._attempts.began(
+                    result, key=temporal_key, priority=priority, tenant=tenant, limit=limit, trace=trace
+                )
             return run_job(result, failing="run failed", idempotency_key=key, trace=wire_trace(trace))
 
         return await (start() if key is None else self._keys.once(key, thread_id, payload, start))
