@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from facade_store import enqueue
 
 from oris_temporal.api.control_store import StoreSettings
 from oris_temporal.api.security import StaticKey
@@ -129,3 +130,47 @@ def test_the_audit_log(acme: As, globex: As, api: httpx.Client, thread: str) -> 
     assert [entry["actor_id"] for entry in acme.get("/v1/audit/logs").json()["data"]["logs"]] == ["acme"]
     assert globex.get("/v1/audit/logs").json()["data"]["logs"] == []
     assert len(As(api, "all").get("/v1/audit/logs").json()["data"]["logs"]) == 1
+
+
+class TestWorkers:
+    """Attempts, their leases and dead letters are their tenant's."""
+
+    @pytest.fixture
+    def api(self, serve: Serve, store: StoreSettings) -> httpx.Client:
+        workers = {f"{tenant}-worker": StaticKey("s", "worker", tenant=tenant) for tenant in ("acme", "globex")}
+        enqueue(store, "acme-1", "acme-2", tenant_id="acme")
+        enqueue(store, "globex-1", tenant_id="globex", priority=100)
+        return serve(store, static_keys={**KEYS, **workers})
+
+    def test_a_worker_gets_the_attempts_of_its_tenant(self, api: httpx.Client) -> None:
+        worker = As(api, "acme-worker")
+        got = [worker.post("/v1/workers/poll", worker_id="w").json()["data"]["attempt_id"] for _ in range(3)]
+        assert got == ["acme-1", "acme-2", None]
+
+    def test_of_the_limits_of_others_it_learns_nothing(self, api: httpx.Client) -> None:
+        As(api, "globex-worker").post("/v1/workers/poll", worker_id="g")
+        worker = As(api, "acme-worker")
+        for expected in ("dispatched", "backpressure"):
+            polled = worker.post("/v1/workers/poll", worker_id="w", tenant_max_active_leases=1).json()["data"]
+            assert polled["decision"] == expected
+        assert polled["tenant_id"] == "acme"
+
+    def test_what_others_have_is_not_there(self, api: httpx.Client) -> None:
+        owner, other = As(api, "globex-worker"), As(api, "acme-worker")
+        lease = owner.post("/v1/workers/poll", worker_id="w").json()["data"]["lease_id"]
+        assert other.post("/v1/workers/w/heartbeat", lease_id=lease).status_code == 404
+        failed = {"attempt_id": "globex-1", "terminal_status": "failed"}
+        assert other.post("/v1/workers/w/ack", **failed).status_code == 404
+        step = {"attempt_id": "globex-1", "action_id": "a", "status": "s", "dedupe_token": "t"}
+        assert other.post("/v1/workers/w/report-step", **step).status_code == 404
+        assert owner.post("/v1/workers/w/report-step", **step).status_code == 200
+        assert owner.post("/v1/workers/w/ack", **failed).status_code == 200
+
+        mine, others = As(api, "globex"), As(api, "acme")
+        assert others.get("/v1/dlq").json()["data"]["entries"] == []
+        assert [entry["attempt_id"] for entry in mine.get("/v1/dlq").json()["data"]["entries"]] == ["globex-1"]
+        for path in ("/v1/dlq/globex-1", "/v1/attempts/globex-1/retries"):
+            assert others.get(path).status_code == 404
+            assert mine.get(path).status_code == 200
+        assert others.post("/v1/dlq/globex-1/replay").status_code == 404
+        assert mine.post("/v1/dlq/globex-1/replay").status_code == 200

@@ -31,6 +31,7 @@ class Ack:
         status: What became of it.
         policy: Whether to try again if it failed; replaces the attempt's own.
         span_id: The attempt's next span.
+        tenant: Tenant whose attempts the worker may have; ``None`` is all.
     """
 
     attempt_id: str
@@ -38,6 +39,7 @@ class Ack:
     status: TerminalStatus
     policy: RetryPolicy | None
     span_id: str
+    tenant: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ class Acks:
 
 def _ack(connection: Connection, ack: Ack, now: int) -> Acked:
     row = lock(connection, ack.attempt_id)
-    if row is None:
+    if row is None or ack.tenant not in (None, row.tenant_id):
         raise AttemptNotFoundError(f"Driver error: attempt not found for ack: {ack.attempt_id}")
     if row.status in TERMINAL:
         if row.status != ack.status:

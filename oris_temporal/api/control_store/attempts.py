@@ -74,12 +74,14 @@ class Attempt:
     Attributes:
         attempt_id: Its id.
         run_id: Thread of the run that it belongs to.
+        tenant_id: Whose it is.
         status: What became of it so far.
         attempt_no: Which execution it is at, from 1.
     """
 
     attempt_id: str
     run_id: str
+    tenant_id: str | None
     status: AttemptStatus
     attempt_no: int
 

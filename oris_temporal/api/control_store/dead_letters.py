@@ -45,6 +45,7 @@ class DeadLetter:
     Attributes:
         attempt_id: The attempt.
         run_id: Thread of its run.
+        tenant_id: Whose it is.
         attempt_no: Which execution of it failed.
         reason: Whether a worker said so, or it took too long.
         dead_at: When that was (UTC).
@@ -55,6 +56,7 @@ class DeadLetter:
 
     attempt_id: str
     run_id: str
+    tenant_id: str | None
     attempt_no: int
     reason: Reason
     dead_at: datetime
@@ -72,11 +74,19 @@ class DeadLetters:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def page(self, *, replay_status: str | None = None, limit: int = 100) -> Sequence[DeadLetter]:
-        """Dead letters, newest first."""
+    async def page(
+        self, *, replay_status: str | None = None, tenant: str | None = None, limit: int = 100
+    ) -> Sequence[DeadLetter]:
+        """Dead letters, newest first.
+
+        Args:
+            replay_status: Only those of this status.
+            tenant: Only those of this tenant.
+            limit: Most of them.
+        """
+        exact = {"replay_status": replay_status, "tenant_id": tenant}
         query = select(dead_letters).order_by(*_NEWEST_FIRST).limit(limit)
-        if replay_status is not None:
-            query = query.where(dead_letters.c.replay_status == replay_status)
+        query = query.filter_by(**{name: value for name, value in exact.items() if value is not None})
         async with self._database.reading() as connection:
             return [_dead_letter(row) for row in await connection.execute(query)]
 
@@ -87,12 +97,13 @@ class DeadLetters:
             row = (await connection.execute(query)).first()
         return None if row is None else _dead_letter(row)
 
-    async def replay(self, attempt_id: str, now: int) -> int:
+    async def replay(self, attempt_id: str, now: int, *, tenant: str | None = None) -> int:
         """Put an attempt back into the queue, with its retries unspent.
 
         Args:
             attempt_id: The attempt.
             now: The present, in Unix milliseconds.
+            tenant: Only one of this tenant.
 
         Returns:
             How often that has been done.
@@ -101,26 +112,33 @@ class DeadLetters:
             DeadLetterNotFoundError: It is no dead letter.
             DeadLetterReplayedError: It is none any more.
         """
-        return await self._database.write(lambda connection: _replay(connection, attempt_id, now))
+        return await self._database.write(lambda connection: _replay(connection, attempt_id, now, tenant))
 
 
 def bury(connection: Connection, row: Row[Any], reason: Reason, now: int) -> None:
     """Make a dead letter of a locked attempt, anew if it was one before."""
     new = {"attempt_no": row.attempt_no, "reason": reason, "dead_at": now, "replay_status": "pending"}
-    values = {"attempt_id": row.attempt_id, "run_id": row.run_id, "replay_count": 0, **new}
+    whose = {"attempt_id": row.attempt_id, "run_id": row.run_id, "tenant_id": row.tenant_id}
+    values = {**whose, "replay_count": 0, **new}
     insert_or_change(connection, dead_letters, values, key="attempt_id", changed=tuple(new))
 
 
-def _replay(connection: Connection, attempt_id: str, now: int) -> int:
+def _replay(connection: Connection, attempt_id: str, now: int, tenant: str | None) -> int:
     row = lock(connection, attempt_id)
+    if row is None or tenant not in (None, row.tenant_id):
+        raise _unknown(attempt_id)
     count: int | None = connection.scalar(_REPLAY, {"of_attempt": attempt_id, "now": now})
-    if row is None or count is None:
+    if count is None:
         known = select(dead_letters.c.attempt_id).where(dead_letters.c.attempt_id == attempt_id)
         if connection.scalar(known) is None:
-            raise DeadLetterNotFoundError(f"Driver error: dead letter not found for attempt: {attempt_id}")
+            raise _unknown(attempt_id)
         raise DeadLetterReplayedError(f"Driver error: dead letter already replayed for attempt: {attempt_id}")
     change(connection, row, status="queued", first_attempt_no=row.attempt_no, worker_id=None)
     return count
+
+
+def _unknown(attempt_id: str) -> DeadLetterNotFoundError:
+    return DeadLetterNotFoundError(f"Driver error: dead letter not found for attempt: {attempt_id}")
 
 
 def _dead_letter(row: Row[Any]) -> DeadLetter:

@@ -42,8 +42,11 @@ _NEXT = (
     .limit(1)
     .with_for_update(of=attempts, skip_locked=True)
 )
+_OF_TENANT = attempts.c.tenant_id == bindparam("tenant")
+_NEXT_OF_TENANT = _NEXT.where(_OF_TENANT)
 _HOW_FULL = _FULL_TENANTS.add_columns(func.count())
 _FIRST = select(attempts.c.tenant_id).where(_QUEUED).order_by(*_IN_ORDER).limit(bindparam("depth"))
+_FIRST_OF_TENANT = _FIRST.where(_OF_TENANT)
 
 _TAKE_TURNS = text("SELECT pg_advisory_xact_lock(hashtext('oris_dispatch'))")
 """Limits count leases of others, so polls take turns; SQLite's writers do anyway."""
@@ -59,6 +62,7 @@ class Poll:
         tenant_limit: Most leases that a tenant may have.
         depth: How many attempts are looked at to tell which tenant is at its limit.
         span_id: The attempt's next span.
+        tenant: Tenant whose attempts it may have; ``None`` is all.
     """
 
     worker_id: str
@@ -66,6 +70,7 @@ class Poll:
     tenant_limit: int
     depth: int
     span_id: str
+    tenant: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +123,9 @@ def _poll(connection: Connection, poll: Poll, now: int) -> Decision:
     active = _let_time_pass(connection, poll.worker_id, now)
     if active >= poll.worker_limit:
         return Decision("backpressure", active, reason="worker_limit")
-    row = connection.execute(_NEXT, {"now": now, "tenant_limit": poll.tenant_limit}).first()
+    whose = {} if poll.tenant is None else {"tenant": poll.tenant}
+    query = _NEXT_OF_TENANT if whose else _NEXT
+    row = connection.execute(query, {"now": now, "tenant_limit": poll.tenant_limit, **whose}).first()
     if row is None:
         return _nothing(connection, poll, now, active)
     lease_id, expires_at = f"lease-{uuid.uuid4()}", now + LEASE_MS
@@ -160,7 +167,9 @@ def _nothing(connection: Connection, poll: Poll, now: int, active: int) -> Decis
     """Why there is no attempt: a tenant at its limit, the last of those that were passed over, or an empty queue."""
     full = connection.execute(_HOW_FULL, {"now": now, "tenant_limit": poll.tenant_limit})
     held: dict[str | None, int] = {tenant: count for tenant, count in full}  # noqa: C416
-    passed = [tenant for tenant in connection.scalars(_FIRST, {"depth": poll.depth}) if tenant in held]
+    whose = {} if poll.tenant is None else {"tenant": poll.tenant}
+    query = _FIRST_OF_TENANT if whose else _FIRST
+    passed = [tenant for tenant in connection.scalars(query, {"depth": poll.depth, **whose}) if tenant in held]
     if not passed:
         return Decision("noop", active)
     tenant = passed[-1]

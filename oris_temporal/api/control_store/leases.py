@@ -59,6 +59,7 @@ class Lease:
         lease_id: Its id.
         attempt_id: What is leased.
         worker_id: By whom.
+        tenant_id: Whose the attempt is.
         version: How often it has been changed, from 1.
         expires_at: Until when, in Unix milliseconds.
     """
@@ -66,6 +67,7 @@ class Lease:
     lease_id: str
     attempt_id: str
     worker_id: str
+    tenant_id: str | None
     version: int
     expires_at: int
 
@@ -79,15 +81,15 @@ class Leases:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def held(self, lease_id: str, worker_id: str, now: int) -> Lease:
-        """The lease with an id.
+    async def held(self, lease_id: str, worker_id: str, now: int, *, tenant: str | None = None) -> Lease:
+        """The lease with an id; with a tenant, one of an attempt of that.
 
         Raises:
             LeaseNotFoundError: There is none, or its grace is over.
             LeaseOwnershipError: Another worker holds it.
         """
         row = await self._database.read(lambda connection: connection.execute(_FIND, {"lease_id": lease_id}).first())
-        if row is None or row.expires_at < now - GRACE_MS:
+        if row is None or row.expires_at < now - GRACE_MS or tenant not in (None, row.tenant_id):
             raise LeaseNotFoundError("lease not found")
         if row.worker_id != worker_id:
             raise LeaseOwnershipError(row.worker_id, worker_id)

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, select
 
 from oris_temporal.graph.errors import ConflictError
 
-from .attempts import change, lock, trace_columns, trace_in
+from .attempts import AttemptNotFoundError, change, lock, trace_columns, trace_in
 from .database import Database
 from .inserts import insert_if_new
 from .leases import LeaseOwnershipError, owner
@@ -45,27 +45,35 @@ class StepReports:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(self, report: StepReport, span_id: str, now: int) -> tuple[bool, TraceContext | None]:
+    async def add(
+        self, report: StepReport, span_id: str, now: int, *, tenant: str | None = None
+    ) -> tuple[bool, TraceContext | None]:
         """Keep a report.
 
         Args:
             report: The report.
             span_id: The attempt's next span.
             now: The present, in Unix milliseconds.
+            tenant: Tenant whose attempts the worker may have; all by default.
 
         Returns:
             Whether it is new, and where the attempt stands in its trace.
 
         Raises:
+            AttemptNotFoundError: The attempt is another tenant's.
             StepReportConflictError: Its token was used for something else.
             LeaseOwnershipError: The attempt is there, and the worker does not hold its lease.
             StoreUnavailableError: The database cannot be reached.
         """
-        return await self._database.write(lambda connection: _add(connection, report, span_id, now))
+        return await self._database.write(lambda connection: _add(connection, report, span_id, now, tenant))
 
 
-def _add(connection: Connection, report: StepReport, span_id: str, now: int) -> tuple[bool, TraceContext | None]:
+def _add(
+    connection: Connection, report: StepReport, span_id: str, now: int, tenant: str | None
+) -> tuple[bool, TraceContext | None]:
     row = lock(connection, report.attempt_id)
+    if row is not None and tenant not in (None, row.tenant_id):
+        raise AttemptNotFoundError("attempt not found")
     values = {name: getattr(report, name) for name in StepReport.__slots__}
     new = insert_if_new(connection, step_reports, {**values, "reported_at": now})
     if not new and _recorded(connection, report) != (report.action_id, report.status):

@@ -149,6 +149,7 @@ dead_letters = Table(
     metadata,
     Column("attempt_id", String, ForeignKey("oris_attempts.attempt_id"), primary_key=True),
     Column("run_id", String, nullable=False),
+    Column("tenant_id", String),
     Column("attempt_no", Integer, nullable=False),
     Column("reason", String, nullable=False),
     Column("dead_at", BigInteger, nullable=False),

@@ -18,4 +18,4 @@ router = APIRouter(prefix="/v1/attempts", tags=["workers"], route_class=WireRout
 )
 async def attempt_retries(attempt_id: str, services: ServicesDep, context: ContextDep) -> Envelope[RetryHistory]:
     """The retries that were scheduled, and the attempt's present status."""
-    return envelope(context, await services.attempts.retries(attempt_id))
+    return envelope(context, await services.attempts.retries(attempt_id, context.caller.tenant))

@@ -24,13 +24,13 @@ async def list_dead_letters(
     limit: Annotated[Unsigned, Query(description="1 to 500.", examples=[100])] = 100,
 ) -> Envelope[DeadLetterPage]:
     """Attempts that failed for good or took too long, newest first."""
-    return envelope(context, await services.dead_letters.page(status, limit))
+    return envelope(context, await services.dead_letters.page(status, limit, context.caller.tenant))
 
 
 @router.get("/{attempt_id}", name="get_dead_letter", summary="Inspect a dead letter", responses=errors(404))
 async def get_dead_letter(attempt_id: str, services: ServicesDep, context: ContextDep) -> Envelope[DeadLetterItem]:
     """The dead letter of an attempt."""
-    return envelope(context, await services.dead_letters.get(attempt_id))
+    return envelope(context, await services.dead_letters.get(attempt_id, context.caller.tenant))
 
 
 @router.post(
@@ -41,4 +41,4 @@ async def get_dead_letter(attempt_id: str, services: ServicesDep, context: Conte
 )
 async def replay_dead_letter(attempt_id: str, services: ServicesDep, context: ContextDep) -> Envelope[DeadLetterReplay]:
     """Have an attempt dispatched again at once, with its retries unspent. A body is ignored."""
-    return envelope(context, await services.dead_letters.replay(attempt_id))
+    return envelope(context, await services.dead_letters.replay(attempt_id, context.caller.tenant))

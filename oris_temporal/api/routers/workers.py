@@ -27,7 +27,7 @@ async def poll(body: PollRequest, services: ServicesDep, context: ContextDep) ->
 
     `backpressure` says that a limit is reached, `noop` that there is nothing to do; ask again a little later.
     """
-    return envelope(context, await services.workers.poll(body))
+    return envelope(context, await services.workers.poll(body, context.caller.tenant))
 
 
 @router.post(
@@ -46,20 +46,20 @@ async def heartbeat(
     worker_id: str, body: HeartbeatRequest, services: ServicesDep, context: ContextDep
 ) -> Envelope[HeartbeatAnswer]:
     """Extend a lease. One that expired more than 5 seconds ago is lost (404), and its attempt somebody else's."""
-    return envelope(context, await services.workers.heartbeat(worker_id, body))
+    return envelope(context, await services.workers.heartbeat(worker_id, body, context.caller.tenant))
 
 
 @router.post(
     "/{worker_id:middle}/report-step",
     name="report_step",
     summary="Report a step",
-    responses=errors(*BODY_ERRORS, 409),
+    responses=errors(*BODY_ERRORS, 404, 409),
 )
 async def report_step(
     worker_id: str, body: ReportStepRequest, services: ServicesDep, context: ContextDep
 ) -> Envelope[AttemptReport]:
     """Keep the status of a step, once for each token. An attempt that is not known is accepted."""
-    return envelope(context, await services.workers.report_step(worker_id, body))
+    return envelope(context, await services.workers.report_step(worker_id, body, context.caller.tenant))
 
 
 @router.post(
@@ -73,4 +73,4 @@ async def ack(worker_id: str, body: AckRequest, services: ServicesDep, context: 
 
     Saying the same again is answered the same; saying something else of an attempt that has ended is a conflict.
     """
-    return envelope(context, await services.workers.ack(worker_id, body))
+    return envelope(context, await services.workers.ack(worker_id, body, context.caller.tenant))

@@ -19,10 +19,10 @@ class AttemptService:
     def __init__(self, control: ControlStore) -> None:
         self._control = control
 
-    async def retries(self, attempt_id: str) -> RetryHistory:
+    async def retries(self, attempt_id: str, tenant: str | None) -> RetryHistory:
         """How often an attempt was tried again."""
         attempt = await self._control.attempts.find(require(attempt_id, "attempt_id"))
-        if attempt is None:
+        if attempt is None or tenant not in (None, attempt.tenant_id):
             raise not_found("attempt not found")
         return RetryHistory(
             attempt_id=attempt_id,

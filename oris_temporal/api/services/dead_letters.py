@@ -21,24 +21,26 @@ class DeadLetterService:
     def __init__(self, dead_letters: DeadLetters) -> None:
         self._dead_letters = dead_letters
 
-    async def page(self, status: str | None, limit: int) -> DeadLetterPage:
-        """Dead letters, newest first."""
+    async def page(self, status: str | None, limit: int, tenant: str | None) -> DeadLetterPage:
+        """Dead letters, newest first; those of its own tenant for a caller that has one."""
         replay_status = (status or "").strip() or None
-        found = await self._dead_letters.page(replay_status=replay_status, limit=min(max(limit, 1), _MOST))
+        found = await self._dead_letters.page(
+            replay_status=replay_status, tenant=tenant, limit=min(max(limit, 1), _MOST)
+        )
         return DeadLetterPage(entries=[_item(letter) for letter in found])
 
-    async def get(self, attempt_id: str) -> DeadLetterItem:
+    async def get(self, attempt_id: str, tenant: str | None) -> DeadLetterItem:
         """The dead letter of an attempt."""
         letter = await self._dead_letters.find(require(attempt_id, "attempt_id"))
-        if letter is None:
+        if letter is None or tenant not in (None, letter.tenant_id):
             raise not_found("dead letter not found")
         return _item(letter)
 
-    async def replay(self, attempt_id: str) -> DeadLetterReplay:
+    async def replay(self, attempt_id: str, tenant: str | None) -> DeadLetterReplay:
         """Put an attempt back into the queue."""
         require(attempt_id, "attempt_id")
         return DeadLetterReplay(
-            attempt_id=attempt_id, replay_count=await self._dead_letters.replay(attempt_id, now_millis())
+            attempt_id=attempt_id, replay_count=await self._dead_letters.replay(attempt_id, now_millis(), tenant=tenant)
         )
 
 

@@ -39,7 +39,7 @@ class WorkerService:
         self._control = control
         self._metrics = metrics
 
-    async def poll(self, request: PollRequest) -> PollAnswer:
+    async def poll(self, request: PollRequest, tenant: str | None) -> PollAnswer:
         """Lease an attempt, if there is one and no limit holds it back."""
         started = time.perf_counter()
         poll = Poll(
@@ -48,6 +48,7 @@ class WorkerService:
             tenant_limit=lease_limit(request.tenant_max_active_leases),
             depth=min(max(request.limit or 1, _LEAST_DEPTH), _MOST_DEPTH),
             span_id=new_span_id(),
+            tenant=tenant,
         )
         now = now_millis()
         decision = await self._control.dispatcher.poll(poll, now)
@@ -66,7 +67,7 @@ class WorkerService:
             trace=wire_trace(decision.trace),
         )
 
-    async def heartbeat(self, worker_id: str, request: HeartbeatRequest) -> HeartbeatAnswer:
+    async def heartbeat(self, worker_id: str, request: HeartbeatRequest, tenant: str | None) -> HeartbeatAnswer:
         """Extend a lease from now on."""
         require(worker_id, "worker_id")
         ttl = check_lease_ttl(request.lease_ttl_seconds, LEASE_MS)
@@ -74,7 +75,7 @@ class WorkerService:
         now = now_millis()
         expires_at = now + ttl
         try:
-            lease = await self._control.leases.held(request.lease_id, worker_id, now)
+            lease = await self._control.leases.held(request.lease_id, worker_id, now, tenant=tenant)
             trace = await self._control.leases.extend(lease, expires_at, new_span_id())
         except (LeaseOwnershipError, LeaseVersionError) as error:
             self._metrics.lease_conflicts += 1
@@ -86,7 +87,7 @@ class WorkerService:
             trace=wire_trace(trace),
         )
 
-    async def report_step(self, worker_id: str, request: ReportStepRequest) -> AttemptReport:
+    async def report_step(self, worker_id: str, request: ReportStepRequest, tenant: str | None) -> AttemptReport:
         """Keep what a worker says of a step."""
         report = StepReport(
             worker_id=require_id(worker_id, "worker_id"),
@@ -96,19 +97,19 @@ class WorkerService:
             dedupe_token=require_id(request.dedupe_token, "dedupe_token"),
         )
         try:
-            new, trace = await self._control.step_reports.add(report, new_span_id(), now_millis())
+            new, trace = await self._control.step_reports.add(report, new_span_id(), now_millis(), tenant=tenant)
         except LeaseOwnershipError as error:
             raise _lease_conflict(error) from error
         status = "reported" if new else "reported_idempotent"
         return AttemptReport(attempt_id=report.attempt_id, status=status, trace=wire_trace(trace))
 
-    async def ack(self, worker_id: str, request: AckRequest) -> AttemptReport:
+    async def ack(self, worker_id: str, request: AckRequest, tenant: str | None) -> AttemptReport:
         """End an attempt, or have it tried again."""
         require(worker_id, "worker_id")
         require(request.attempt_id, "attempt_id")
         policy = check_retry(request.retry_policy)
         status = check_terminal_status(request.terminal_status)
-        ack = Ack(request.attempt_id, worker_id, status, policy, new_span_id())
+        ack = Ack(request.attempt_id, worker_id, status, policy, new_span_id(), tenant)
         try:
             acked = await self._control.acks.ack(ack, now_millis())
         except LeaseOwnershipError as error:

@@ -70,6 +70,7 @@ def upgrade() -> None:
         "oris_dead_letters",
         _attempt_id(),
         sa.Column("run_id", sa.String(), nullable=False),
+        sa.Column("tenant_id", sa.String()),
         sa.Column("attempt_no", sa.Integer(), nullable=False),
         sa.Column("reason", sa.String(), nullable=False),
         sa.Column("dead_at", sa.BigInteger(), nullable=False),
