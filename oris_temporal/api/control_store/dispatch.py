@@ -166,7 +166,7 @@ def _let_time_pass(connection: Connection, worker_id: str, now: int) -> int:
 def _nothing(connection: Connection, poll: Poll, now: int, active: int) -> Decision:
     """Why there is no attempt: a tenant at its limit, the last of those that were passed over, or an empty queue."""
     full = connection.execute(_HOW_FULL, {"now": now, "tenant_limit": poll.tenant_limit})
-    held: dict[str | None, int] = {tenant: count for tenant, count in full}  # noqa: C416
+    held: dict[str | None, int] = {row[0]: row[1] for row in full}
     whose = {} if poll.tenant is None else {"tenant": poll.tenant}
     query = _FIRST_OF_TENANT if whose else _FIRST
     passed = [tenant for tenant in connection.scalars(query, {"depth": poll.depth, **whose}) if tenant in held]
