@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from itertools import islice
 from typing import Any
 
@@ -24,6 +25,9 @@ from .live import LIVE_MODES, LOOK_SECONDS, Beat, LiveView, beats_of
 from .lookup import Found, describe, runs_of
 from .snapshots import read_event
 from .threads import Threads
+
+_PATIENCE = timedelta(seconds=60)
+"""Longest wait for events. A question that a worker loses is put to it again only after its workflow task timeout, 10 s."""
 
 _NOTHING: dict[str, Any] = {"run": 0, "settled": False, "items": [], "more": False}
 
@@ -223,7 +227,9 @@ class Tails:
         thread_id = self._threads.thread_of(found.workflow_id)
         more = True
         while more:
-            page = await self._threads.query(thread_id, found, QUERY_EVENTS, tail.latest, nothing=_NOTHING)
+            page = await self._threads.query(
+                thread_id, found, QUERY_EVENTS, tail.latest, patience=_PATIENCE, nothing=_NOTHING
+            )
             tail.run, more = page["run"] or found.ordinal, page["more"]
             fresh = [_Seen(read_event(wire), wire.get("values")) for wire in page["items"]]
             tail.events += fresh

@@ -160,8 +160,13 @@ class OrisHost(Host, Protocol):
         thread_id: str,
         mode: str | Sequence[str],
         options: Options = DEFAULTS,
+        *,
+        live: bool = False,
     ) -> list[Any]:
-        """Start a run, or with a `Command` answer one that was streamed, and return the data it streams until it ends or waits."""
+        """Start a run, or with a `Command` answer one that was streamed, and return the data it streams until it ends or waits.
+
+        With `live` it is watched while it runs; else, where that makes a difference, afterwards.
+        """
 
 
 def breakpoints_aside(interrupts: Sequence[Interrupt]) -> tuple[Asked, ...]:
@@ -247,6 +252,8 @@ class InProcessHost:
         thread_id: str,
         mode: str | Sequence[str],
         options: Options = DEFAULTS,
+        *,
+        live: bool = False,
     ) -> list[Any]:
         config = {"configurable": {**options.configurable, "thread_id": thread_id}}
         return [chunk.data async for chunk in graph.stream(input, config, context=options.context, mode=mode)]

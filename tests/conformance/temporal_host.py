@@ -125,6 +125,8 @@ class TemporalHost:
         thread_id: str,
         mode: str | Sequence[str],
         options: Options = DEFAULTS,
+        *,
+        live: bool = False,
     ) -> list[Any]:
         client = await self._client(graph)
         if isinstance(input, Command):
@@ -132,6 +134,10 @@ class TemporalHost:
         else:
             config: dict[str, Any] = {"configurable": dict(options.configurable)}
             await client.start(graph, thread_id, input, config=config, context=options.context)
+            if (
+                not live
+            ):  # workers without a cache lose one of two queries at once, such as a watcher's and a model call's
+                await client.result(thread_id)
         chunks = [chunk async for chunk in client.stream(thread_id, mode=mode, cursor=self._seen.get(thread_id))]
         self._seen[thread_id] = chunks[-1].cursor
         return [chunk.data for chunk in chunks]

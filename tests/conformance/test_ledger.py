@@ -436,7 +436,7 @@ class TestStream:
         graph = StateGraph(MessagesState).add_node("work", work).add_node("talk", talk).add_tools(progress)
         compiled = edges(graph, "START>work work>talk talk>END").compile(name="ledger_b26")
 
-        streamed = await host.stream(compiled, {"messages": ["hello"]}, thread, ["custom", "messages"])
+        streamed = await host.stream(compiled, {"messages": ["hello"]}, thread, ["custom", "messages"], live=True)
 
         shown = [item if isinstance(item, str) else item[0] for item in streamed]
         messages = [item for item in shown if not isinstance(item, str) and item["message_type"] == "ai"]
