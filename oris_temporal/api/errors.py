@@ -48,6 +48,11 @@ class ApiError(Exception):
         """The ``error.code`` of this answer."""
         return CODES[self.status]
 
+    @property
+    def leaves_open(self) -> bool:
+        """Whether the work may have begun and may go on: it is not known what became of it."""
+        return self.status == 503
+
 
 def invalid(message: str) -> ApiError:
     """400: the request is well formed, but a value in it is not acceptable."""

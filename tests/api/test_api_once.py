@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -17,9 +18,11 @@ import pytest
 from facade_graphs import effects
 
 from oris_temporal.api.control_store import ControlStore, ReplayEffects, StoreSettings
+from oris_temporal.api.errors import ApiError
+from oris_temporal.api.models.jobs import RunJob
 from oris_temporal.api.security import StaticKey
-from oris_temporal.api.services.idempotency import payload_hash
-from oris_temporal.api.services.replays import fingerprint_of
+from oris_temporal.api.services.idempotency import RunKeys, payload_hash
+from oris_temporal.api.services.replays import ReplayGuard, fingerprint_of
 from oris_temporal.client import OrisClient
 from oris_temporal.devserver import DevServer
 
@@ -115,6 +118,64 @@ class TestKeysOfRuns:
         api = serve(store)
         assert data(run(api, thread, idempotency_key=key))["idempotency_key"] == key
         assert data(run(api, thread, idempotency_key=key))["idempotent_replay"]
+
+
+def job(status: str = "completed") -> RunJob:
+    return RunJob.model_validate({"thread_id": "t", "status": status, "interrupts": []})
+
+
+class TestWorkThatMayGoOn:
+    """An answer that Temporal cannot be reached, or that the work takes longer, leaves it under the key that it has."""
+
+    async def test_a_run(self, store: StoreSettings) -> None:
+        seen: list[str] = []
+
+        async def unavailable(key: str) -> RunJob:
+            seen.append(key)
+            raise ApiError(503, "no answer")
+
+        async def failed(key: str) -> RunJob:
+            seen.append(key)
+            raise ApiError(500, "run failed")
+
+        async def fine(key: str) -> RunJob:
+            seen.append(key)
+            return job()
+
+        async with ControlStore.opened(store) as control:
+            keys = RunKeys(control.run_keys)
+            for work in (unavailable, failed, fine):
+                with suppress(ApiError):
+                    await keys.once("k", "t", "payload", work)
+            again = await keys.once("k", "t", "payload", failed)
+        assert again.idempotent_replay
+        assert seen[0] == seen[1]
+        assert len(seen) == 3
+
+    async def test_a_replay(self, store: StoreSettings) -> None:
+        seen: list[str] = []
+
+        async def unavailable(key: str) -> RunJob:
+            seen.append(key)
+            raise ApiError(503, "no answer")
+
+        async def slow(key: str) -> RunJob:
+            seen.append(key)
+            return job("running")
+
+        async def fine(key: str) -> RunJob:
+            seen.append(key)
+            return job()
+
+        async with ControlStore.opened(store) as control:
+            guard = ReplayGuard(control.replays)
+            for work in (unavailable, slow, fine):
+                with suppress(ApiError):
+                    await guard.once("t", "checkpoint:1", work)
+            again = await guard.once("t", "checkpoint:1", slow)
+        assert again.idempotent_replay
+        assert len(seen) == 3
+        assert len(set(seen)) == 1
 
 
 class TestReplays:

@@ -97,6 +97,13 @@ class ReplayEffects:
                 .values(status="completed", response=response, completed_at=now_millis())
             )
 
+    async def leave(self, fingerprint: str) -> None:
+        """Let the next caller take over a replay that goes on, as one takes over from a server that died."""
+        async with self._database.writing() as connection:
+            await connection.execute(
+                update(replay_effects).where(replay_effects.c.fingerprint == fingerprint).values(claimed_until=0)
+            )
+
     async def release(self, fingerprint: str) -> None:
         """Forget a replay that failed."""
         async with self._database.writing() as connection:

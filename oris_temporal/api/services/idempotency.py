@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from ..control_store import IdempotencyKeys, KeyUse
-from ..errors import conflict
+from ..errors import ApiError, conflict
 from ..models.jobs import RunJob, TimeoutPolicy
 
 
@@ -46,15 +46,17 @@ class RunKeys:
             work: Does it, under a key for Temporal.
 
         Raises:
-            ApiError: 409, the key was given with another request; or what the work raises, and then the key is free again.
+            ApiError: 409, the key was given with another request; or what the work raises. Then the key is free again, unless the
+                work may go on all the same: whoever repeats the request joins it.
         """
         use = _checked(await self._keys.reserve(key, thread_id, payload), key, thread_id, payload)
         if (answer := _answer_of(use)) is not None:
             return answer
         try:
             answer = await work(_temporal_key(key, use))
-        except Exception:
-            await self._keys.release(key, use)
+        except ApiError as error:
+            if not error.leaves_open:
+                await self._keys.release(key, use)
             raise
         if answer.status == "running":  # its answer is still to come
             return answer if use.is_new else _replayed(answer)

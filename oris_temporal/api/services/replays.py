@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from ..control_store import ReplayEffects
-from ..errors import conflict
+from ..errors import ApiError, conflict
 from ..models.jobs import RunJob
 
 
@@ -31,7 +31,8 @@ class ReplayGuard:
             work: Does it, under a key for Temporal: a request that takes over from a server that died joins its run.
 
         Raises:
-            ApiError: 409, it is being replayed just now; or what the work raises, and then a later request may replay it.
+            ApiError: 409, it is being replayed just now; or what the work raises, and then a later request may replay it, or joins
+                what goes on all the same.
         """
         fingerprint = fingerprint_of(thread_id, target)
         claim = await self._effects.claim(fingerprint, thread_id, target)
@@ -41,10 +42,12 @@ class ReplayGuard:
             return RunJob.model_validate({**claim.response, "idempotent_replay": True})
         try:
             answer = await work(f"replay:{fingerprint}:{claim.claimed_at}")
-        except Exception:
-            await self._effects.release(fingerprint)
+        except ApiError as error:
+            await (self._effects.leave(fingerprint) if error.leaves_open else self._effects.release(fingerprint))
             raise
-        if answer.status != "running":  # else its answer is still to come, and whoever asks later joins the run
+        if answer.status == "running":  # its answer is still to come
+            await self._effects.leave(fingerprint)
+        else:
             await self._effects.complete(fingerprint, answer.model_dump(mode="json"))
         return answer
 
