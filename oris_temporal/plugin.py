@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from temporalio.plugin import SimplePlugin
-from temporalio.worker import ReplayerConfig, Worker, WorkerConfig
+from temporalio.worker import ReplayerConfig, UnsandboxedWorkflowRunner, Worker, WorkerConfig, WorkflowRunner
 
 from oris_temporal.activities.control import CONTROL_ACTIVITIES
 from oris_temporal.activities.fields import FieldCache
@@ -22,6 +22,7 @@ from oris_temporal.models.queues import ModelQueues
 from oris_temporal.tools.tool import open_sources
 from oris_temporal.workflows.graph_workflow import GraphWorkflow, workflow_type
 from oris_temporal.workflows.payloads import payload_limit
+from oris_temporal.workflows.runner import ExclusiveRunner
 
 EAGER_SLOTS = 100
 """Activities handed straight to the worker that scheduled them, per workflow task; Temporal's default of 3 makes a fan-out wait."""
@@ -91,6 +92,7 @@ class OrisPlugin(SimplePlugin):
             config["activities"] = [*config["activities"], models.llm, stores.store, *CONTROL_ACTIVITIES]
         if config.get("max_eager_activity_reservations_per_workflow_task", _EAGER_DEFAULT) == _EAGER_DEFAULT:
             config["max_eager_activity_reservations_per_workflow_task"] = EAGER_SLOTS
+        config["unsandboxed_workflow_runner"] = _exclusive(config.get("unsandboxed_workflow_runner"))
         config["max_heartbeat_throttle_interval"] = HEARTBEAT_THROTTLE
         config["default_heartbeat_throttle_interval"] = HEARTBEAT_THROTTLE
         return config
@@ -106,6 +108,7 @@ class OrisPlugin(SimplePlugin):
         limit = payload_limit(config.get("data_converter"))
         graphs = self._not_yet(_served(config.get("workflows", ())))
         config["workflows"] = [*config.get("workflows", ()), *self._workflows(graphs, limit)]
+        config["unsandboxed_workflow_runner"] = _exclusive(config.get("unsandboxed_workflow_runner"))
         return config
 
     def _workflows(self, graphs: Sequence[CompiledGraph], limit: int | None) -> list[type]:
@@ -127,6 +130,11 @@ def _with_subgraphs(graphs: Sequence[CompiledGraph]) -> list[CompiledGraph]:
                     f"Two different graphs are called {item.name!r}; workflow types must be unique. Compile one under another name."
                 )
     return list(found.values())
+
+
+def _exclusive(runner: WorkflowRunner | None) -> WorkflowRunner:
+    """The runner of a worker's workflows that opt out of the sandbox, as graphs do; there may be several plugins."""
+    return runner if isinstance(runner, ExclusiveRunner) else ExclusiveRunner(runner or UnsandboxedWorkflowRunner())
 
 
 def _served(workflows: Sequence[type]) -> list[CompiledGraph]:
