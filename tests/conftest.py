@@ -16,7 +16,19 @@ _CONTINUE_AT_ONCE = {"history.workflowIdReuseMinimalInterval": "1ms"}
 
 
 def pytest_collection_finish() -> None:
-    """Spare the garbage collector the thousands of tests, which stay to the end: each look at all of them holds up workflows."""
+    """Spare the garbage collector the thousands of tests, which stay to the end."""
+    _freeze()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _frozen_leftovers() -> Iterator[None]:
+    """Spare it what a module leaves behind as well, such as applications, which FastAPI's routers keep for good."""
+    yield
+    _freeze()
+
+
+def _freeze() -> None:
+    """The collector does not look again at what there is now: each look at all of it holds up workflows, for a second in the end."""
     gc.collect()
     gc.freeze()
 
