@@ -36,8 +36,9 @@ def enqueue(store: StoreSettings, *ids: str, run_id: str = "run-1", **options: A
 
 async def rows_of(control: ControlStore, table: Table) -> list[dict[str, Any]]:
     """All rows of a table."""
-    async with control.database.reading() as connection:
-        return [dict(row._mapping) for row in await connection.execute(select(table).order_by(*table.primary_key))]
+    query = select(table).order_by(*table.primary_key)
+    found = await control.database.read(lambda connection: connection.execute(query).all())
+    return [dict(row._mapping) for row in found]
 
 
 def rows(store: StoreSettings, table: Table) -> list[dict[str, Any]]:

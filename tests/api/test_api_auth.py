@@ -11,9 +11,9 @@ import httpx
 import pytest
 from facade_probe import error_of
 from facade_store import enqueue, on_store
-from sqlalchemy import text
 
 from oris_temporal.api.control_store import ControlStore, StoreSettings
+from oris_temporal.api.control_store.tables import api_keys, audit_log, metadata
 from oris_temporal.api.security import StaticKey, hash_secret
 
 Serve = Callable[..., httpx.Client]
@@ -304,7 +304,4 @@ class TestStoreThatFails:
 
 
 async def _drop_tables(control: ControlStore) -> None:
-    async with control.database.writing() as connection:
-        schema = "" if control.database.settings.backend == "sqlite" else f'"{control.database.settings.schema}".'
-        await connection.execute(text(f"DROP TABLE {schema}oris_api_keys"))
-        await connection.execute(text(f"DROP TABLE {schema}oris_audit_log"))
+    await control.database.write(lambda connection: metadata.drop_all(connection, [api_keys, audit_log]))

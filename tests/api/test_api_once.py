@@ -16,6 +16,7 @@ from uuid import uuid4
 import httpx
 import pytest
 from facade_graphs import effects
+from sqlalchemy import text
 
 from oris_temporal.api.control_store import ControlStore, ReplayEffects, StoreSettings
 from oris_temporal.api.errors import ApiError
@@ -102,10 +103,8 @@ class TestKeysOfRuns:
 
     def test_a_server_that_died_before_its_answer(self, serve: Serve, store: StoreSettings, thread: str) -> None:
         async def forget(control: ControlStore) -> None:
-            async with control.database.writing() as connection:
-                await connection.exec_driver_sql(
-                    f"UPDATE {_table(control, 'oris_idempotency_keys')} SET response = NULL, completed_at = NULL"
-                )
+            change = f"UPDATE {_table(control, 'oris_idempotency_keys')} SET response = NULL, completed_at = NULL"
+            await control.database.write(lambda connection: connection.execute(text(change)))
 
         api = serve(store)
         data(run(api, thread, idempotency_key="k"))

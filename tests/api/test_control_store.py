@@ -67,16 +67,14 @@ class TestTables:
     async def test_102_migrations_make_what_the_program_expects(self, store: StoreSettings) -> None:
         database = Database(store)
         await upgrade(database)
-        async with database.reading() as connection:
-            assert await connection.run_sync(_differences, database) == []
+        assert await database.read(lambda connection: _differences(connection, database)) == []
         await database.close()
 
     async def test_103_a_database_that_is_behind_is_brought_up_to_date(self, store: StoreSettings) -> None:
         async with _tables_of_version_0001(store) as database:
             await ApiKeys(database).create("ops", "hash", "operator")
             assert await upgrade(database) == ("0001", head())
-            async with database.reading() as connection:
-                assert await connection.run_sync(_differences, database) == []
+            assert await database.read(lambda connection: _differences(connection, database)) == []
             assert [key.key_id for key in await ApiKeys(database).list()] == ["ops"]
 
     async def test_upgrading_again_changes_nothing(self, store: StoreSettings) -> None:
@@ -123,16 +121,13 @@ class TestTransactions:
     async def test_what_raises_leaves_nothing_behind(self, store: StoreSettings) -> None:
         async with ControlStore.opened(store) as control:
             with pytest.raises(KeyError):
-                await self._fail_after_writing(control)
+                await control.database.write(lambda connection: self._fail_after_writing(connection, control))
             assert not await control.keys.any()
 
-    async def _fail_after_writing(self, control: ControlStore) -> None:
+    def _fail_after_writing(self, connection: Connection, control: ControlStore) -> None:
         schema = "" if control.database.settings.backend == "sqlite" else f"{control.database.settings.schema}."
-        async with control.database.writing() as connection:
-            await connection.execute(
-                text(f"INSERT INTO {schema}oris_api_keys VALUES ('a', 'h', 'admin', NULL, 'active', 1, 1)")
-            )
-            raise KeyError
+        connection.execute(text(f"INSERT INTO {schema}oris_api_keys VALUES ('a', 'h', 'admin', NULL, 'active', 1, 1)"))
+        raise KeyError
 
     async def test_many_writers_at_once(self, store: StoreSettings) -> None:
         async with ControlStore.opened(store) as control:
@@ -142,13 +137,12 @@ class TestTransactions:
     async def test_errors_show_neither_statement_nor_values(self, store: StoreSettings) -> None:
         async with ControlStore.opened(store) as control:
             with pytest.raises(StoreUnavailableError) as caught:
-                await self._write_nonsense(control)
+                await control.database.write(self._write_nonsense)
         assert "hunter2" not in str(caught.value)
         assert "INSERT" not in str(caught.value)
 
-    async def _write_nonsense(self, control: ControlStore) -> None:
-        async with control.database.writing() as connection:
-            await connection.execute(text("INSERT INTO no_such_table VALUES (:value)"), {"value": "hunter2"})
+    def _write_nonsense(self, connection: Connection) -> None:
+        connection.execute(text("INSERT INTO no_such_table VALUES (:value)"), {"value": "hunter2"})
 
 
 class TestStart:
@@ -225,8 +219,7 @@ async def _tables_of_version_0001(store: StoreSettings) -> AsyncIterator[Databas
     database = Database(store)
     names = {f"oris_{name}" for name in ("attempts", "leases", "retries", "dead_letters", "step_reports")}
     later = [table for name, table in metadata.tables.items() if name in names]
-    async with database.writing() as connection:
-        await connection.run_sync(metadata.drop_all, tables=later)
+    await database.write(lambda connection: metadata.drop_all(connection, later))
     yield database
     await database.close()
 
@@ -235,6 +228,6 @@ async def _set_version(store: StoreSettings, version: str) -> None:
     database = Database(store)
     await upgrade(database)
     schema = "" if store.backend == "sqlite" else f"{store.schema}."
-    async with database.writing() as connection:
-        await connection.execute(text(f"UPDATE {schema}{VERSION_TABLE} SET version_num = '{version}'"))
+    change = text(f"UPDATE {schema}{VERSION_TABLE} SET version_num = '{version}'")
+    await database.write(lambda connection: connection.execute(change))
     await database.close()

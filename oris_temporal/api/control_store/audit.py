@@ -71,8 +71,8 @@ class AuditLog:
 
     async def add(self, record: AuditRecord) -> None:
         """Write an entry."""
-        async with self._database.writing() as connection:
-            await connection.execute(insert(audit_log).values(**_values(record), created_at=now_millis()))
+        entry = insert(audit_log).values(**_values(record), created_at=now_millis())
+        await self._database.write(lambda connection: connection.execute(entry))
 
     async def page(
         self,
@@ -101,8 +101,8 @@ class AuditLog:
             query = query.where(audit_log.c.created_at >= from_ms)
         if to_ms is not None:
             query = query.where(audit_log.c.created_at <= to_ms)
-        async with self._database.reading() as connection:
-            return [_entry(row._mapping) for row in await connection.execute(query)]
+        rows = await self._database.read(lambda connection: connection.execute(query).all())
+        return [_entry(row._mapping) for row in rows]
 
 
 def _values(record: AuditRecord) -> dict[str, Any]:

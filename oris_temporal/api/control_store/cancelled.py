@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import exists, select
 
 from .database import Database
+from .inserts import insert_if_new
 from .tables import cancelled_threads
 from .times import now_millis
 
@@ -20,13 +21,10 @@ class CancelledThreads:
 
     async def add(self, thread_id: str) -> None:
         """Note that a thread was cancelled."""
-        async with self._database.writing() as connection:
-            await self._database.insert_new(
-                connection, cancelled_threads, thread_id=thread_id, cancelled_at=now_millis()
-            )
+        row = {"thread_id": thread_id, "cancelled_at": now_millis()}
+        await self._database.write(lambda connection: insert_if_new(connection, cancelled_threads, row))
 
     async def has(self, thread_id: str) -> bool:
         """Whether a thread was cancelled."""
         query = select(exists().where(cancelled_threads.c.thread_id == thread_id))
-        async with self._database.reading() as connection:
-            return bool(await connection.scalar(query))
+        return bool(await self._database.read(lambda connection: connection.scalar(query)))

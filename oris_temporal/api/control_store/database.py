@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DataError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from oris_temporal.graph.errors import ConfigurationError, InvalidOptionError, UnavailableError
 
-from .inserts import insert_if_new
 from .settings import StoreSettings
 
 _BUSY_SECONDS = 10
@@ -33,7 +30,7 @@ class UnstorableValueError(InvalidOptionError):
 
 
 class Database:
-    """Connections to one database.
+    """Connections to one database. A transaction is a plain function, done in one go on a thread.
 
     Args:
         settings: Where it is.
@@ -44,10 +41,10 @@ class Database:
 
     def __init__(self, settings: StoreSettings) -> None:
         self.settings = settings
-        self.engine = _postgres(settings) if settings.backend == "postgres" else _sqlite(settings)
-        self._turn = asyncio.Lock() if settings.backend == "sqlite" else None
-        self._writer = _SqliteThread(settings, writes=True) if settings.backend == "sqlite" else None
-        self._reader = _SqliteThread(settings, writes=False) if settings.backend == "sqlite" else None
+        self._engine = _postgres(settings) if settings.backend == "postgres" else _sqlite(settings)
+        self._readers = _threads(_CONNECTIONS)
+        # SQLite has one writer at a time: those of this process take turns here rather than in the file's lock.
+        self._writers = _threads(1) if settings.backend == "sqlite" else self._readers
 
     @property
     def place(self) -> str:
@@ -59,95 +56,43 @@ class Database:
     @property
     def dsn(self) -> str:
         """Where PostgreSQL is, without the password."""
-        return self.engine.url.set(drivername="postgresql").render_as_string(hide_password=True)
-
-    @asynccontextmanager
-    async def reading(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction that only reads.
-
-        Raises:
-            StoreUnavailableError: The database cannot be reached.
-        """
-        with _Explained(self.place):
-            async with self.engine.connect() as connection:
-                yield connection
-
-    @asynccontextmanager
-    async def writing(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction that is committed at the end of the block, and rolled back when that raises.
-
-        On SQLite, which has one writer at a time, this process's writers take turns here rather than in the file's lock.
-
-        Raises:
-            StoreUnavailableError: The database cannot be reached.
-        """
-        async with AsyncExitStack() as stack:
-            stack.enter_context(_Explained(self.place))
-            if self._turn is not None:
-                await stack.enter_async_context(self._turn)
-            engine = self.engine.execution_options(writes=True)
-            yield await stack.enter_async_context(engine.begin())
-
-    async def insert_new(self, connection: AsyncConnection, table: Table, **values: Any) -> bool:
-        """As `insert_if_new`, in a transaction of `writing`."""
-        return await connection.run_sync(insert_if_new, table, values)
+        return self._engine.url.set(drivername="postgresql").render_as_string(hide_password=True)
 
     async def read(self, work: Callable[[Connection], T]) -> T:
-        """Do short `work` in one transaction that only reads.
-
-        As `reading`, for what has to be quick: on SQLite it is done in one go on a thread, where `reading` changes threads
-        several times for each statement.
+        """Do `work` in a transaction that only reads, and return what it returns.
 
         Raises:
             StoreUnavailableError: The database cannot be reached.
+            UnstorableValueError: It has no place for a value.
         """
-        if self._reader is None:
-            async with self.reading() as connection:
-                return await connection.run_sync(work)
-        with _Explained(self.place):
-            return await self._reader.do(work)
+        return await self._do(self._readers, self._engine, work)
 
     async def write(self, work: Callable[[Connection], T]) -> T:
-        """Do short `work` in one writing transaction; to `writing` as `read` is to `reading`.
+        """Do `work` in a transaction that is committed when it returns, and rolled back when it raises; return what it returns.
 
         Raises:
             StoreUnavailableError: The database cannot be reached.
+            UnstorableValueError: It has no place for a value.
         """
-        if self._writer is None or self._turn is None:
-            async with self.writing() as connection:
-                return await connection.run_sync(work)
-        with _Explained(self.place):
-            async with self._turn:
-                return await self._writer.do(work)
+        return await self._do(self._writers, self._engine.execution_options(writes=True), work)
 
     async def close(self) -> None:
         """Close all connections."""
-        for thread in (self._reader, self._writer):
-            if thread is not None:
-                await thread.close()
-        await self.engine.dispose()
-
-
-class _SqliteThread:
-    """One connection on a thread of its own."""
-
-    def __init__(self, settings: StoreSettings, *, writes: bool) -> None:
-        arguments = {"timeout": _BUSY_SECONDS, "check_same_thread": False}
-        engine = create_engine(f"sqlite:///{settings.sqlite_path}", pool_size=1, connect_args=arguments)
-        _prepare_sqlite(engine)
-        self._engine = engine.execution_options(writes=writes)
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="control-store")
-
-    async def do(self, work: Callable[[Connection], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._transact, work)
-
-    def _transact(self, work: Callable[[Connection], T]) -> T:
-        with self._engine.begin() as connection:
-            return work(connection)
-
-    async def close(self) -> None:
-        await asyncio.to_thread(self._thread.shutdown)
+        for threads in {self._readers, self._writers}:
+            await asyncio.to_thread(threads.shutdown)
         self._engine.dispose()
+
+    async def _do(self, threads: ThreadPoolExecutor, engine: Engine, work: Callable[[Connection], T]) -> T:
+        def transact() -> T:
+            with engine.begin() as connection:
+                return work(connection)
+
+        with _Explained(self.place):
+            return await asyncio.get_running_loop().run_in_executor(threads, transact)
+
+
+def _threads(number: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(number, thread_name_prefix="control-store")
 
 
 class _Explained:
@@ -175,15 +120,13 @@ def reason(error: SQLAlchemyError) -> str:
     return lines[0].rstrip(".") if lines else type(error).__name__
 
 
-def _sqlite(settings: StoreSettings) -> AsyncEngine:
-    engine = create_async_engine(
-        f"sqlite+aiosqlite:///{settings.sqlite_path}", pool_size=_CONNECTIONS, connect_args={"timeout": _BUSY_SECONDS}
+def _sqlite(settings: StoreSettings) -> Engine:
+    engine = create_engine(
+        f"sqlite:///{settings.sqlite_path}",
+        pool_size=_CONNECTIONS + 1,
+        connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False},
     )
-    _prepare_sqlite(engine.sync_engine)
-    return engine
 
-
-def _prepare_sqlite(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def set_up(connection: Any, _: Any) -> None:
         connection.isolation_level = None  # the driver would begin transactions of its own, too late and not for reads
@@ -197,18 +140,19 @@ def _prepare_sqlite(engine: Engine) -> None:
         writes = connection.get_execution_options().get("writes", False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
+    return engine
 
-def _postgres(settings: StoreSettings) -> AsyncEngine:
+
+def _postgres(settings: StoreSettings) -> Engine:
     try:
         url = make_url(settings.dsn or "").set(drivername="postgresql+psycopg")
     except (ArgumentError, ValueError):
         raise ConfigurationError(
             "ORIS_POSTGRES_DSN cannot be read: it must have the form postgresql://user:password@host:port/database."
         ) from None
-    return create_async_engine(
+    return create_engine(
         url,
         pool_size=_CONNECTIONS,
-        max_overflow=_CONNECTIONS,
         pool_pre_ping=True,
         connect_args={"connect_timeout": _BUSY_SECONDS},
         execution_options={"schema_translate_map": {None: settings.schema}},

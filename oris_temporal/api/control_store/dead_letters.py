@@ -87,14 +87,13 @@ class DeadLetters:
         exact = {"replay_status": replay_status, "tenant_id": tenant}
         query = select(dead_letters).order_by(*_NEWEST_FIRST).limit(limit)
         query = query.filter_by(**{name: value for name, value in exact.items() if value is not None})
-        async with self._database.reading() as connection:
-            return [_dead_letter(row) for row in await connection.execute(query)]
+        rows = await self._database.read(lambda connection: connection.execute(query).all())
+        return [_dead_letter(row) for row in rows]
 
     async def find(self, attempt_id: str) -> DeadLetter | None:
         """The dead letter of an attempt."""
         query = select(dead_letters).where(dead_letters.c.attempt_id == attempt_id)
-        async with self._database.reading() as connection:
-            row = (await connection.execute(query)).first()
+        row = await self._database.read(lambda connection: connection.execute(query).first())
         return None if row is None else _dead_letter(row)
 
     async def replay(self, attempt_id: str, now: int, *, tenant: str | None = None) -> int:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Row, delete, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ColumnElement, Connection, Row, delete, select, update
 
 from .database import Database
+from .inserts import insert_if_new
 from .tables import idempotency_keys
 from .times import now_millis
 
@@ -49,45 +49,49 @@ class IdempotencyKeys:
 
     async def find(self, key: str) -> KeyUse | None:
         """The first request with a key."""
-        async with self._database.reading() as connection:
-            return await self._find(connection, key)
+        return await self._database.read(lambda connection: self._find(connection, key))
 
     async def reserve(self, key: str, thread_id: str, payload_hash: str) -> KeyUse:
         """Take a key for a request, unless another one has it. Of several that try at once, one gets it."""
         now = now_millis()
+        use = KeyUse(thread_id, payload_hash, now, None, is_new=True)
         row = {"operation": self._operation, "thread_id": thread_id, "payload_hash": payload_hash, "reserved_at": now}
-        async with self._database.writing() as connection:
-            if await self._database.insert_new(connection, idempotency_keys, key_hash=self._hash(key), **row):
-                return KeyUse(thread_id, payload_hash, now, None, is_new=True)
-            return await self._find(connection, key) or KeyUse(thread_id, payload_hash, now, None)
+
+        def work(connection: Connection) -> KeyUse:
+            is_new = insert_if_new(connection, idempotency_keys, {"key_hash": self._hash(key), **row})
+            return use if is_new else self._find(connection, key) or replace(use, is_new=False)
+
+        return await self._database.write(work)
 
     async def complete(self, key: str, use: KeyUse, response: dict[str, Any]) -> dict[str, Any]:
         """Keep the answer of a request; returns the one that is kept, which may be an earlier one."""
-        async with self._database.writing() as connection:
-            done = await connection.execute(
-                update(idempotency_keys)
-                .where(*self._is(key, use), idempotency_keys.c.response.is_(None))
-                .values(response=response, completed_at=now_millis())
-            )
-            if done.rowcount:
+        answer = (
+            update(idempotency_keys)
+            .where(*self._unanswered(key, use))
+            .values(response=response, completed_at=now_millis())
+        )
+
+        def work(connection: Connection) -> dict[str, Any]:
+            if connection.execute(answer).rowcount:
                 return response
-            kept = await self._find(connection, key)
-        return response if kept is None or kept.response is None else kept.response
+            kept = self._find(connection, key)
+            return response if kept is None or kept.response is None else kept.response
+
+        return await self._database.write(work)
 
     async def release(self, key: str, use: KeyUse) -> None:
         """Give a key free whose request failed."""
-        async with self._database.writing() as connection:
-            await connection.execute(
-                delete(idempotency_keys).where(*self._is(key, use), idempotency_keys.c.response.is_(None))
-            )
+        removal = delete(idempotency_keys).where(*self._unanswered(key, use))
+        await self._database.write(lambda connection: connection.execute(removal))
 
-    async def _find(self, connection: AsyncConnection, key: str) -> KeyUse | None:
+    def _find(self, connection: Connection, key: str) -> KeyUse | None:
         query = select(idempotency_keys).where(idempotency_keys.c.key_hash == self._hash(key))
-        row = (await connection.execute(query)).first()
+        row = connection.execute(query).first()
         return None if row is None else _use(row)
 
-    def _is(self, key: str, use: KeyUse) -> list[Any]:
-        return [idempotency_keys.c.key_hash == self._hash(key), idempotency_keys.c.reserved_at == use.reserved_at]
+    def _unanswered(self, key: str, use: KeyUse) -> list[ColumnElement[bool]]:
+        keys = idempotency_keys.c
+        return [keys.key_hash == self._hash(key), keys.reserved_at == use.reserved_at, keys.response.is_(None)]
 
     def _hash(self, key: str) -> str:
         return hashlib.sha256(f"{self._operation}|{key}".encode()).hexdigest()

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
-from sqlalchemy import Row, bindparam, exists, insert, select, update
+from sqlalchemy import Row, bindparam, exists, select, update
 
 from oris_temporal.graph.errors import ConflictError, InvalidOptionError, PersistenceError
 
 from .database import Database
+from .inserts import insert_if_new
 from .tables import api_keys
 from .times import from_millis, now_millis
 
 KeyStatus: TypeAlias = Literal["active", "disabled"]
-
 
 _ANY = select(exists(select(api_keys.c.key_id)))
 _FIND = select(api_keys).where(api_keys.c.key_id == bindparam("key_id"))
@@ -75,8 +75,9 @@ class ApiKeys:
 
     async def list(self) -> Sequence[ApiKey]:
         """All keys, by id."""
-        async with self._database.reading() as connection:
-            return [_key(row) for row in await connection.execute(select(api_keys).order_by(api_keys.c.key_id))]
+        query = select(api_keys).order_by(api_keys.c.key_id)
+        rows = await self._database.read(lambda connection: connection.execute(query).all())
+        return [_key(row) for row in rows]
 
     async def create(self, key_id: str, secret_hash: str, role: str, tenant: str | None = None) -> ApiKey:
         """Add an active key.
@@ -91,12 +92,11 @@ class ApiKeys:
             )
         now = now_millis()
         values = {"key_id": key_id, "secret_hash": secret_hash, "role": role, "tenant": tenant, "status": "active"}
-        async with self._database.writing() as connection:
-            if await connection.scalar(select(api_keys.c.key_id).where(api_keys.c.key_id == key_id)) is not None:
-                raise KeyExistsError(
-                    f"There is an API key '{key_id}' already. Give it a new secret with: oris-temporal keys rotate {key_id}"
-                )
-            await connection.execute(insert(api_keys).values(**values, created_at=now, updated_at=now))
+        row = {**values, "created_at": now, "updated_at": now}
+        if not await self._database.write(lambda connection: insert_if_new(connection, api_keys, row)):
+            raise KeyExistsError(
+                f"There is an API key '{key_id}' already. Give it a new secret with: oris-temporal keys rotate {key_id}"
+            )
         return ApiKey(key_id, secret_hash, role, tenant, "active", from_millis(now), from_millis(now))
 
     async def set_secret(self, key_id: str, secret_hash: str) -> ApiKey:
@@ -123,14 +123,13 @@ class ApiKeys:
             await self._change(key_id, secret_hash=secret_hash, role=role, status="active")
 
     async def _change(self, key_id: str, **values: Any) -> ApiKey:
-        async with self._database.writing() as connection:
-            changed = await connection.execute(
-                update(api_keys)
-                .where(api_keys.c.key_id == key_id)
-                .values(**values, updated_at=now_millis())
-                .returning(api_keys)
-            )
-            row = changed.first()
+        change = (
+            update(api_keys)
+            .where(api_keys.c.key_id == key_id)
+            .values(**values, updated_at=now_millis())
+            .returning(api_keys)
+        )
+        row = await self._database.write(lambda connection: connection.execute(change).first())
         if row is None:
             raise KeyNotFoundError(f"No API key has the id '{key_id}'. See: oris-temporal keys list")
         return _key(row)

@@ -27,8 +27,7 @@ async def upgrade(database: Database) -> tuple[str | None, str]:
         ConfigurationError: The schema is missing, or the database is newer than this program.
         StoreUnavailableError: The database cannot be reached.
     """
-    async with database.writing() as connection:
-        return await connection.run_sync(_upgrade, database)
+    return await database.write(lambda connection: _upgrade(connection, database))
 
 
 async def check(database: Database) -> None:
@@ -38,8 +37,7 @@ async def check(database: Database) -> None:
         ConfigurationError: It is behind or newer, or its schema is missing; the message says what to do.
         StoreUnavailableError: The database cannot be reached.
     """
-    async with database.reading() as connection:
-        await connection.run_sync(_check, database)
+    await database.read(lambda connection: _check(connection, database))
 
 
 def head() -> str:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import Connection, delete, select, update
 
 from .database import Database
+from .inserts import insert_if_new
 from .tables import replay_effects
 from .times import now_millis
 
@@ -75,43 +76,36 @@ class ReplayEffects:
             "claimed_until": until,
         }
         effects = replay_effects.c
-        async with self._database.writing() as connection:
-            if await self._database.insert_new(connection, replay_effects, **row):
+        take_over = (
+            update(replay_effects)
+            .where(effects.fingerprint == fingerprint, effects.status == "in_progress", effects.claimed_until < now)
+            .values(claimed_until=until)
+        )
+
+        def work(connection: Connection) -> ReplayClaim:
+            if insert_if_new(connection, replay_effects, row):
                 return ReplayClaim("acquired", now)
-            known = (await connection.execute(select(replay_effects).where(effects.fingerprint == fingerprint))).one()
+            known = connection.execute(select(replay_effects).where(effects.fingerprint == fingerprint)).one()
             if known.status == "completed":
                 return ReplayClaim("completed", known.claimed_at, known.response)
-            taken = await connection.execute(
-                update(replay_effects)
-                .where(effects.fingerprint == fingerprint, effects.status == "in_progress", effects.claimed_until < now)
-                .values(claimed_until=until)
-            )
-            return ReplayClaim("acquired" if taken.rowcount else "busy", known.claimed_at)
+            taken = connection.execute(take_over).rowcount
+            return ReplayClaim("acquired" if taken else "busy", known.claimed_at)
+
+        return await self._database.write(work)
 
     async def complete(self, fingerprint: str, response: dict[str, Any]) -> None:
         """Keep the answer of a replay that was carried out."""
-        async with self._database.writing() as connection:
-            await connection.execute(
-                update(replay_effects)
-                .where(replay_effects.c.fingerprint == fingerprint)
-                .values(status="completed", response=response, completed_at=now_millis())
-            )
+        await self._change(fingerprint, status="completed", response=response, completed_at=now_millis())
 
     async def leave(self, fingerprint: str) -> None:
         """Let the next caller take over a replay that goes on, as one takes over from a server that died."""
-        async with self._database.writing() as connection:
-            await connection.execute(
-                update(replay_effects).where(replay_effects.c.fingerprint == fingerprint).values(claimed_until=0)
-            )
+        await self._change(fingerprint, claimed_until=0)
 
     async def release(self, fingerprint: str) -> None:
         """Forget a replay that failed."""
-        async with self._database.writing() as connection:
-            await connection.execute(
-                delete(replay_effects).where(
-                    replay_effects.c.fingerprint == fingerprint, replay_effects.c.status == "in_progress"
-                )
-            )
+        effects = replay_effects.c
+        removal = delete(replay_effects).where(effects.fingerprint == fingerprint, effects.status == "in_progress")
+        await self._database.write(lambda connection: connection.execute(removal))
 
     async def of_thread(self, thread_id: str) -> Sequence[ReplayEffect]:
         """The replays of a thread, those that were claimed first before others."""
@@ -121,5 +115,9 @@ class ReplayEffects:
             .where(effects.thread_id == thread_id)
             .order_by(effects.claimed_at)
         )
-        async with self._database.reading() as connection:
-            return [ReplayEffect(*row) for row in await connection.execute(query)]
+        rows = await self._database.read(lambda connection: connection.execute(query).all())
+        return [ReplayEffect(*row) for row in rows]
+
+    async def _change(self, fingerprint: str, **values: Any) -> None:
+        change = update(replay_effects).where(replay_effects.c.fingerprint == fingerprint).values(**values)
+        await self._database.write(lambda connection: connection.execute(change))

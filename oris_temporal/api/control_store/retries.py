@@ -83,8 +83,8 @@ class Retries:
     async def of(self, attempt_id: str) -> Sequence[Retry]:
         """The retries of an attempt, oldest first."""
         query = select(retries).where(retries.c.attempt_id == attempt_id).order_by(retries.c.attempt_no)
-        async with self._database.reading() as connection:
-            return [_retry(row) for row in await connection.execute(query)]
+        rows = await self._database.read(lambda connection: connection.execute(query).all())
+        return [_retry(row) for row in rows]
 
 
 def _retry(row: Row[Any]) -> Retry:

@@ -85,8 +85,7 @@ class ControlStore:
 
     async def _check_postgres(self, schema: str) -> None:
         try:
-            async with self.database.reading():
-                pass
+            await self.database.read(lambda connection: None)
         except StoreUnavailableError as error:
             raise ConfigurationError(
                 f"failed to connect postgres dsn '{self.database.dsn}': {error.details['reason']}"
