@@ -54,7 +54,7 @@ class NodeActivities:
 
     def of(self, graph: CompiledGraph) -> list[ActivityCallable]:
         """Activities of a graph, without those of its subgraphs."""
-        own = [node for node in graph.nodes.values() if isinstance(node, Node) and node.side != "workflow"]
+        own = [node for node in graph.nodes.values() if isinstance(node, Node) and node.side in ("activity", "local")]
         chains = [[cast("Node", graph.nodes[name]) for name in (head, *rest)] for head, rest in graph.chains.items()]
         return [
             *(self._node_activity(graph.name, node) for node in own),
@@ -69,7 +69,7 @@ class NodeActivities:
         async def run_node(wire: dict[str, Any]) -> Any:
             with Pulse() as pulse:
                 given = NodeInput.from_wire(wire)
-                call = await self._read(given)
+                call = await read_call(self._fields, given)
                 output = _output(await self._execute(node, call, pulse, given.store or graph))
                 return self._checked(node.full_name, output)
 
@@ -82,7 +82,7 @@ class NodeActivities:
         async def run_chain(wire: dict[str, Any]) -> Any:
             with Pulse() as pulse:
                 given = NodeInput.from_wire(wire)
-                call = await self._read(given)
+                call = await read_call(self._fields, given)
                 outputs, failed = await self._run_chain(chain, call, pulse, given.store or graph)
                 first = NodeOutput.from_wire(outputs[0])
                 first.later = outputs[1:] or None
@@ -108,15 +108,6 @@ class NodeActivities:
         return run_function
 
     # --- running -------------------------------------------------------------------------------------------------
-
-    async def _read(self, given: NodeInput) -> NodeCall:
-        config = config_of(given.config)
-        if given.payload is not None:
-            return NodeCall(config=config, sent=True, payload=given.payload[0], answers=given.answers or [])
-        state = dict(given.state or {})
-        if given.refs:
-            state.update(await self._fields.resolve(given.refs))
-        return NodeCall(state=state, config=config, answers=given.answers or [])
 
     async def _execute(self, node: Node, call: NodeCall, pulse: Pulse, store_of: str) -> NodeResult:
         with failing_as(node.full_name, node.options.retry):
@@ -167,6 +158,17 @@ class NodeActivities:
 
     def _checked(self, name: str, output: NodeOutput) -> Any:
         return check_result(name, output.to_wire(), self._limit)
+
+
+async def read_call(fields: FieldCache, given: NodeInput) -> NodeCall:
+    """What the running activity is to call its node with."""
+    config = config_of(given.config)
+    if given.payload is not None:
+        return NodeCall(config=config, sent=True, payload=given.payload[0], answers=given.answers or [])
+    state = dict(given.state or {})
+    if given.refs:
+        state.update(await fields.resolve(given.refs))
+    return NodeCall(state=state, config=config, answers=given.answers or [])
 
 
 def check_result(name: str, wire: Any, limit: int | None) -> Any:

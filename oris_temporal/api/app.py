@@ -35,7 +35,7 @@ from .routers import graphs as graph_routes
 from .security import Authenticator, SecuritySettings
 from .services import Services
 from .stopping import on_stop_signal
-from .ticker import repeating
+from .ticker import repeating, serving
 from .transport.framework_answers import answer_http_exception
 from .transport.problems import explain_validation
 
@@ -89,8 +89,14 @@ def create_app(
             app.state.services = Services.over(connected, control, graphs, default_graph)
             with on_stop_signal(app.state.services.streams.open.end):
                 attempts = app.state.services.run_attempts
+                remote_nodes = app.state.services.remote_nodes
                 async with (
                     repeating(control.ticks.tick, 1, "Leases do not expire for the time being"),
+                    repeating(
+                        remote_nodes.tell, 1, "Nodes do not hear what became of their attempts for the time being"
+                    ),
+                    repeating(remote_nodes.beat, 5, "Activities of remote nodes are not kept alive for the time being"),
+                    serving(remote_nodes.worker, "Remote nodes are not taken over for the time being"),
                     repeating(attempts.catch_up, 30, "Attempts of jobs that ended unseen stay open for the time being"),
                 ):
                     yield

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
 from temporalio.service import RPCError
+from temporalio.worker import Worker
 
 from oris_temporal.graph.errors import OrisError
 
@@ -30,6 +31,34 @@ async def repeating(work: Callable[[], Awaitable[object]], seconds: float, other
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
+
+
+@asynccontextmanager
+async def serving(make: Callable[[], Worker], otherwise: str) -> AsyncIterator[None]:
+    """Run a Temporal worker until the block ends, and another one whenever it has failed.
+
+    Args:
+        make: Makes the worker.
+        otherwise: What the log says while none runs.
+    """
+    stop = asyncio.Event()
+    task = asyncio.create_task(_serve(make, stop, otherwise), name="remote nodes")
+    try:
+        yield
+    finally:
+        stop.set()
+        await task
+
+
+async def _serve(make: Callable[[], Worker], stop: asyncio.Event, otherwise: str) -> None:
+    while not stop.is_set():
+        try:
+            async with make():
+                await stop.wait()
+        except Exception as error:  # such as that Temporal cannot be reached
+            logger.error("%s: %s", otherwise, error)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), 5)
 
 
 async def _repeat(work: Callable[[], Awaitable[object]], seconds: float, otherwise: str) -> None:

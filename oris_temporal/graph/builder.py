@@ -17,7 +17,7 @@ from .edges import ConditionalEdge, Edge, conditional_edge, static_edge
 from .errors import DeterminismError, GraphCompileError, InvalidUpdateError
 from .limits import Limits
 from .lint import lint_default, lint_function
-from .node import Node, check_state_function, make_node, place_of
+from .node import Node, check_state_function, for_http_workers, make_node, place_of
 from .options import NodeOptions, RetryPolicy, RunAs
 from .state import StateSchema
 from .subgraph import Subgraph
@@ -79,14 +79,17 @@ class StateGraph:
         Args:
             name: Its name; may be left out when `fn` has one.
             fn: Function, async function, callable object, or a compiled graph that shares state fields. A function that takes
-                a `Context` runs inside the workflow, any other as an activity.
-            run_as: ``activity``, ``local`` or ``workflow``, in place of what the signature says.
+                a `Context` runs inside the workflow, any other as an activity. A remote node needs none: one that is given
+                stands in for the HTTP workers on the in-process host.
+            run_as: ``activity``, ``local`` or ``workflow``, in place of what the signature says; or ``remote``: workers that poll
+                the REST facade do it.
             retry: Retry policy. Default: 3 attempts, not for programming mistakes.
-            timeout: Longest time for one attempt. Default: 10 minutes.
+            timeout: Longest time for one attempt; of a remote node, from when a worker first leased it. Default: 10 minutes.
             total_timeout: Longest time with all attempts. Default: no limit.
             schedule_to_start: Longest wait for a free worker. Default: no limit.
             heartbeat: Longest silence of its worker before the node is tried elsewhere. Default: 30 seconds.
-            task_queue: Task queue of its workers. Default: the run's own.
+            task_queue: Task queue of its workers. Default: the run's own; for a remote node that of the facades, which is the
+                run's own with ``-remote``.
             priority: 1 (first) to 5 (last). Default: the run's own.
             fuse: Run in one activity with the node before it.
             reads: State fields it needs. Default: those of its state parameter's annotation, else all.
@@ -101,6 +104,8 @@ class StateGraph:
         if not isinstance(name, str):
             fn = name
             name = str(getattr(fn, "__name__", type(fn).__name__))
+        if fn is None and run_as == "remote":
+            fn = for_http_workers(name)
         if fn is None:
             raise GraphCompileError(f"add_node({name!r}) needs a function or a compiled graph.")
         options = NodeOptions.of(

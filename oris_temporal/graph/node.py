@@ -8,7 +8,7 @@ import inspect
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel
 from typing_extensions import is_typeddict
@@ -18,14 +18,14 @@ from oris_temporal.store.base import Store
 from .config import RunnableConfig
 from .context import Context
 from .control import END, MISSING, Command, Destination, Send
-from .errors import GraphCompileError, InvalidUpdateError
+from .errors import GraphCompileError, GraphError, InvalidUpdateError
 from .field_type import FieldType
-from .options import NodeOptions
+from .options import NodeOptions, RunAs
 from .records import Outcome
 from .state import Field, StateSchema, Values, payload_type
 from .wire import to_wire
 
-Side = Literal["activity", "local", "workflow"]
+Side = RunAs
 StreamWriter = Callable[[Any], None]
 """Type of a ``writer`` parameter: call it with JSON-ready data to send a ``custom`` stream event."""
 
@@ -41,7 +41,7 @@ class Node:
         full_name: ``graph.node``; for activity nodes also the Temporal activity type.
         fn: The function or callable object.
         options: Its options, checked.
-        side: Where it runs.
+        side: Where it runs: its ``run_as``, or what its signature says.
         injected: Names of the parameters, besides the state, that it takes.
         reads: State fields it sees; ``None`` is all.
     """
@@ -126,6 +126,18 @@ class Node:
         return outcome
 
 
+def for_http_workers(name: str) -> Callable[..., Any]:
+    """What stands for the function of a remote node that has none: only on Temporal is there somebody to do it."""
+
+    async def not_here(state: Any) -> None:
+        raise GraphError(
+            f"Node {name!r} is for HTTP workers, which a run in this process has none of. Give add_node a function that stands in "
+            "for them, or run the graph on Temporal."
+        )
+
+    return not_here
+
+
 def make_node(graph: str, name: str, fn: Callable[..., Any], options: NodeOptions, schema: StateSchema) -> Node:
     """Read a function's signature and options and make a `Node`.
 
@@ -145,7 +157,7 @@ def make_node(graph: str, name: str, fn: Callable[..., Any], options: NodeOption
     options = options.checked(where)
     annotation, injected = _read_signature(fn, where)
     wants_context = "ctx" in injected.values()
-    if wants_context and options.run_as in ("activity", "local"):
+    if wants_context and options.run_as not in (None, "workflow"):
         raise GraphCompileError(
             f"{where} takes a Context, which exists only inside the workflow, but run_as={options.run_as!r}. "
             "Drop the parameter or the option."

@@ -11,8 +11,8 @@ from typing import Any, Literal, cast, get_args
 from .duration import Duration, to_timedelta
 from .errors import GraphCompileError, OrisError
 
-RunAs = Literal["activity", "local", "workflow"]
-"""Where a node runs: a Temporal activity, a local activity, or inside the workflow."""
+RunAs = Literal["activity", "local", "workflow", "remote"]
+"""Where a node runs: a Temporal activity, a local activity, inside the workflow, or with workers that poll over HTTP."""
 
 MISTAKES: tuple[type[BaseException], ...] = (
     ArithmeticError,
@@ -211,6 +211,11 @@ _EFFECTIVE: dict[str, tuple[str, frozenset[str], str]] = {
         "a local activity, which runs at once in the worker that has the workflow",
         _EVERYWHERE | {"retry", "timeout", "schedule_to_start", "summary"},
         "Drop it, or use run_as='activity'.",
+    ),
+    "remote": (
+        "a node for HTTP workers",
+        _ALL - {"heartbeat"},
+        "Their leases take its place.",
     ),
     "workflow": (
         "a node that runs inside the workflow",

@@ -70,6 +70,10 @@ class Field:
         self.update_type.check_classes(update, f"{owner}: update to field {self.name!r}")
         return self.update_type.write(update, f"update of {owner} to field {self.name!r}")
 
+    def read_update(self, wire: Any, owner: str) -> Any:
+        """Read the JSON form of an update to this field."""
+        return self.update_type.read(wire, f"{owner}: update to field {self.name!r}")
+
     def decode(self, wire: Any, owner: str) -> Any:
         """Read a stored value of this field."""
         return self.type.read(wire, f"{owner}: field {self.name!r}")
@@ -209,6 +213,15 @@ class StateSchema:
         """
         return {name: self._known(name, owner).decode(value, owner) for name, value in wire.items()}
 
+    def check_update(self, wire: Mapping[str, Any], owner: str) -> None:
+        """Check the JSON form of an update before it is merged.
+
+        Raises:
+            InvalidUpdateError: An unknown field, or a value of the wrong type.
+        """
+        for name, value in wire.items():
+            self._known(name, owner).read_update(value, owner)
+
     def json_schema(self) -> dict[str, Any]:
         """JSON schema of the state, as it may be given."""
         return self._json_schema({name: field.type for name, field in self.fields.items()}, "validation")
@@ -240,7 +253,7 @@ class StateSchema:
 
     @staticmethod
     def _reduce(field: Field, values: Values, wire: Any, owner: str) -> Any:
-        update = field.update_type.read(wire, f"{owner}: update to field {field.name!r}")
+        update = field.read_update(wire, owner)
         if field.name not in values:
             return field.type.check(update, f"{owner}: first value of field {field.name!r}")
         # A copy, for a reducer may add to its argument in place. A list keeps its items: what only grew costs only its tail.

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from datetime import timedelta
 from functools import cache
 from hashlib import sha256
 from typing import Any, Self, cast
@@ -20,7 +21,9 @@ from typing import Any, Self, cast
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from oris_temporal.graph.control import MISSING, Command, Send
+from oris_temporal.graph.duration import Duration, to_timedelta
 from oris_temporal.graph.errors import SerializationError
+from oris_temporal.graph.node import Node
 
 RESUME = "resume"
 REJECT = "reject"
@@ -66,6 +69,10 @@ IS_SET_UP = "oris.is_set_up"
 STORE = "store"
 """Activity type of what workflow-side nodes ask of a store."""
 
+REMOTE_HEARTBEAT = timedelta(seconds=60)
+"""Silence of all facades after which a remote node is given to the next that comes up. Workers may be silent for as long as their leases
+let them."""
+
 PAYLOAD_LIMIT = 2_000_000
 """Bytes of JSON accepted for one payload; Temporal's own limit is 2 MiB (docs: self-hosted defaults, ``limit.blobSize.error``)."""
 
@@ -83,6 +90,11 @@ INLINE_RESULT_LIMIT = 8_000
 
 INLINE_FINAL_LIMIT = 1_000
 """Bytes of state that a completed run reports inline; a larger state is read from the workflow's result."""
+
+
+def remote_queue(task_queue: str) -> str:
+    """Task queue on which the facades take over the remote nodes of runs of another one."""
+    return f"{task_queue}-remote"
 
 
 def key_digest(key: str) -> str:
@@ -280,6 +292,7 @@ class NodeInput(Wire):
         config: Run configuration, where it says more than the thread id.
         answers: Answers to the interrupts the node raised so far.
         store: For a node that takes a store, the graph whose store it is, if that is another.
+        remote: For a remote node, what the facade is told (`RemoteNode`).
     """
 
     state: dict[str, Any] | None = None
@@ -288,6 +301,48 @@ class NodeInput(Wire):
     config: dict[str, Any] | None = None
     answers: list[Any] | None = None
     store: str | None = None
+    remote: dict[str, Any] | None = None
+
+
+@dataclass(slots=True)
+class RemoteNode(Wire):
+    """What the facade that takes a remote node over is told of it.
+
+    Attributes:
+        graph: Name of its graph.
+        node: Its name there.
+        timeout_ms: Milliseconds that an attempt may take.
+        maximum_attempts: Attempts in all; ``0`` means no limit.
+        backoff_ms: Milliseconds before the second attempt.
+        multiplier: Factor from one such wait to the next.
+        max_backoff_ms: Longest of them, in milliseconds.
+    """
+
+    graph: str
+    node: str
+    timeout_ms: int
+    maximum_attempts: int
+    backoff_ms: int
+    multiplier: float
+    max_backoff_ms: int
+
+    @classmethod
+    def of(cls, graph: str, node: Node) -> RemoteNode:
+        """A node of a graph, by its options."""
+        retry = node.options.retry
+        return cls(
+            graph=graph,
+            node=node.name,
+            timeout_ms=_millis(node.options.timeout),
+            maximum_attempts=retry.maximum_attempts,
+            backoff_ms=max(_millis(retry.initial_interval), 1),
+            multiplier=retry.backoff_coefficient,
+            max_backoff_ms=max(_millis(retry.maximum_interval), 1),
+        )
+
+
+def _millis(duration: Duration) -> int:
+    return round(to_timedelta(duration).total_seconds() * 1_000)
 
 
 @dataclass(slots=True)

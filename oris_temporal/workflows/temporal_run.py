@@ -10,7 +10,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 from temporalio import workflow
-from temporalio.common import Priority
 from temporalio.exceptions import (
     ApplicationError,
     CancelledError,
@@ -42,6 +41,7 @@ from oris_temporal.store.remote import STORE_RETRY
 from .activity_calls import node_failure
 from .failures import usage_of, usage_wire
 from .message_log import MessageLogs
+from .node_calls import options_of
 from .pacing import PacedRun
 from .payloads import ordered
 from .protocol import (
@@ -54,6 +54,7 @@ from .protocol import (
     ModelInput,
     NodeInput,
     NodeOutput,
+    RemoteNode,
     ResumeOptions,
     RunOptions,
     StoreInput,
@@ -148,7 +149,7 @@ class TemporalRun(PacedRun):
         task.journal[number] = await self.ask(engine, task, number, ask)
 
     async def _run_activity(self, engine: Engine, task: Task, chain: Sequence[Node], name: str) -> dict[str, Any]:
-        node, options = chain[0], chain[0].options
+        node = chain[0]
         retry = self._retry_of(node, task)
         attempts = f"#{len(task.journal)}" if task.journal else ""
         result: dict[str, Any] = await self._calls.execute(
@@ -157,16 +158,9 @@ class TemporalRun(PacedRun):
             what="input",
             owner=node.full_name,
             failing=node.full_name,
-            local=node.side == "local",
-            retry=retry,
-            task_queue=options.task_queue,
-            heartbeat=to_timedelta(options.heartbeat),
-            priority=None if options.priority is None else Priority(priority_key=options.priority),
             activity_id=bounded(f"{task.id}{attempts}"),
-            start_to_close_timeout=sum((to_timedelta(item.options.timeout) for item in chain), timedelta()),
-            schedule_to_close_timeout=to_timedelta_or_none(options.total_timeout),
-            schedule_to_start_timeout=to_timedelta_or_none(options.schedule_to_start),
-            summary=options.summary or _summary(engine, task),
+            summary=node.options.summary or _summary(engine, task),
+            **options_of(chain, retry),
         )
         return result
 
@@ -191,7 +185,9 @@ class TemporalRun(PacedRun):
             given.payload = [task.payload]
         else:
             given.state, given.refs = self._references.split(engine.values, _reads(chain), engine.namespace)
-        if any(node.wants_store for node in chain):
+        if chain[0].side == "remote":
+            given.remote = RemoteNode.of(engine.graph.name, chain[0]).to_wire()
+        elif any(node.wants_store for node in chain):
             given.store = self._other_store(engine)
         if task.journal:
             given.answers = [task.journal[number] for number in sorted(task.journal)]

@@ -16,6 +16,7 @@ from oris_temporal.graph.control import END, START
 from oris_temporal.graph.interrupts import interrupt
 from oris_temporal.graph.messages import Message, MessagesState, ToolCall
 from oris_temporal.graph.node import StreamWriter
+from oris_temporal.graph.options import RetryPolicy
 from oris_temporal.models.fake import fake_model, slow
 from oris_temporal.tools import tool
 
@@ -129,6 +130,25 @@ def _clerk() -> CompiledGraph:
     return create_agent(fake_model(Message.ai("", calls), "Sent."), [send], name="clerk")
 
 
+class Page(TypedDict, total=False):
+    image: str
+    text: str
+    words: int
+
+
+async def count_words(state: Page) -> dict[str, Any]:
+    return {"words": len(state["text"].split())}
+
+
+def _scan() -> CompiledGraph:
+    """A page is read by HTTP workers."""
+    graph = StateGraph(Page)
+    graph.add_node("ocr", run_as="remote", reads=["image"], timeout="1m", retry=RetryPolicy(maximum_attempts=1))
+    graph.add_node("count_words", count_words)
+    graph.add_edge(START, "ocr").add_edge("ocr", "count_words").add_edge("count_words", END)
+    return graph.compile(name="scan")
+
+
 def all_graphs() -> list[CompiledGraph]:
     """The graphs by which a worker serves the tests."""
     return [
@@ -143,4 +163,5 @@ def all_graphs() -> list[CompiledGraph]:
         _chain("twice", MessagesState, ask_twice),
         _both(),
         _clerk(),
+        _scan(),
     ]

@@ -73,6 +73,13 @@ class TestFlow:
             "tenant_active_leases": None,
             "tenant_limit": None,
             "trace": None,
+            "thread_id": "run-1",
+            "run_id": None,
+            "graph": None,
+            "node": None,
+            "input": None,
+            "attempt_no": 1,
+            "deadline": None,
         }
         assert polled["lease_id"].startswith("lease-")
         assert 25 < seconds_until(polled["lease_expires_at"]) <= 30

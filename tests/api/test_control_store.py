@@ -217,8 +217,8 @@ def _in_schema(schema: str) -> Any:
 async def _tables_of_version_0001(store: StoreSettings) -> AsyncIterator[Database]:
     await _set_version(store, "0001")
     database = Database(store)
-    names = {f"oris_{name}" for name in ("attempts", "leases", "retries", "dead_letters", "step_reports")}
-    later = [table for name, table in metadata.tables.items() if name in names]
+    first = {"api_keys", "audit_log", "idempotency_keys", "replay_effects", "cancelled_threads"}
+    later = [table for name, table in metadata.tables.items() if name.removeprefix("oris_") not in first]
     await database.write(lambda connection: metadata.drop_all(connection, later))
     yield database
     await database.close()

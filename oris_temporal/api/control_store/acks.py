@@ -7,14 +7,19 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Row
 
-from oris_temporal.graph.errors import ConflictError
+from oris_temporal.graph.errors import ConflictError, InvalidOptionError
 
 from .attempts import TERMINAL, AttemptNotFoundError, TerminalStatus, change, lock, trace_columns, trace_in
 from .database import Database
 from .dead_letters import bury
 from .leases import give_back
+from .outcomes import Outcome, end
 from .retries import RetryPolicy, add_retry, policy_columns, policy_in
 from .trace_context import TraceContext
+
+
+class NoNodeError(InvalidOptionError):
+    """No node of a graph waits for the attempt, so it can have no output."""
 
 
 class AttemptEndedError(ConflictError):
@@ -32,6 +37,8 @@ class Ack:
         policy: Whether to try again if it failed; replaces the attempt's own.
         span_id: The attempt's next span.
         tenant: Tenant whose attempts the worker may have; ``None`` is all.
+        output: The update of the node that waits for a completed attempt.
+        error: Why it failed, for that node.
     """
 
     attempt_id: str
@@ -40,6 +47,18 @@ class Ack:
     policy: RetryPolicy | None
     span_id: str
     tenant: str | None = None
+    output: dict[str, Any] | None = None
+    error: str | None = None
+
+    @property
+    def outcome(self) -> Outcome:
+        """What a node that waits for the attempt is told."""
+        match self.status:
+            case "completed":
+                return {"output": self.output}
+            case "cancelled":
+                return {"cancelled": self.error or f"Worker {self.worker_id} cancelled it."}
+        return {"error": {"type": "WorkerError", "message": self.error or f"Worker {self.worker_id} gave no reason."}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +71,7 @@ class Acked:
         attempt_no: Which execution the attempt is at, or comes next.
         trace: Where the attempt stands in its trace.
         repeated: Whether the worker had said so before, and nothing was changed.
+        remote: Whether a node waits for the attempt, which is to be told that it has ended.
     """
 
     status: TerminalStatus | Literal["retry_scheduled"]
@@ -59,6 +79,7 @@ class Acked:
     attempt_no: int
     trace: TraceContext | None
     repeated: bool = False
+    remote: bool = False
 
 
 class Acks:
@@ -80,6 +101,7 @@ class Acks:
             AttemptNotFoundError: There is no such attempt.
             AttemptEndedError: It has ended in another way.
             LeaseOwnershipError: The worker does not hold its lease.
+            NoNodeError: It has an output, which no node waits for.
             StoreUnavailableError: The database cannot be reached.
         """
         return await self._database.write(lambda connection: _ack(connection, ack, now))
@@ -89,6 +111,8 @@ def _ack(connection: Connection, ack: Ack, now: int) -> Acked:
     row = lock(connection, ack.attempt_id)
     if row is None or ack.tenant not in (None, row.tenant_id):
         raise AttemptNotFoundError(f"Driver error: attempt not found for ack: {ack.attempt_id}")
+    if ack.output is not None and not row.remote:
+        raise NoNodeError(f"no node waits for attempt {ack.attempt_id}, so it can have no output")
     if row.status in TERMINAL:
         if row.status != ack.status:
             raise AttemptEndedError(f"attempt already {row.status}: {ack.attempt_id}")
@@ -109,7 +133,9 @@ def _ack(connection: Connection, ack: Ack, now: int) -> Acked:
     change(connection, row, status=ack.status, **new)
     if ack.status == "failed":
         bury(connection, row, "terminal_failed", now)
-    return Acked(ack.status, None, row.attempt_no, trace)
+    if row.remote:
+        end(connection, [ack.attempt_id], ack.outcome)
+    return Acked(ack.status, None, row.attempt_no, trace, remote=row.remote)
 
 
 def _failures(row: Row[Any]) -> int:

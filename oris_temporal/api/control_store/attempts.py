@@ -16,6 +16,7 @@ from oris_temporal.graph.errors import PersistenceError
 
 from .database import Database
 from .inserts import insert_if_new
+from .outcomes import end
 from .tables import attempts, dead_letters, leases
 from .trace_context import TraceContext
 
@@ -36,6 +37,9 @@ _CLOSE = (
 _SETTLE = update(dead_letters).where(
     dead_letters.c.run_id == bindparam("of_run"), dead_letters.c.replay_status == "pending"
 )
+_REMOTE = select(attempts.c.attempt_id).where(attempts.c.run_id == bindparam("of_run"), attempts.c.remote)
+_SETTLE_OWN = _SETTLE.where(dead_letters.c.attempt_id.not_in(_REMOTE))
+_CLOSE_OWN = _CLOSE.where(~attempts.c.remote)
 
 
 class AttemptNotFoundError(PersistenceError):
@@ -114,21 +118,23 @@ class Attempts:
 
     async def enqueue(self, new: NewAttempt, now: int) -> None:
         """Add an attempt; nothing happens if there is one with its id."""
-        await self._database.write(lambda connection: _enqueue(connection, new, now))
+        await self._database.write(lambda connection: enqueue(connection, new, now))
 
     async def begin(self, new: NewAttempt, now: int) -> bool:
         """Add the attempt of a run that takes the place of the thread's earlier ones, which are cancelled.
+
+        Those that nodes wait for end with their nodes.
 
         Returns:
             Whether it is new; otherwise nothing happens.
         """
 
         def work(connection: Connection) -> bool:
-            if not _enqueue(connection, new, now):
+            if not enqueue(connection, new, now):
                 return False
             row = lock(connection, new.attempt_id)
             if row is not None:
-                _close(connection, new.run_id, "cancelled", row.number - 1)
+                _close(connection, new.run_id, "cancelled", row.number - 1, spare_nodes=True)
             return True
 
         return await self._database.write(work)
@@ -192,16 +198,26 @@ def trace_columns(trace: TraceContext | None) -> dict[str, Any]:
     return {} if trace is None else {name: getattr(trace, name) for name in TraceContext.__slots__}
 
 
-def _enqueue(connection: Connection, new: NewAttempt, now: int) -> bool:
+def enqueue(connection: Connection, new: NewAttempt, now: int, **more: Any) -> bool:
+    """Add an attempt, with more columns; returns whether there was none with its id."""
     values = {name: getattr(new, name) for name in NewAttempt.__slots__ if name != "trace"}
-    values |= {"attempt_no": 1, "first_attempt_no": 1, "created_at": now, **trace_columns(new.trace)}
+    values |= {"attempt_no": 1, "first_attempt_no": 1, "created_at": now, **trace_columns(new.trace), **more}
     return insert_if_new(connection, attempts, values)
 
 
-def _close(connection: Connection, run_id: str, status: TerminalStatus, last: int = _NUMBER_MAX) -> None:
+def _close(
+    connection: Connection,
+    run_id: str,
+    status: TerminalStatus,
+    last: int = _NUMBER_MAX,
+    *,
+    spare_nodes: bool = False,
+) -> None:
     # Dead letters first: one that is replayed just then has either put its attempt back, to be closed next, or finds itself settled.
-    connection.execute(_SETTLE, {"of_run": run_id, "replay_status": "settled"})
+    # What a job has failed of can be revived, and the job with it.
+    connection.execute(_SETTLE_OWN if status == "failed" else _SETTLE, {"of_run": run_id, "replay_status": "settled"})
     ended = {"status": status, "retry_at": None, "started_at": None, "lost_at": None}
-    closed = connection.scalars(_CLOSE, {"of_run": run_id, "last": last, **ended}).all()
+    closed = connection.scalars(_CLOSE_OWN if spare_nodes else _CLOSE, {"of_run": run_id, "last": last, **ended}).all()
     if closed:
         connection.execute(delete(leases).where(leases.c.attempt_id.in_(closed)))
+        end(connection, closed, {"cancelled": f"The job is {status}."})

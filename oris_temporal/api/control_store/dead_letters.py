@@ -14,6 +14,7 @@ from oris_temporal.graph.errors import ConflictError, PersistenceError
 from .attempts import change, lock
 from .database import Database
 from .inserts import insert_or_change
+from .remote_tasks import await_revival, give_up_revival
 from .tables import dead_letters
 from .times import from_millis
 
@@ -27,6 +28,11 @@ _REPLAY = (
     .where(dead_letters.c.attempt_id == bindparam("of_attempt"), dead_letters.c.replay_status == "pending")
     .values(replay_status="replayed", replay_count=dead_letters.c.replay_count + 1, last_replayed_at=bindparam("now"))
     .returning(dead_letters.c.replay_count)
+)
+_UNDO = (
+    update(dead_letters)
+    .where(dead_letters.c.attempt_id == bindparam("of_attempt"), dead_letters.c.replay_status == "replayed")
+    .values(replay_status="pending", replay_count=dead_letters.c.replay_count - 1)
 )
 
 
@@ -97,7 +103,7 @@ class DeadLetters:
         return None if row is None else _dead_letter(row)
 
     async def replay(self, attempt_id: str, now: int, *, tenant: str | None = None) -> int:
-        """Put an attempt back into the queue, with its retries unspent.
+        """Put an attempt back into the queue, with its retries unspent; that of a node, once that is called again.
 
         Args:
             attempt_id: The attempt.
@@ -110,8 +116,19 @@ class DeadLetters:
         Raises:
             DeadLetterNotFoundError: It is no dead letter.
             DeadLetterReplayedError: It is none any more.
+            NotToldError: A node waits for it, whose run does not know yet that it failed.
         """
         return await self._database.write(lambda connection: _replay(connection, attempt_id, now, tenant))
+
+    async def undo_replay(self, attempt_id: str) -> None:
+        """Take the replay of an attempt back whose node was not called again."""
+
+        def work(connection: Connection) -> None:
+            row = lock(connection, attempt_id)
+            if row is not None and give_up_revival(connection, row):
+                connection.execute(_UNDO, {"of_attempt": attempt_id})
+
+        await self._database.write(work)
 
 
 def bury(connection: Connection, row: Row[Any], reason: Reason, now: int) -> None:
@@ -132,7 +149,10 @@ def _replay(connection: Connection, attempt_id: str, now: int, tenant: str | Non
         if connection.scalar(known) is None:
             raise _unknown(attempt_id)
         raise DeadLetterReplayedError(f"Driver error: dead letter already replayed for attempt: {attempt_id}")
-    change(connection, row, status="queued", first_attempt_no=row.attempt_no, worker_id=None)
+    if row.remote:
+        await_revival(connection, row)
+    else:
+        change(connection, row, status="queued", first_attempt_no=row.attempt_no, worker_id=None)
     return count
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, and_, bindparam, func, null, or_, select, tex
 from .attempts import change, trace_columns, trace_in
 from .database import Database
 from .leases import GRACE_MS, LEASE_MS, take
+from .remote_tasks import RemoteTask, task_of
 from .tables import attempts, leases
 from .ticks import ANY_DUE, tick
 from .trace_context import TraceContext
@@ -88,6 +89,10 @@ class Decision:
         tenant_id: The attempt's tenant, or the one that is at its limit.
         tenant_active: Leases that a tenant at its limit has.
         trace: Where the attempt stands in its trace.
+        thread_id: Thread of the run that the attempt belongs to.
+        attempt_no: Which execution of it this is.
+        times_out_at: When it ends if it is not acknowledged, in Unix milliseconds.
+        task: What a node of a graph wants done.
     """
 
     decision: Literal["dispatched", "backpressure", "noop"]
@@ -100,6 +105,10 @@ class Decision:
     tenant_id: str | None = None
     tenant_active: int | None = None
     trace: TraceContext | None = None
+    thread_id: str | None = None
+    attempt_no: int | None = None
+    times_out_at: int | None = None
+    task: RemoteTask | None = None
 
 
 class Dispatcher:
@@ -134,8 +143,8 @@ def _poll(connection: Connection, poll: Poll, now: int) -> Decision:
     new = {"status": "leased", "worker_id": poll.worker_id, "started_at": started_at, "lost_at": None}
     change(connection, row, **new, **trace_columns(trace))
     lease: dict[str, Any] = {"attempt_id": row.attempt_id, "lease_id": lease_id, "worker_id": poll.worker_id}
-    lease |= {"tenant_id": row.tenant_id, "expires_at": expires_at}
-    take(connection, {**lease, "times_out_at": None if row.timeout_ms is None else started_at + row.timeout_ms})
+    times_out_at = None if row.timeout_ms is None else started_at + row.timeout_ms
+    take(connection, {**lease, "tenant_id": row.tenant_id, "expires_at": expires_at, "times_out_at": times_out_at})
     return Decision(
         "dispatched",
         active,
@@ -145,6 +154,10 @@ def _poll(connection: Connection, poll: Poll, now: int) -> Decision:
         lost_at=row.lost_at,
         tenant_id=row.tenant_id,
         trace=trace,
+        thread_id=row.run_id,
+        attempt_no=row.attempt_no,
+        times_out_at=times_out_at,
+        task=task_of(connection, row.attempt_id) if row.remote else None,
     )
 
 

@@ -19,6 +19,7 @@ from .idempotency import IdempotencyKeys
 from .keys import ApiKeys
 from .leases import Leases
 from .migrate import check, upgrade
+from .remote_tasks import RemoteTasks
 from .replays import ReplayEffects
 from .retries import Retries
 from .settings import StoreSettings
@@ -47,6 +48,7 @@ class ControlStore:
         self.acks = Acks(database)
         self.retries = Retries(database)
         self.dead_letters = DeadLetters(database)
+        self.remote_tasks = RemoteTasks(database)
         self.ticks = Ticks(database)
 
     @classmethod

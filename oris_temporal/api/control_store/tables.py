@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, BigInteger, Column, Float, ForeignKey, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    false,
+)
 
 metadata = MetaData(
     naming_convention={
@@ -109,6 +124,7 @@ attempts = Table(
     Column("span_id", String),
     Column("parent_span_id", String),
     Column("trace_flags", String),
+    Column("remote", Boolean, nullable=False, server_default=false()),  # a node of a graph waits for it
     Index("ix_oris_attempts_run_id", "run_id"),
     Index("ix_oris_attempts_retry_at", "retry_at"),
     sqlite_autoincrement=True,
@@ -158,6 +174,23 @@ dead_letters = Table(
     Column("last_replayed_at", BigInteger),
     Index("ix_oris_dead_letters_dead_at", "dead_at"),
     Index("ix_oris_dead_letters_run_id", "run_id"),
+)
+
+remote_tasks = Table(
+    "oris_remote_tasks",
+    metadata,
+    Column("attempt_id", String, ForeignKey("oris_attempts.attempt_id"), primary_key=True),
+    Column("workflow_id", String, nullable=False),
+    Column("temporal_run_id", String, nullable=False),
+    Column("activity_id", String, nullable=False),
+    Column("task_token", LargeBinary, nullable=False),
+    Column("graph", String, nullable=False),
+    Column("node", String, nullable=False),
+    Column("input", JSON, nullable=False),
+    Column("state", String, nullable=False),
+    Column("outcome", JSON(none_as_null=True)),
+    Index("ix_oris_remote_tasks_workflow_id", "workflow_id"),
+    Index("ix_oris_remote_tasks_state", "state"),
 )
 
 step_reports = Table(

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, or_, select
+from sqlalchemy import Connection, Row, bindparam, delete, or_, select
 
 from .attempts import change
 from .database import Database
 from .dead_letters import bury
 from .leases import GRACE_MS
+from .outcomes import end
 from .tables import attempts, leases
 from .times import now_millis
 
@@ -32,6 +34,10 @@ _FIND_LOST = _LEASED.where(_LOST)
 # A lease may have been extended until its attempt was locked, so its time is looked at again.
 _END_OVERDUE = delete(leases).where(leases.c.attempt_id == bindparam("attempt_id"), _OVERDUE)
 _END_LOST = delete(leases).where(leases.c.attempt_id == bindparam("attempt_id"), _LOST).returning(leases.c.expires_at)
+
+
+def _too_long(row: Row[Any]) -> str:
+    return f"Worker {row.worker_id} had it for longer than the {row.timeout_ms / 1000:g} s that an attempt may take."
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +85,8 @@ def tick(connection: Connection, now: int, grace_ms: int = GRACE_MS) -> Ticked:
             change(connection, row, status=row.on_timeout_status, started_at=None, lost_at=None)
             if row.on_timeout_status == "failed":
                 bury(connection, row, "execution_timeout", now)
+            if row.remote:
+                end(connection, [row.attempt_id], {"error": {"type": "NodeTimeoutError", "message": _too_long(row)}})
             timed_out += 1
     for row in connection.execute(_FIND_LOST, {"cutoff": cutoff}).all():
         expired_at = connection.scalar(_END_LOST, {"attempt_id": row.attempt_id, "cutoff": cutoff})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -42,6 +42,13 @@ class PollAnswer(ResponseModel):
     tenant_active_leases: int | None = Field(examples=[None])
     tenant_limit: int | None = Field(examples=[None])
     trace: Trace | None
+    thread_id: str | None = Field(description="Thread of the run that the attempt belongs to.", examples=["t1"])
+    run_id: str | None = Field(description="Temporal's run id, if a node waits for the attempt.")
+    graph: str | None = Field(description="Graph of the node that waits for it; `null`: none does.", examples=["scan"])
+    node: str | None = Field(description="The node.", examples=["ocr"])
+    input: Any = Field(description="What the node is called with: the state fields that it reads, or what was sent.")
+    attempt_no: int | None = Field(description="Which execution of the attempt this is.", examples=[1])
+    deadline: Moment | None = Field(description="When it ends if it is not acknowledged, whatever its lease says.")
 
 
 class HeartbeatRequest(RequestModel):
@@ -107,6 +114,11 @@ class AckRequest(RequestModel):
                 {"attempt_id": ATTEMPT_ID_EXAMPLE, "terminal_status": "completed"},
                 {
                     "attempt_id": ATTEMPT_ID_EXAMPLE,
+                    "terminal_status": "completed",
+                    "output": {"text": "What the page says."},
+                },
+                {
+                    "attempt_id": ATTEMPT_ID_EXAMPLE,
                     "terminal_status": "failed",
                     "retry_policy": {"strategy": "fixed", "backoff_ms": 1000, "max_retries": 2},
                 },
@@ -117,6 +129,10 @@ class AckRequest(RequestModel):
     attempt_id: str
     terminal_status: str = Field(description="`completed`, `failed` or `cancelled`.")
     retry_policy: RetryPolicy | None = Field(None, description="Kept for later failures of the attempt as well.")
+    output: dict[str, Any] | None = Field(
+        None, description="Of a completed attempt that a node waits for: its update of the state."
+    )
+    error: str | None = Field(None, description="Of a failed one: why; the node fails with it.")
 
 
 class AttemptReport(ResponseModel):

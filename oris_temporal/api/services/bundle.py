@@ -20,6 +20,7 @@ from .health import HealthService
 from .idempotency import RunKeys
 from .interrupts import InterruptService
 from .reads import ReadService
+from .remote_nodes import RemoteNodes
 from .replays import ReplayGuard
 from .run_attempts import RunAttempts
 from .runs import RunService
@@ -40,6 +41,7 @@ class Services:
     interrupts: InterruptService
     streams: StreamService
     run_attempts: RunAttempts
+    remote_nodes: RemoteNodes
     workers: WorkerService
     attempts: AttemptService
     dead_letters: DeadLetterService
@@ -61,6 +63,7 @@ class Services:
         """
         guard = ThreadGuard(client, control.cancelled)
         attempts, metrics = RunAttempts(client, control.attempts), Metrics()
+        remote_nodes = RemoteNodes(client, control, {graph.name: graph for graph in graphs})
         known = GraphService({graph.name: graph for graph in graphs}, default_graph)
         return cls(
             guard=guard,
@@ -71,9 +74,10 @@ class Services:
             reads=ReadService(client, guard, control.attempts),
             interrupts=InterruptService(client, guard, attempts),
             streams=StreamService(client),
-            workers=WorkerService(control, metrics),
+            remote_nodes=remote_nodes,
+            workers=WorkerService(control, remote_nodes, metrics),
             attempts=AttemptService(control),
-            dead_letters=DeadLetterService(control.dead_letters),
+            dead_letters=DeadLetterService(control.dead_letters, remote_nodes),
             metrics=metrics,
             audit=AuditService(control.audit),
             health=HealthService(client),

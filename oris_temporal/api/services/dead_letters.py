@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from ..control_store.dead_letters import DeadLetter, DeadLetters
 from ..control_store.times import now_millis
+from ..error_mapping import failing
 from ..errors import not_found
 from ..models.dead_letters import DeadLetterItem, DeadLetterPage, DeadLetterReplay
 from .checks import require
+from .remote_nodes import RemoteNodes
 
 _MOST = 500
 
@@ -16,10 +18,12 @@ class DeadLetterService:
 
     Args:
         dead_letters: Where they are kept.
+        remote_nodes: What nodes of graphs wait for.
     """
 
-    def __init__(self, dead_letters: DeadLetters) -> None:
+    def __init__(self, dead_letters: DeadLetters, remote_nodes: RemoteNodes) -> None:
         self._dead_letters = dead_letters
+        self._remote_nodes = remote_nodes
 
     async def page(self, status: str | None, limit: int, tenant: str | None) -> DeadLetterPage:
         """Dead letters, newest first; those of its own tenant for a caller that has one."""
@@ -37,11 +41,12 @@ class DeadLetterService:
         return _item(letter)
 
     async def replay(self, attempt_id: str, tenant: str | None) -> DeadLetterReplay:
-        """Put an attempt back into the queue."""
+        """Put an attempt back into the queue; a job that failed with it runs again from there."""
         require(attempt_id, "attempt_id")
-        return DeadLetterReplay(
-            attempt_id=attempt_id, replay_count=await self._dead_letters.replay(attempt_id, now_millis(), tenant=tenant)
-        )
+        count = await self._dead_letters.replay(attempt_id, now_millis(), tenant=tenant)
+        with failing("dead letter replay failed"):
+            await self._remote_nodes.revive(attempt_id)
+        return DeadLetterReplay(attempt_id=attempt_id, replay_count=count)
 
 
 def _item(letter: DeadLetter) -> DeadLetterItem:

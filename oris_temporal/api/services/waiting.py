@@ -10,7 +10,8 @@ from ..transport.preferences import Preferences
 WAIT_BUDGET = timedelta(seconds=50)
 """Longest wait: less than the minute after which common proxies give up."""
 
-_NO_WAIT = timedelta(milliseconds=1)
+NO_WAIT = timedelta(milliseconds=1)
+"""The shortest wait there is: how far a run is now."""
 
 
 def check_wait(wait_ms: int | None, preferences: Preferences) -> timedelta:
@@ -24,5 +25,5 @@ def check_wait(wait_ms: int | None, preferences: Preferences) -> timedelta:
     if wait_ms is None and preferences.wait_seconds is not None:
         wait_ms = preferences.wait_seconds * 1000
     if wait_ms is None:
-        return _NO_WAIT if preferences.respond_async else WAIT_BUDGET
-    return max(_NO_WAIT, timedelta(milliseconds=min(wait_ms, WAIT_BUDGET // _NO_WAIT)))
+        return NO_WAIT if preferences.respond_async else WAIT_BUDGET
+    return max(NO_WAIT, timedelta(milliseconds=min(wait_ms, WAIT_BUDGET // NO_WAIT)))

@@ -22,6 +22,7 @@ from ..models.workers import (
     ReportStepRequest,
 )
 from .checks import check_lease_ttl, check_retry, check_terminal_status, lease_limit, require, require_id
+from .remote_nodes import RemoteNodes
 from .trace import new_span_id, wire_trace
 
 _LEAST_DEPTH, _MOST_DEPTH = 16, 1_000
@@ -32,11 +33,13 @@ class WorkerService:
 
     Args:
         control: Where attempts are kept.
+        remote_nodes: What nodes of graphs wait for.
         metrics: Counts what happens.
     """
 
-    def __init__(self, control: ControlStore, metrics: Metrics) -> None:
+    def __init__(self, control: ControlStore, remote_nodes: RemoteNodes, metrics: Metrics) -> None:
         self._control = control
+        self._remote_nodes = remote_nodes
         self._metrics = metrics
 
     async def poll(self, request: PollRequest, tenant: str | None) -> PollAnswer:
@@ -53,6 +56,7 @@ class WorkerService:
         now = now_millis()
         decision = await self._control.dispatcher.poll(poll, now)
         self._count(decision, now, (time.perf_counter() - started) * 1_000)
+        task = decision.task
         return PollAnswer(
             decision=decision.decision,
             attempt_id=decision.attempt_id,
@@ -65,6 +69,13 @@ class WorkerService:
             tenant_active_leases=decision.tenant_active,
             tenant_limit=poll.tenant_limit if _concerns_tenants(decision) else None,
             trace=wire_trace(decision.trace),
+            thread_id=decision.thread_id,
+            run_id=task.activity.temporal_run_id if task else None,
+            graph=task.graph if task else None,
+            node=task.node if task else None,
+            input=task.input if task else None,
+            attempt_no=decision.attempt_no,
+            deadline=None if decision.times_out_at is None else from_millis(decision.times_out_at),
         )
 
     async def heartbeat(self, worker_id: str, request: HeartbeatRequest, tenant: str | None) -> HeartbeatAnswer:
@@ -76,6 +87,7 @@ class WorkerService:
         expires_at = now + ttl
         try:
             lease = await self._control.leases.held(request.lease_id, worker_id, now, tenant=tenant)
+            await self._remote_nodes.beat_for(lease.attempt_id)
             trace = await self._control.leases.extend(lease, expires_at, new_span_id())
         except (LeaseOwnershipError, LeaseVersionError) as error:
             self._metrics.lease_conflicts += 1
@@ -109,13 +121,17 @@ class WorkerService:
         require(request.attempt_id, "attempt_id")
         policy = check_retry(request.retry_policy)
         status = check_terminal_status(request.terminal_status)
-        ack = Ack(request.attempt_id, worker_id, status, policy, new_span_id(), tenant)
+        if request.output is not None:
+            await self._remote_nodes.check_output(request.attempt_id, request.output)
+        ack = Ack(request.attempt_id, worker_id, status, policy, new_span_id(), tenant, request.output, request.error)
         try:
             acked = await self._control.acks.ack(ack, now_millis())
         except LeaseOwnershipError as error:
             raise _lease_conflict(error) from error
         if acked.status != "retry_scheduled" and not acked.repeated:
             self._metrics.terminal_acks[acked.status] += 1
+        if acked.remote:
+            await self._remote_nodes.tell_of(ack.attempt_id)
         return AttemptReport(
             attempt_id=ack.attempt_id,
             status=acked.status,

@@ -77,9 +77,10 @@ class GraphBuilder:
         if isinstance(node, GraphNode):
             self._add_graph(node, place)
             return
+        fn = None
         if isinstance(node, PluginNode):
             fn = self._plugin(node, place)
-        else:
+        elif node.function is not None:
             fn = self._references.function(node.function, place.at("function"))
         options = self._options(node.options, place.at("options"))
         with place.locating():

@@ -88,7 +88,7 @@ class FunctionNode(Part):
     """A node that is a function."""
 
     name: str
-    function: Reference
+    function: Reference | None = Field(description="null: a remote node for which nothing stands in.")
     options: Options = Options()
 
 
