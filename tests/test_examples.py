@@ -117,6 +117,9 @@ ai: Why do storks come back in spring?
 ai: Why do storks come back in spring?
 title: Give this text a title: Why do storks come back in spring?
 """,
+    "http_worker.py": """\
+All that is written on page-1.png: 6 words
+""",
     "budget.py": """\
 budget_exceeded: Graph strict: the run has used up its budget: max_turns is 1, and it is at 1. Raise the limit, or let it do less.
 answer: Answer now, with what you know. You cannot call tools any more.
@@ -179,7 +182,8 @@ def run(path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monk
 def graphs(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[CompiledGraph]]:
     """The graphs that the first lines of each example name."""
     monkeypatch.syspath_prepend(str(EXAMPLES.parent))
-    named = {name: re.findall(r"--graphs (\S+)", (EXAMPLES / name).read_text()) for name in PRINTS}
+    here = [name for name in PRINTS if name != "http_worker.py"]  # which needs the facade, and is tested with it
+    named = {name: re.findall(r"--graphs (\S+)", (EXAMPLES / name).read_text()) for name in here}
     return {name: [graph for spec in specs for graph in load_graphs(spec)] for name, specs in named.items() if specs}
 
 

@@ -104,9 +104,7 @@ class StateGraph:
         if not isinstance(name, str):
             fn = name
             name = str(getattr(fn, "__name__", type(fn).__name__))
-        if fn is None and run_as == "remote":
-            fn = for_http_workers(name)
-        if fn is None:
+        if fn is None and run_as != "remote":
             raise GraphCompileError(f"add_node({name!r}) needs a function or a compiled graph.")
         options = NodeOptions.of(
             run_as=run_as,
@@ -370,11 +368,11 @@ class StateGraph:
 
 
 class _DeclaredFunction:
-    def __init__(self, fn: Callable[..., Any], options: NodeOptions) -> None:
-        self.fn, self.options, self.place = fn, options, place_of(fn)
+    def __init__(self, fn: Callable[..., Any] | None, options: NodeOptions) -> None:
+        self.fn, self.options, self.place = fn, options, "for HTTP workers" if fn is None else place_of(fn)
 
     def make(self, graph: str, name: str, schema: StateSchema) -> Node:
-        return make_node(graph, name, self.fn, self.options, schema)
+        return make_node(graph, name, self.fn or for_http_workers(f"{graph}.{name}"), self.options, schema)
 
 
 class _DeclaredSubgraph:

@@ -126,12 +126,12 @@ class Node:
         return outcome
 
 
-def for_http_workers(name: str) -> Callable[..., Any]:
+def for_http_workers(full_name: str) -> Callable[..., Any]:
     """What stands for the function of a remote node that has none: only on Temporal is there somebody to do it."""
 
     async def not_here(state: Any) -> None:
         raise GraphError(
-            f"Node {name!r} is for HTTP workers, which a run in this process has none of. Give add_node a function that stands in "
+            f"Node {full_name} is for HTTP workers, which a run in this process has none of. Give add_node a function that stands in "
             "for them, or run the graph on Temporal."
         )
 

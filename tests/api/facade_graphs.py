@@ -140,13 +140,13 @@ async def count_words(state: Page) -> dict[str, Any]:
     return {"words": len(state["text"].split())}
 
 
-def _scan() -> CompiledGraph:
+def _scan(name: str, node: str) -> CompiledGraph:
     """A page is read by HTTP workers."""
     graph = StateGraph(Page)
-    graph.add_node("ocr", run_as="remote", reads=["image"], timeout="1m", retry=RetryPolicy(maximum_attempts=1))
+    graph.add_node(node, run_as="remote", reads=["image"], timeout="1m", retry=RetryPolicy(maximum_attempts=1))
     graph.add_node("count_words", count_words)
-    graph.add_edge(START, "ocr").add_edge("ocr", "count_words").add_edge("count_words", END)
-    return graph.compile(name="scan")
+    graph.add_edge(START, node).add_edge(node, "count_words").add_edge("count_words", END)
+    return graph.compile(name=name)
 
 
 def all_graphs() -> list[CompiledGraph]:
@@ -159,9 +159,11 @@ def all_graphs() -> list[CompiledGraph]:
         _chain("sleepy", MessagesState, sleep),
         _chain("report", Report, write),
         _chain("gated", MessagesState, answer_ok, at_gate),
+        _chain("asked", MessagesState, approve, at_gate),
         _story(),
         _chain("twice", MessagesState, ask_twice),
         _both(),
         _clerk(),
-        _scan(),
+        _scan("scan", "ocr"),
+        _scan("scan-example", "read_page"),
     ]

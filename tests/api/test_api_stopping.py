@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
-import httpx
 from facade_graphs import all_graphs
+from facade_process import facade_process
 from facade_server import serving
 from facade_streams import streaming
 from fastapi import FastAPI
@@ -20,38 +19,8 @@ from fastapi import FastAPI
 from oris_temporal.api import create_app
 from oris_temporal.client import OrisClient
 from oris_temporal.config import Settings
-from oris_temporal.devserver import ChildProcess, DevServer, free_ports
+from oris_temporal.devserver import DevServer
 from oris_temporal.worker import Worker
-
-
-@contextmanager
-def facade_process(env: dict[str, str]) -> Iterator[tuple[httpx.Client, ChildProcess]]:
-    """A facade in a process of its own, as it is run in production."""
-    (port,) = free_ports(1)
-    command = [
-        "-m",
-        "uvicorn",
-        "--factory",
-        "oris_temporal.api:create_app",
-        "--port",
-        str(port),
-        "--log-level",
-        "error",
-    ]
-    child = ChildProcess([sys.executable, *command], env={**os.environ, **env})
-    try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20) as api:
-            while True:
-                try:
-                    api.get("/healthz")
-                    break
-                except httpx.ConnectError:
-                    assert child.running
-                    time.sleep(0.02)
-            yield api, child
-    finally:
-        if child.running:
-            os.kill(child.pid, signal.SIGKILL)
 
 
 async def test_a_facade_that_is_to_stop_tells_its_watchers_and_stops(dev_server: DevServer) -> None:

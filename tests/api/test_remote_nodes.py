@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -205,6 +206,17 @@ class TestBadOutput:
         data(ack(api, take(), output={"text": 5}))
         assert ended(thread)["status"] == "failed"
         assert "scan.ocr" in api.get(f"/v1/jobs/{thread}/result").text
+
+
+def test_the_worker_of_the_examples(
+    api: httpx.Client, thread: str, ended: Ended, eventually: Eventually[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2]))
+    from examples import http_worker
+
+    start(api, thread, graph="scan-example")
+    assert eventually(lambda: http_worker.work(str(api.base_url), "w1") and job(api, thread)["status"] == "completed")
+    assert ended(thread)["values"]["words"] == 6
 
 
 class TestFacadesThatDie:

@@ -406,7 +406,7 @@ class TestNodes:
             ({"timeout": "2 parsecs"}, r"timeout: '2 parsecs' is not a duration\. Write text such as"),
             ({"total_timeout": None}, r"total_timeout: None is not a duration"),
             ({"timeuot": "2m"}, r"timeuot: there is no such key; the keys here are run_as, retry, timeout"),
-            ({"run_as": "thread"}, r"run_as: Input should be 'activity', 'local' or 'workflow'"),
+            ({"run_as": "thread"}, r"run_as: Input should be 'activity', 'local', 'workflow' or 'remote'"),
             ({"priority": 9}, r"priority: Input should be less than or equal to 5"),
             ({"fuse": "no"}, r"fuse: Input should be a valid boolean"),
             ({"retry": {"maximum_attempts": -1}}, r"retry\.maximum_attempts: .*greater than or equal to 0"),
