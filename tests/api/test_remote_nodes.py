@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,6 +21,8 @@ from oris_temporal.api.control_store.remote_tasks import Activity, RemoteTask
 from oris_temporal.api.control_store.retries import RetryPolicy
 from oris_temporal.api.control_store.tables import remote_tasks
 from oris_temporal.api.control_store.times import now_millis
+from oris_temporal.client import OrisClient
+from oris_temporal.devserver import DevServer
 
 T = TypeVar("T")
 Serve = Callable[..., httpx.Client]
@@ -83,6 +86,19 @@ def ended(api: httpx.Client, eventually: Eventually[dict[str, Any] | None]) -> C
     return wait_for
 
 
+Steer = Callable[[Callable[[OrisClient], Awaitable[None]]], None]
+
+
+@pytest.fixture
+def temporal(dev_server: DevServer) -> Steer:
+    """Does something to runs without any facade."""
+
+    async def steer(work: Callable[[OrisClient], Awaitable[None]]) -> None:
+        await work(OrisClient(await dev_server.connect()))
+
+    return lambda work: asyncio.run(steer(work))
+
+
 def ack(api: httpx.Client, task: dict[str, Any], status: str = "completed", worker: str = "w1", **body: Any) -> Any:
     given = {"attempt_id": task["attempt_id"], "terminal_status": status, **body}
     return api.post(f"/v1/workers/{worker}/ack", json=given)
@@ -95,9 +111,10 @@ Ended = Callable[[str], dict[str, Any]]
 def test_a_worker_gets_the_input_and_its_output_moves_the_graph_on(
     api: httpx.Client, thread: str, take: Take, ended: Ended
 ) -> None:
-    assert start(api, thread)["status"] == "running"
+    assert start(api, thread, tenant_id="acme")["status"] == "running"
     task = take()
     assert (task["thread_id"], task["graph"], task["node"]) == (thread, "scan", "ocr")
+    assert task["tenant_id"] == "acme"
     assert task["input"] == {"image": "page-1.png"}
     assert task["attempt_no"] == 1
     assert 50 < (datetime.fromisoformat(task["deadline"]) - datetime.now(UTC)).total_seconds() <= 60
@@ -189,6 +206,26 @@ class TestCancel:
         assert ended(thread)["status"] == "cancelled"
         heartbeat = {"lease_id": task["lease_id"]}
         assert api.post("/v1/workers/w1/heartbeat", json=heartbeat).status_code == 404
+        assert ack(api, task, output={"text": "nobody hears"}).status_code == 409
+
+    def test_the_next_heartbeat_says_so_when_it_was_cancelled_elsewhere(
+        self, api: httpx.Client, temporal: Steer, thread: str, take: Take, ended: Ended, eventually: Eventually[bool]
+    ) -> None:
+        start(api, thread)
+        task = take()
+        temporal(lambda client: client.temporal.get_workflow_handle(thread).cancel())
+        heartbeat = {"lease_id": task["lease_id"]}
+        assert eventually(lambda: api.post("/v1/workers/w1/heartbeat", json=heartbeat).status_code == 404)
+        assert ended(thread)["status"] == "cancelled"
+
+    def test_or_is_gone(
+        self, api: httpx.Client, temporal: Steer, thread: str, take: Take, eventually: Eventually[bool]
+    ) -> None:
+        start(api, thread)
+        task = take()
+        temporal(lambda client: client.temporal.get_workflow_handle(thread).terminate())
+        heartbeat = {"lease_id": task["lease_id"]}
+        assert eventually(lambda: api.post("/v1/workers/w1/heartbeat", json=heartbeat).status_code == 404)
         assert ack(api, task, output={"text": "nobody hears"}).status_code == 409
 
 

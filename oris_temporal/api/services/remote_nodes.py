@@ -202,7 +202,7 @@ class RemoteNodes:
             found = await describe(self._client.temporal, workflow_id, workflow_id, run_id=activity.temporal_run_id)
         except ThreadNotFoundError:
             return True
-        pending = found.description.pending_activities if found.description is not None else ()
+        pending = found.description.pending_activities if found.is_open and found.description is not None else ()
         return all(item.activity_id != activity.activity_id for item in pending)
 
     def _handle(self, task: RemoteTask) -> AsyncActivityHandle:
