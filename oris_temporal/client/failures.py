@@ -42,7 +42,13 @@ async def typed_errors(what: str, thread_id: str | None = None) -> AsyncIterator
     """
     try:
         yield
-    except (RPCError, WorkflowUpdateFailedError, WorkflowQueryFailedError, WorkflowQueryRejectedError) as error:
+    except (
+        RPCError,
+        TimeoutError,
+        WorkflowUpdateFailedError,
+        WorkflowQueryFailedError,
+        WorkflowQueryRejectedError,
+    ) as error:
         raise typed(error, what, thread_id) from error
 
 
@@ -56,6 +62,8 @@ def typed(error: BaseException, what: str, thread_id: str | None = None) -> Oris
         )
     if isinstance(error, WorkflowUpdateFailedError) and isinstance(error.cause, ApplicationError):
         return from_application_error(error.cause)
+    if isinstance(error, TimeoutError):
+        return _too_late(what)
     if isinstance(error, RPCError):
         return _from_rpc(error, what, thread_id)
     return RunFailedError(f"Could not {what}: {error.__cause__ or error}", failure="unknown")
@@ -97,12 +105,16 @@ def _from_rpc(error: RPCError, what: str, thread_id: str | None) -> OrisError:
             RPCStatusCode.CANCELLED,
         )
     ):
-        return NoWorkerError(
-            f"Could not {what} in time. Either no worker serves the task queue, or the server is overloaded; the run is kept."
-        )
+        return _too_late(what)
     if "search attribute" in error.message.lower():
         return NotSetUpError(f"Could not {what}: {error.message}. Run `oris-temporal setup` once for this namespace.")
     return RunFailedError(f"Could not {what}: {error.message}", failure=error.status.name.lower())
+
+
+def _too_late(what: str) -> NoWorkerError:
+    return NoWorkerError(
+        f"Could not {what} in time. Either no worker serves the task queue, or the server is overloaded; the run is kept."
+    )
 
 
 _NO_HANDLER = "expected but not found"

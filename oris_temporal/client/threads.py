@@ -42,6 +42,8 @@ _LITTLE_PATIENCE = timedelta(seconds=1)
 
 _WORKFLOWS = TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW
 
+_ASK_AGAIN = (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED, RPCStatusCode.RESOURCE_EXHAUSTED)
+
 _NEVER_BEGAN = "before WorkflowTaskStarted"
 """How the server says that a run was ended before a worker ever saw it."""
 
@@ -153,14 +155,19 @@ class Threads:
                 asking.cancel()
 
     async def _ask(self, thread_id: str, found: Found, name: str, args: Sequence[Any], patience: timedelta) -> Any:
-        """Ask, and once more in the second half of the time: a worker that evicts the run just then loses the question."""
+        """Ask for as long as there is patience.
+
+        Anew after half of it: a worker that evicts the run just then loses the question. And anew when the server takes none, as another's
+        is still unanswered; the SDK by itself tries that for 15 s, whatever the time limit is.
+        """
         handle = self.handle(thread_id, found.run_id)
-        try:
-            return await handle.query(name, args=args, rpc_timeout=patience / 2)
-        except RPCError as error:
-            if error.status not in (RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED):
-                raise
-        return await handle.query(name, args=args, rpc_timeout=patience / 2)
+        async with asyncio.timeout(patience.total_seconds()):
+            while True:
+                try:
+                    return await handle.query(name, args=args, rpc_timeout=patience / 2)
+                except RPCError as error:
+                    if error.status not in _ASK_AGAIN:
+                        raise
 
     async def history(self, thread_id: str, found: Found, namespace: str, values: bool) -> list[dict[str, Any]]:
         """All checkpoints of a run, oldest first."""

@@ -140,3 +140,25 @@ async def test_over_and_over_again(client: OrisClient, dev_server: DevServer, tm
     async with WorkerProcess(dev_server.address, client.task_queue, *SPECS, directory=tmp_path):
         assert (await answering).values == {"log": ["first", "before", "yes", "after"]}
     assert lines(tmp_path / "done") == ["first", "before", "after"]
+
+
+async def test_a_question_that_the_server_does_not_take_yet_waits_as_long_as_it_may_and_no_longer(
+    client: OrisClient, other: OrisClient, worker: WorkerProcess, successor: WorkerProcess, thread: str
+) -> None:
+    async with worker:
+        await client.run("approval", f"{thread}-before", {})
+        await worker.kill()
+    await client.start(
+        "approval", thread, {}
+    )  # the server still counts on the worker, and lets one question wait for it
+    watches = [client.stream(thread), other.stream(thread)]
+    watching = [asyncio.ensure_future(anext(watch)) for watch in watches]
+    async with asyncio.timeout(6):
+        runs = await asyncio.gather(client.inspect(thread), other.inspect(thread))
+        assert [run.status for run in runs] == ["running", "running"]
+    await asyncio.wait(watching, timeout=16)  # longer than the SDK tries by itself
+    async with successor:
+        chunks = await asyncio.gather(*watching)
+        assert [chunk.data for chunk in chunks] == [{"first": {"log": ["first"]}}] * 2
+    for watch in watches:
+        await watch.aclose()
