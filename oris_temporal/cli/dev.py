@@ -45,6 +45,7 @@ def add_commands(commands: Commands) -> None:
         dev,
         "run a Temporal server, a worker and the REST facade for work on graphs",
         "Worker and facade start again when a Python file changes. With --address or TEMPORAL_ADDRESS that server is used. "
+        "The facade's control store ends with it, or is beside --db; ORIS_SQLITE_DB and ORIS_POSTGRES_DSN say where it is instead. "
         "Ctrl-C stops everything and exits with 0.",
         options=[options.graphs, options.connection, options.queue],
     )

@@ -14,7 +14,7 @@ from .stack import require_facade
 from .style import table
 
 if TYPE_CHECKING:
-    from oris_temporal.api.control_store import ApiKey, ApiKeys
+    from oris_temporal.api.control_store import ApiKey, ControlStore
 
 _ROLES = ("admin", "operator", "worker")
 _WHERE = "The control store is where the facade's environment says: ORIS_SQLITE_DB, or ORIS_POSTGRES_DSN."
@@ -57,7 +57,7 @@ class KeyShown:
     secret: str | None = field(default=None, repr=False)
 
 
-_KeysWork = Callable[[Call, "ApiKeys"], Awaitable[None]]
+_KeysWork = Callable[[Call, "ControlStore"], Awaitable[None]]
 
 
 def _on_keys(work: _KeysWork) -> Handler:
@@ -67,7 +67,7 @@ def _on_keys(work: _KeysWork) -> Handler:
         from oris_temporal.api.control_store import ControlStore, StoreSettings
 
         async with ControlStore.opened(StoreSettings.from_env()) as store:
-            await work(call, store.keys)
+            await work(call, store)
 
     def handler(call: Call) -> int:
         require_facade()
@@ -77,41 +77,44 @@ def _on_keys(work: _KeysWork) -> Handler:
     return handler
 
 
-async def _create(call: Call, keys: ApiKeys) -> None:
+async def _create(call: Call, store: ControlStore) -> None:
     from oris_temporal.api.security import hash_secret, new_secret
 
     args, secret = call.args, new_secret()
-    _show_secret(call, await keys.create(args.key, hash_secret(secret), args.role, args.tenant), secret)
+    key = await store.keys.create(args.key, hash_secret(secret), args.role, args.tenant)
+    _show_secret(call, store, key, secret)
 
 
-async def _rotate(call: Call, keys: ApiKeys) -> None:
+async def _rotate(call: Call, store: ControlStore) -> None:
     from oris_temporal.api.security import hash_secret, new_secret
 
     secret = new_secret()
-    _show_secret(call, await keys.set_secret(call.args.key, hash_secret(secret)), secret)
+    _show_secret(call, store, await store.keys.set_secret(call.args.key, hash_secret(secret)), secret)
 
 
-async def _list(call: Call, keys: ApiKeys) -> None:
-    found = [_shown(key) for key in await keys.list()]
+async def _list(call: Call, store: ControlStore) -> None:
+    found = [_shown(key) for key in await store.keys.list()]
     rows = [[key.key_id, key.role, key.tenant or "all", key.status] for key in found]
-    call.out.answer(found, table(["KEY", "ROLE", "TENANT", "STATUS"], rows) if rows else "There are no API keys.")
+    nothing = f"There are no API keys in {store.database.place}."
+    call.out.answer(found, table(["KEY", "ROLE", "TENANT", "STATUS"], rows) if rows else nothing)
 
 
-async def _disable(call: Call, keys: ApiKeys) -> None:
-    await keys.set_status(call.args.key, "disabled")
+async def _disable(call: Call, store: ControlStore) -> None:
+    await store.keys.set_status(call.args.key, "disabled")
     call.out.answer({"key_id": call.args.key, "status": "disabled"}, f"Key {call.args.key} is disabled.")
 
 
-async def _enable(call: Call, keys: ApiKeys) -> None:
-    await keys.set_status(call.args.key, "active")
+async def _enable(call: Call, store: ControlStore) -> None:
+    await store.keys.set_status(call.args.key, "active")
     call.out.answer({"key_id": call.args.key, "status": "active"}, f"Key {call.args.key} is active.")
 
 
-def _show_secret(call: Call, key: ApiKey, secret: str) -> None:
+def _show_secret(call: Call, store: ControlStore, key: ApiKey, secret: str) -> None:
     shown = _shown(key, secret)
     call.out.answer(shown, secret)
     call.out.note(
-        f"This is the secret of {key.key_id} ({key.role}); it is not shown again. Send both with each request:"
+        f"This is the secret of {key.key_id} ({key.role}, in {store.database.place}); it is not shown again. "
+        "Send both with each request:"
     )
     call.out.note(f"  x-api-key-id: {key.key_id}\n  x-api-key: {secret}")
 

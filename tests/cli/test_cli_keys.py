@@ -34,10 +34,11 @@ def test_a_key_from_its_making_to_its_end(here: Callable[..., Answer]) -> None:
     assert here("keys", "list", "--json").json[0]["status"] == "active"
 
 
-def test_the_secret_alone_is_the_answer(here: Callable[..., Answer]) -> None:
+def test_the_secret_alone_is_the_answer(here: Callable[..., Answer], tmp_path: Path) -> None:
     made = here("keys", "create", "ops-1")
     assert len(made.out.split()) == 1
     assert f"x-api-key: {made.out}" in made.err
+    assert f"(operator, in {tmp_path / 'control.db'})" in made.err
 
 
 @pytest.mark.parametrize(
@@ -63,3 +64,7 @@ def test_upgrading(here: Callable[..., Answer], tmp_path: Path) -> None:
     assert first["before"] is None
     assert first["after"] == second["before"] == second["after"]
     assert (tmp_path / "control.db").exists()
+
+
+def test_where_there_are_no_keys_the_store_is_named(here: Callable[..., Answer], tmp_path: Path) -> None:
+    assert here("keys", "list").out == f"There are no API keys in {tmp_path / 'control.db'}.\n"
