@@ -29,6 +29,7 @@ from .middleware.request_context import RequestContextMiddleware
 from .middleware.routing_view import RoutingViewMiddleware
 from .middleware.startup import StartupMiddleware
 from .openapi import DESCRIPTION, TAGS
+from .process_metrics import ProcessMetrics
 from .routers import attempts as attempt_routes
 from .routers import audit, dead_letters, health, interrupts, job_reads, jobs, metrics, streams, workers
 from .routers import graphs as graph_routes
@@ -85,12 +86,15 @@ def create_app(
             app.state.control = control
             app.state.authenticator = Authenticator(security, control.keys)
             await app.state.authenticator.prepare()
-            connected = client or await OrisClient.connect(task_queue=settings.task_queue, id_prefix=settings.id_prefix)
+            process = app.state.process_metrics = ProcessMetrics()
+            names = {"task_queue": settings.task_queue, "id_prefix": settings.id_prefix}
+            connected = client or await OrisClient.connect(**names, runtime=process.runtime())
             app.state.services = Services.over(connected, control, graphs, default_graph)
             with on_stop_signal(app.state.services.streams.open.end):
                 attempts = app.state.services.run_attempts
                 remote_nodes = app.state.services.remote_nodes
                 async with (
+                    repeating(process.count, 1, "Metrics of the Temporal client are not counted for the time being"),
                     repeating(control.ticks.tick, 1, "Leases do not expire for the time being"),
                     repeating(
                         remote_nodes.tell, 1, "Nodes do not hear what became of their attempts for the time being"

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 import httpx
+import pytest
+from facade_server import serving
 from facade_store import age, enqueue
+from fastapi import FastAPI
+from prometheus_client.parser import text_string_to_metric_families
 from test_api_workers import Serve
 
+from oris_temporal.api import create_app
 from oris_temporal.api.control_store import StoreSettings
 from oris_temporal.api.metrics import Metrics
+from oris_temporal.devserver import DevServer
 
 KEY = {"x-api-key": "key-1"}
 
@@ -49,6 +58,27 @@ def test_95_to_100_a_scrape(serve: Serve, store: StoreSettings) -> None:
     ):
         assert expected in lines
     assert any(line.startswith("# HELP oris_runtime_queue_depth") for line in lines)
+
+
+def test_after_them_come_those_of_the_process_and_of_its_temporal_client(
+    dev_server: DevServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in dev_server.environment.items():
+        monkeypatch.setenv(name, value)
+
+    @asynccontextmanager
+    async def connecting() -> AsyncIterator[FastAPI]:
+        yield create_app()
+
+    with serving(connecting) as api:
+        assert api.get("/v1/jobs/nobody").status_code == 404
+        text = api.get("/metrics").text
+    families = [family.name for family in text_string_to_metric_families(text)]
+    assert families.index("oris_runtime_recovery_latency_ms") < families.index("process_cpu_seconds")
+    assert families.index("process_resident_memory_bytes") < families.index("temporal_request")
+    described = [line for line in text.splitlines() if 'operation="DescribeWorkflowExecution"' in line]
+    assert any(line.startswith("temporal_request_total{") for line in described)
+    assert any(line.startswith("temporal_request_latency_seconds_bucket{") for line in described)
 
 
 def test_a_retry_and_an_ack_that_is_repeated_count_nowhere(serve: Serve, store: StoreSettings) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.responses import PlainTextResponse
 
 from ..metrics import CONTENT_TYPE
 from ..openapi import errors
+from ..process_metrics import ProcessMetrics
 from ..transport.route import WireRoute
 from .dependencies import ServicesDep
 
@@ -20,7 +21,11 @@ router = APIRouter(tags=["health"], route_class=WireRoute)
     response_class=PlainTextResponse,
     responses={503: errors()[503]},
 )
-async def metrics(services: ServicesDep) -> PlainTextResponse:
-    """Prometheus' text format. The queue is counted now; everything else since this process started."""
-    text = services.metrics.render(await services.attempts.waiting())
+async def metrics(services: ServicesDep, request: Request) -> PlainTextResponse:
+    """Prometheus' text format: Oris's metrics, then those of this process and of its Temporal client.
+
+    The queue is counted now; everything else since this process started.
+    """
+    process: ProcessMetrics = request.app.state.process_metrics
+    text = services.metrics.render(await services.attempts.waiting()) + await process.render()
     return PlainTextResponse(text, headers={"content-type": CONTENT_TYPE})
