@@ -17,6 +17,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import yaml
 from temporalio import activity, workflow
@@ -27,6 +28,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 from temporalio.worker import Worker
 
+from oris_temporal.api import create_app
 from oris_temporal.api.control_store import settings as store_settings
 from oris_temporal.api.security import settings as security_settings
 from oris_temporal.config import Settings, load_graphs, parse_address
@@ -60,6 +62,7 @@ SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 ONE_SHOT = {"temporal-schema", "temporal-setup", "control-store"}
 DASHBOARD: dict[str, Any] = json.loads((CLUSTER / "grafana" / "dashboards" / "oris.json").read_text())
 PROMETHEUS: dict[str, Any] = yaml.safe_load((CLUSTER / "prometheus" / "prometheus.yml").read_text())
+ALERTS: dict[str, Any] = yaml.safe_load((CLUSTER / "prometheus" / "alerts.yml").read_text())
 JOBS: dict[str, dict[str, Any]] = {job["job_name"]: job for job in PROMETHEUS["scrape_configs"]}
 
 
@@ -265,8 +268,14 @@ def test_the_setup_job_registers_every_search_attribute() -> None:
 # --- Prometheus and Grafana ---
 
 
-def test_prometheus_scrapes_the_server_and_every_worker() -> None:
-    assert set(JOBS) == {"temporal", "worker"}
+def test_prometheus_scrapes_the_server_every_worker_and_every_facade() -> None:
+    assert set(JOBS) == {"temporal", "worker", "facade"}
+    (facades,) = JOBS["facade"]["dns_sd_configs"]
+    assert facades["names"] == ["facade"]
+    assert facades["port"] == parse_address(SERVICES["facade"]["environment"]["ORIS_SERVER_ADDR"]).port
+    mounts = [volume.split(":") for volume in SERVICES["prometheus"]["volumes"]]
+    assert ["./prometheus", "/etc/prometheus", "ro"] in mounts
+    assert all((CLUSTER / "prometheus" / name).exists() for name in PROMETHEUS["rule_files"])
     (target,) = JOBS["temporal"]["static_configs"][0]["targets"]
     host, port = parse_address(target)
     assert host in SERVICES
@@ -289,8 +298,24 @@ def test_grafana_is_provisioned() -> None:
     assert used == {source["uid"]}
 
 
-def queries() -> list[str]:
+def panels() -> list[str]:
     return [target["expr"] for panel in DASHBOARD["panels"] for target in panel.get("targets", [])]
+
+
+def alerts() -> list[str]:
+    return [rule["expr"] for group in ALERTS["groups"] for rule in group["rules"]]
+
+
+def queries() -> list[str]:
+    return [*panels(), *alerts()]
+
+
+def test_101_dashboard_and_alerts_are_about_the_metrics_of_http_workers() -> None:
+    for name in ("queue_depth", "backpressure_total", "recovery_latency_ms_bucket", "terminal_error_rate"):
+        assert any(f"oris_runtime_{name}" in query for query in panels())
+        assert any(f"oris_runtime_{name}" in query for query in alerts())
+    for name in ("dispatch_latency_ms_bucket", "lease_conflict_rate"):
+        assert any(f"oris_runtime_{name}" in query for query in panels())
 
 
 def selectors(query: str) -> Iterator[tuple[str, str]]:
@@ -342,17 +367,36 @@ WHEN_IT_HAPPENS = {
 
 
 async def scrape(url: str) -> dict[str, set[str]]:
-    text = (await asyncio.to_thread(urllib.request.urlopen, url)).read().decode()
+    return series((await asyncio.to_thread(urllib.request.urlopen, url)).read().decode())
+
+
+async def scrape_facade(store: Path) -> dict[str, set[str]]:
+    app = create_app(store=store_settings.StoreSettings(sqlite_path=str(store)))
+    transport = httpx.ASGITransport(app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://facade") as facade,
+    ):
+        assert (await facade.get("/v1/jobs/nobody")).status_code == 404
+        return series((await facade.get("/metrics")).text)
+
+
+def series(text: str) -> dict[str, set[str]]:
+    """The metrics of a scrape, each with its labels."""
     metrics: dict[str, set[str]] = {}
-    for name, labels in re.findall(r"^(\w+)\{(.*)\} \S+$", text, re.MULTILINE):
+    for name, labels in re.findall(r"^(\w+)(?:\{(.*)\})? \S+$", text, re.MULTILINE):
         metrics.setdefault(name, set()).update(re.findall(r'(\w+)="', labels))
     return metrics
 
 
-async def test_every_query_fits_the_metrics_that_server_and_worker_really_have() -> None:
+async def test_every_query_fits_the_metrics_that_there_really_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     address = f"127.0.0.1:{free_ports(1)[0]}"
     runtime = Runtime(telemetry=TelemetryConfig(metrics=PrometheusConfig(bind_address=address)))
     async with DevServer(ui=False) as server:
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
         client = await server.connect(runtime=runtime)
         async with Worker(client, task_queue="oris", workflows=[Sample], activities=[node]):
             await client.execute_workflow(Sample.run, False, id="fine", task_queue="oris")
@@ -361,6 +405,7 @@ async def test_every_query_fits_the_metrics_that_server_and_worker_really_have()
             real = {
                 "temporal": await scrape(server.metrics_url),
                 "worker": await scrape(f"http://{address}/metrics") | {"up": set()},
+                "facade": await scrape_facade(tmp_path / "control.db"),
             }
     for query in queries():
         for metric, labels in selectors(query):
