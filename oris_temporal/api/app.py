@@ -17,6 +17,7 @@ from oris_temporal.client import OrisClient
 from oris_temporal.config import Settings, load_graphs
 from oris_temporal.graph.compiled import CompiledGraph
 from oris_temporal.graph.errors import ConfigurationError, OrisError
+from oris_temporal.tracing import traced, tracing
 
 from .context import context_of
 from .control_store import ControlStore, StoreSettings
@@ -41,6 +42,7 @@ from .transport.framework_answers import answer_http_exception
 from .transport.problems import explain_validation
 
 MIDDLEWARE = [
+    Middleware(traced),
     Middleware(StartupMiddleware),
     Middleware(RequestContextMiddleware),
     Middleware(AuditMiddleware),
@@ -88,7 +90,9 @@ def create_app(
             await app.state.authenticator.prepare()
             process = app.state.process_metrics = ProcessMetrics()
             names = {"task_queue": settings.task_queue, "id_prefix": settings.id_prefix}
-            connected = client or await OrisClient.connect(**names, runtime=process.runtime())
+            connected = client or await OrisClient.connect(
+                **names, runtime=process.runtime(), interceptors=tracing("oris-facade")
+            )
             app.state.services = Services.over(connected, control, graphs, default_graph)
             with on_stop_signal(app.state.services.streams.open.end):
                 attempts = app.state.services.run_attempts

@@ -18,6 +18,7 @@ from oris_temporal.client import OrisClient
 from oris_temporal.config import Settings, load_graphs, parse_address
 from oris_temporal.graph.compiled import CompiledGraph
 from oris_temporal.graph.errors import ConfigurationError
+from oris_temporal.tracing import tracing
 
 from .output import Output
 from .values import UsageError
@@ -76,7 +77,9 @@ class Call:
             ServerUnreachableError: No server answers.
             ConfigurationError: Temporal's configuration cannot be read.
         """
-        options: dict[str, Any] = {"namespace": self.args.namespace} if self.args.namespace else {}
+        options: dict[str, Any] = {"interceptors": tracing("oris-temporal")}
+        if self.args.namespace:
+            options["namespace"] = self.args.namespace
         try:
             return await OrisClient.connect(
                 self.args.address, task_queue=self.task_queue, id_prefix=self.settings.id_prefix, **options

@@ -41,7 +41,12 @@ def test_137_audit_log_and_dead_letters(serve: Callable[..., httpx.Client], stor
 
 
 def _fill(connection: Connection) -> None:
-    entry: dict[str, Any] = {"actor_type": "anonymous", "action": "job.run", "resource_type": "thread", "result": "success"}
+    entry: dict[str, Any] = {
+        "actor_type": "anonymous",
+        "action": "job.run",
+        "resource_type": "thread",
+        "result": "success",
+    }
     entry |= {"request_id": "r", "details": {}, "created_at": 1}
     connection.execute(insert(audit_log), [entry] * MANY)
     ids = [f"attempt-{number}" for number in range(MANY)]
@@ -54,6 +59,12 @@ def _fill(connection: Connection) -> None:
         "created_at": 1,
     }
     connection.execute(insert(attempts), [{"attempt_id": id, **attempt} for id in ids])
-    letter: dict[str, Any] = {"run_id": "t", "attempt_no": 1, "reason": "terminal_failed", "dead_at": 1, "replay_count": 0}
+    letter: dict[str, Any] = {
+        "run_id": "t",
+        "attempt_no": 1,
+        "reason": "terminal_failed",
+        "dead_at": 1,
+        "replay_count": 0,
+    }
     letter |= {"replay_status": "pending"}
     connection.execute(insert(dead_letters), [{"attempt_id": id, **letter} for id in ids])

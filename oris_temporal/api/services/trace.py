@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import secrets
 
+from oris_temporal.tracing import present_span
+
 from ..control_store.trace_context import TraceContext
 from ..errors import invalid
 from ..models.trace import Trace
@@ -31,6 +33,8 @@ def open_trace(traceparent: bytes | None) -> TraceContext:
         if match is None or not int(match[1], 16) or not int(match[2], 16):
             raise invalid(_FORMAT)
         trace_id, parent, flags = match.groups()
+    if (span := present_span()) is not None:  # that of the request, which is below the caller's as well
+        return TraceContext(span.trace_id, span.span_id, parent, span.flags)
     return TraceContext(trace_id, new_span_id(), parent, flags)
 
 
