@@ -19,7 +19,7 @@ export CRASH
 help:
 	@echo "make demo           run an agent on an embedded Temporal server; CRASH=1 kills its worker in the middle"
 	@echo "make test           check style, types and import rules, then run the tests (PYTEST_ARGS='-k name', TEST_PROCESSES=2)"
-	@echo "make bench          measure against hand-written Temporal workflows (BENCH_ARGS)"
+	@echo "make bench          measure against hand-written Temporal workflows (BENCH_ARGS); BENCH=load: the facade under load"
 	@echo "make clean          remove .venv and everything that was generated"
 
 demo: $(VENV)/.installed-demo
@@ -44,7 +44,7 @@ pytest: $(VENV)/.installed-test
 	$(BIN)/pytest -m alone $(PYTEST_ARGS) || [ $$? -eq 5 ]
 
 bench: $(VENV)/.installed-bench
-	$(BIN)/python -m benchmarks $(BENCH_ARGS)
+	$(BIN)/python -m benchmarks$(if $(filter load,$(BENCH)),.load) $(BENCH_ARGS)
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
