@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import io
 import os
+import shutil
 import sys
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any, TextIO
 
 from oris_temporal.client import OrisClient, RunResult
+from oris_temporal.config import load_graphs
 from oris_temporal.demo.attempts import count_attempts, first_note, ran_again, read_attempts
 from oris_temporal.demo.model import FAKE, VARIABLE, choose_model
 from oris_temporal.devserver import ChildProcess, DevServer
@@ -34,7 +36,6 @@ from .values import existing_file
 
 _LOOK_SECONDS = 0.02
 _MOMENT_SECONDS = 1.5
-_GRAPH = "report"
 _GRAPH_PLACE = "oris_temporal.demo.report:report"
 
 
@@ -96,6 +97,12 @@ def demo(call: Call) -> int:
     return asyncio.run(_until_stopped(_Demo(call)))
 
 
+def _program() -> str:
+    """This program, as it is called from here."""
+    name = "oris-temporal"
+    return name if shutil.which(name) else relative(Path(sys.executable).with_name(name))
+
+
 async def _until_stopped(demo: _Demo) -> int:
     with stop_signals() as stop:
         async with AsyncExitStack() as cleanup:
@@ -120,6 +127,7 @@ class _Demo:
         self._stream: TextIO = sys.stderr if call.out.json else sys.stdout
         self._directory = make_directory(Path(call.args.dir))
         self._model = choose_model()
+        [self._graph] = load_graphs(_GRAPH_PLACE)
         self._thread_id = f"report-{datetime.now().astimezone():%Y%m%d-%H%M%S}"
         self._source = find_source(self._directory, text=call.args.input, file=call.args.input_file)
         shown = io.StringIO() if call.out.quiet else self._stream
@@ -149,7 +157,7 @@ class _Demo:
         self.say(f"The agent's model is {self._model.name}, {self._model.reason}.")
         self.say("Starting a Temporal server, a worker and the REST facade ...")
         client = await self._start()
-        handle = await client.start(_GRAPH, self._thread_id, self._input())
+        handle = await client.start(self._graph, self._thread_id, self._input())
         link = f"{self._server.ui_url}{run_path('default', self._thread_id, handle.run_id)}"
         self._introduce(link)
         follower = Follower(client, self._thread_id, self._progress)
@@ -170,7 +178,7 @@ class _Demo:
             "ORIS_TASK_QUEUE": "oris",
             "ORIS_WORKFLOW_ID_PREFIX": "",
             "ORIS_GRAPHS": "",
-            "ORIS_DEFAULT_GRAPH": _GRAPH,
+            "ORIS_DEFAULT_GRAPH": self._graph.name,
             "ORIS_TEMPORAL_UI": self._server.ui_url or "",
         }
         self._worker = self._start_worker(stall=self._call.args.crash)
@@ -238,7 +246,7 @@ class _Demo:
             self.say("No worker was killed: no tool was running before the run ended.")
             proven = False
         if not self._call.args.keep and not self._call.out.json:
-            self.say(paint("Run it with --keep to leave the Web UI up.", "dim", self._stream))
+            self.say(paint(f"To leave the Web UI up: {_program()} demo --keep", "dim", self._stream))
         answer = DemoReport(
             status=result.status,
             thread_id=self._thread_id,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 import signal
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
@@ -116,13 +119,23 @@ def test_a_person_may_say_no(launch: Start, tmp_path: Path) -> None:
     with Terminal(launch, "demo", *options, env=clean_environment()) as terminal:
         terminal.until("Publish the report about notes.md? [y/n]")
         assert "    - **Second**: Graphs run on Temporal." in terminal.screen  # what is to be published
+        assert "approve -.-> publish" in details_in_the_web_ui(terminal.screen)
         terminal.type("perhaps\n")
         terminal.until("perhaps")
         terminal.type("n\n")
         assert terminal.ends(120) == 0
         assert "nothing was published" in terminal.screen
+        assert "oris-temporal demo --keep" in terminal.screen
         assert not list(tmp_path.glob("files/*/report.md"))
         assert terminal.program.family == []
+
+
+def details_in_the_web_ui(screen: str) -> str:
+    """What the Web UI shows as the details of the run that the screen links to."""
+    [found] = re.findall(r"(http://127\.0\.0\.1:\d+)(/namespaces/default/workflows/report-[\d-]+)", screen)
+    with urllib.request.urlopen("/api/v1".join(found)) as response:
+        run = json.load(response)
+    return base64.b64decode(run["executionConfig"]["userMetadata"]["details"]["data"]).decode()
 
 
 def test_ctrl_c_leaves_nothing(launch: Start, tmp_path: Path) -> None:
