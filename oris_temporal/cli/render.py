@@ -22,9 +22,10 @@ def moment(at: datetime | None) -> str:
     return f"{at.astimezone():%Y-%m-%d %H:%M:%S %Z}" if at is not None else ""
 
 
-def _minute(at: datetime) -> str:
-    """A moment in a column whose header names the time zone."""
-    return f"{at.astimezone():%Y-%m-%d %H:%M}"
+def _when(at: datetime) -> str:
+    """A moment in a narrow column whose header names the time zone: the minute, or the day if it was in another year."""
+    local = at.astimezone()
+    return f"{local:%m-%d %H:%M}" if local.year == datetime.now().astimezone().year else f"{local:%Y-%m-%d}"
 
 
 def _in_zone(header: str) -> str:
@@ -160,7 +161,7 @@ def runs(found: Sequence[RunSummary]) -> str:
     """A list of threads."""
     if not found:
         return "No runs."
-    rows = [[run.thread_id, run.graph, run.status, _minute(run.updated_at), _waits(run.interrupts)] for run in found]
+    rows = [[run.thread_id, run.graph, run.status, _when(run.updated_at), _waits(run.interrupts)] for run in found]
     return table(["THREAD", "GRAPH", "STATUS", _in_zone("UPDATED"), "WAITS FOR"], rows)
 
 
@@ -174,7 +175,7 @@ def interrupts(asked: Sequence[Interrupt]) -> str:
     for item in asked:
         answer = item.answer if isinstance(item.answer, str) and item.status == "rejected" else compact(item.answer)
         more = [item.status, "" if item.status == "pending" else answer, item.author or ""] if answered else []
-        rows.append([item.id, item.asker, _minute(item.created_at), *more, _question(item)])
+        rows.append([item.id, item.asker, _when(item.created_at), *more, _question(item)])
     return table(headers, rows)
 
 

@@ -11,6 +11,7 @@ from cli_harness import Answer
 
 from oris_temporal import Interrupt
 from oris_temporal.cli import render, style, words
+from oris_temporal.client import RunSummary
 
 Cli = Callable[..., Answer]
 
@@ -37,6 +38,21 @@ def test_wide_columns_are_cut_but_ids_are_not(monkeypatch: pytest.MonkeyPatch) -
     row = ["an-id-to-be-copied", "n" * 40, "x" * 50]
     [_, line] = style.table(["ID", "NODE", "VALUE"], [row]).splitlines()
     assert line == "an-id-to-be-copied  nnnnnnnnn…  xxxxxxx…"
+
+
+def test_a_list_of_threads_that_have_no_names_fits_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(style, "terminal_width", lambda *_: 80)
+    now = datetime.now().astimezone()
+    asked = Interrupt("int-0", "t", "approve", "Publish?", now)
+    rows = [summary("a" * 32, now, asked), summary("b", now.replace(year=now.year - 1, month=3, day=1), asked)]
+    _, row, last_year = render.runs(rows).splitlines()
+    assert f"{'a' * 32}  review  interrupted  {now:%m-%d %H:%M}  " in row
+    assert "  approve:" in row
+    assert f" {now.year - 1}-03-01 " in last_year
+
+
+def summary(thread: str, updated: datetime, asked: Interrupt) -> RunSummary:
+    return RunSummary(thread, "run", "review", "interrupted", updated, updated, interrupts=[asked])
 
 
 @pytest.mark.parametrize(
