@@ -6,12 +6,14 @@ The connection to Temporal is not among them: it is configured as for every othe
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import inspect
 import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Self
@@ -178,7 +180,8 @@ def load_graphs(spec: str | Iterable[str]) -> list[CompiledGraph]:
     """Import the graphs that a command line or ``ORIS_GRAPHS`` names.
 
     The current directory is put on the import path, so that a module beside the caller is found without
-    installing it.
+    installing it. A module may run an event loop of its own: where one runs already, as in a server, graphs are
+    imported in a thread.
 
     Args:
         spec: ``package.module:name`` items, separated by commas or as a sequence. A name is that of a
@@ -191,6 +194,15 @@ def load_graphs(spec: str | Iterable[str]) -> list[CompiledGraph]:
         ConfigurationError: A module or a name is not found or not a graph, or two different graphs have one
             name.
     """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return _load(spec)
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        return thread.submit(_load, spec).result()
+
+
+def _load(spec: str | Iterable[str]) -> list[CompiledGraph]:
     if (here := os.getcwd()) not in sys.path:
         sys.path.insert(0, here)
     graphs: dict[str, CompiledGraph] = {}
@@ -234,10 +246,7 @@ def _import(name: str, item: str) -> ModuleType:
             why = f"cannot be loaded: the module '{name}' needs '{error.name}', which is not installed"
         raise ConfigurationError(f"The graph '{item}' {why}.", graph=item) from error
     except Exception as error:
-        raise ConfigurationError(
-            f"The graph '{item}' cannot be loaded: importing '{name}' raised {type(error).__name__}: {error}",
-            graph=item,
-        ) from error
+        raise _unloadable(item, f"importing '{name}'", error) from error
 
 
 def _graphs_of(value: Any, item: str, *, called: bool = False) -> Iterator[CompiledGraph]:
@@ -266,10 +275,21 @@ def _graphs_of(value: Any, item: str, *, called: bool = False) -> Iterator[Compi
 def _call(factory: Any, item: str) -> Any:
     if inspect.iscoroutinefunction(factory):
         raise ConfigurationError(
-            f"'{item}' is an async function; graphs are loaded before any event loop runs.", graph=item
+            f"'{item}' is an async function; name one that is not (it may call asyncio.run).", graph=item
         )
     try:
         inspect.signature(factory).bind()
     except TypeError as error:
         raise ConfigurationError(f"'{item}' cannot be called without arguments: {error}.", graph=item) from None
-    return factory()
+    try:
+        return factory()
+    except OrisError:
+        raise
+    except Exception as error:
+        raise _unloadable(item, "calling it", error) from error
+
+
+def _unloadable(item: str, what: str, error: Exception) -> ConfigurationError:
+    return ConfigurationError(
+        f"The graph '{item}' cannot be loaded: {what} raised {type(error).__name__}: {error}", graph=item
+    )

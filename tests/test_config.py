@@ -139,6 +139,7 @@ def test_bad_addresses(text: str) -> None:
 # --- graphs ---
 
 MODULE = """
+import asyncio
 from typing import TypedDict
 from oris_temporal.graph.builder import StateGraph
 from oris_temporal.graph.control import END, START
@@ -169,6 +170,12 @@ def list_factory():
 
 async def async_factory():
     return first
+
+def asking_factory():
+    return make(asyncio.run(asyncio.sleep(0, "made")))
+
+def broken_factory():
+    return 1 / 0
 
 class Holder:
     graph = second
@@ -212,6 +219,17 @@ def test_graphs_are_found(module: str, names: list[str], expected: list[str]) ->
         loaded = load_graphs(spec)
         assert all(isinstance(graph, CompiledGraph) for graph in loaded)
         assert [graph.name for graph in loaded] == expected
+
+
+async def test_a_module_may_run_an_event_loop_of_its_own_also_where_one_runs(module: str) -> None:
+    [graph] = load_graphs(f"{module}:asking_factory")
+    assert graph.name == "made"
+
+
+def test_a_function_that_raises(module: str) -> None:
+    with pytest.raises(ConfigurationError, match="cannot be loaded: calling it raised ZeroDivisionError") as caught:
+        load_graphs(f"{module}:broken_factory")
+    assert caught.value.details == {"graph": f"{module}:broken_factory"}
 
 
 def test_nothing_to_load() -> None:

@@ -58,7 +58,7 @@ class Call:
         return names
 
     def load_graphs(self) -> list[CompiledGraph]:
-        """Import the graphs. Call it before an event loop runs: a graph's module may want one of its own.
+        """Import the graphs.
 
         Raises:
             ConfigurationError: One of them is not found, or is no graph.
