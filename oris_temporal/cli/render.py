@@ -70,9 +70,16 @@ def _is_conversation(value: Any) -> bool:
 
 def _message(message: dict[str, Any]) -> str:
     text = one_line(str(message["content"]), 400)
-    if message.get("tool_calls"):
-        text = f"{text} {compact(message['tool_calls'])}".strip()
+    if calls := message.get("tool_calls"):
+        text = f"{text} {one_line(_calls(calls), 400)}".strip()
     return f"{paint(str(message['message_type']), 'dim')}  {text}"
+
+
+def _calls(calls: Any) -> str:
+    try:
+        return ", ".join(f"{call['function']['name']}({call['function']['arguments']})" for call in calls)
+    except (KeyError, TypeError):  # a field of a state that only looks like a conversation
+        return compact(calls)
 
 
 def result(run: RunResult, link: str, *, hint: bool = True) -> str:

@@ -82,6 +82,17 @@ def test_a_conversation_reads_as_one() -> None:
     assert render.state({"messages": messages, "n": 1}) == "  messages\n    human  hello\n    ai  two lines\n  n  1"
 
 
+def test_calls_of_tools_read_as_calls() -> None:
+    calls = [
+        {"id": "c1", "type": "function", "function": {"name": name, "arguments": arguments}}
+        for name, arguments in (("weather", '{"city":"Oslo"}'), ("now", "{}"))
+    ]
+    messages = [{"message_type": "ai", "content": "Let me see.", "tool_calls": calls}]
+    assert render.state({"messages": messages}) == ('  messages\n    ai  Let me see. weather({"city":"Oslo"}), now({})')
+    messages[0]["tool_calls"] = ["odd"]
+    assert render.state({"messages": messages}) == '  messages\n    ai  Let me see. ["odd"]'
+
+
 def test_long_values_are_cut() -> None:
     shown = render.state({"text": "x" * 10_000})
     assert len(shown) < 3_000
