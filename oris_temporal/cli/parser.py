@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import shutil
 import textwrap
 from collections.abc import Callable, Sequence
@@ -20,10 +21,18 @@ Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
 
 
 class _Help(argparse.RawDescriptionHelpFormatter):
-    """Help with descriptions as they are written, in columns wide enough for our options."""
+    """Help with the lines of descriptions as they are written, in columns wide enough for our options."""
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, max_help_position=30, width=min(110, shutil.get_terminal_size((110, 24)).columns))
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        filled = []
+        for line in text.splitlines():
+            behind = re.match(r" *(\d+ +)?", line)  # an exit code
+            hanging = " " * (behind.end() if behind else 0)
+            filled.append(textwrap.fill(line, width, initial_indent=indent, subsequent_indent=indent + hanging))
+        return "\n".join(filled)
 
 
 class Parser(argparse.ArgumentParser):
@@ -80,7 +89,7 @@ def add_command(
     parser = commands.add_parser(
         name,
         help=summary,
-        description=textwrap.fill(f"{summary[0].upper()}{summary[1:]}. {description}".strip(), 100),
+        description=f"{summary[0].upper()}{summary[1:]}. {description}".strip(),
         epilog=TABLE,
         formatter_class=_Help,
         allow_abbrev=False,
@@ -99,7 +108,7 @@ def add_group(commands: Commands, name: str, summary: str, description: str) -> 
     parser = commands.add_parser(
         name,
         help=summary,
-        description=textwrap.fill(f"{summary[0].upper()}{summary[1:]}. {description}".strip(), 100),
+        description=f"{summary[0].upper()}{summary[1:]}. {description}".strip(),
         formatter_class=_Help,
         allow_abbrev=False,
     )
@@ -108,11 +117,9 @@ def add_group(commands: Commands, name: str, summary: str, description: str) -> 
 
 def connection(parser: argparse.ArgumentParser) -> None:
     """Where Temporal is."""
-    group = parser.add_argument_group(
-        "connection, in place of Temporal's environment configuration (TEMPORAL_ADDRESS, ...)"
-    )
-    group.add_argument("--address", metavar="HOST:PORT", help="Temporal server")
-    group.add_argument("--namespace", metavar="NAME", help="Temporal namespace")
+    group = parser.add_argument_group("connection, in place of Temporal's own configuration")
+    group.add_argument("--address", metavar="HOST:PORT", help="Temporal server (TEMPORAL_ADDRESS)")
+    group.add_argument("--namespace", metavar="NAME", help="Temporal namespace (TEMPORAL_NAMESPACE)")
 
 
 def queue(parser: argparse.ArgumentParser) -> None:

@@ -20,7 +20,8 @@ def add_commands(commands: Commands) -> None:
     parser = add_command(
         commands, "list", online(list_runs), "list threads, those updated last first", options=[connection]
     )
-    parser.add_argument("--status", choices=get_args(RunStatus), help="only this status")
+    statuses = get_args(RunStatus)
+    parser.add_argument("--status", choices=statuses, metavar="STATUS", help=f"only this one: {', '.join(statuses)}")
     parser.add_argument("--graph", metavar="GRAPH", help="only runs of this graph")
     parser.add_argument("--tenant", metavar="NAME", help="only runs of this tenant")
     parser.add_argument("--limit", type=count, default=50, metavar="N", help="most to list (default: 50)")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -63,6 +64,16 @@ def test_no_command_shows_the_help(cli: Cli) -> None:
     assert answer.code == 2
     assert "checkpoint" in answer.out
     assert cli("--help").code == 0
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_help_fits_the_terminal(cli: Cli, monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    top = cli("--help").out
+    names = re.findall(r"^ {4}(\w+)(?: |$)", top, re.MULTILINE)
+    assert "demo" in names
+    for shown in (top, *(cli(name, "--help").out for name in names)):
+        assert [line for line in shown.splitlines() if len(line) > columns] == []
 
 
 def test_a_wrong_setting_exits_with_2(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
