@@ -112,7 +112,7 @@ def create_app(
     app = FastAPIOffline(  # its documentation page needs no other host
         title="Oris on Temporal",
         version="v1",
-        summary="The Oris /v1 execution API on a Temporal cluster.",
+        summary="Oris graphs that run as Temporal workflows, behind the Oris /v1 API.",
         description=DESCRIPTION,
         openapi_tags=TAGS,
         lifespan=lifespan,

@@ -10,8 +10,6 @@ from .models.envelope import Envelope, ErrorEnvelope
 from .models.jobs import RunJob
 
 DESCRIPTION = """\
-Oris graphs that run as Temporal workflows, behind the Oris `/v1` API.
-
 - Every answer of `/v1` is JSON in an envelope: `data` on success (status 200; 202 only if the client
   prefers that), otherwise `error` with a stable `code`.
 - Send `x-request-id` (1 to 128 of ASCII letters, digits, `-_.:`) to find a request again; answers carry it.
