@@ -40,7 +40,11 @@ def add_commands(commands: Commands) -> None:
         options=[options.graphs, options.connection],
     )
     parser.add_argument(
-        "--last", type=count, default=10, metavar="N", help="histories per graph, newest first (default: 10)"
+        "--last",
+        type=count,
+        default=10,
+        metavar="N",
+        help="histories per graph: of open runs, then of those that ended last (default: 10)",
     )
     parser.add_argument(
         "--file", action="append", metavar="FILE", help="history as JSON, in place of the cluster's; may be repeated"
@@ -113,7 +117,7 @@ async def _replay_newest(call: Call, plugin: OrisPlugin) -> list[Verdict]:
 
 
 async def _newest(client: OrisClient, graph: str, limit: int) -> AsyncIterator[WorkflowHistory]:
-    """The newest histories of a graph."""
+    """The newest histories of a graph, in the server's order: open runs, which must go on, come first."""
     number = 0
     async for found in search(client.temporal, f"WorkflowType = {quoted(graph)}"):
         if number == limit:
