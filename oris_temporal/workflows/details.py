@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 _SUMMARY_BYTES = 80  # a line of the Web UI; the whole input is in the first event
 _DETAILS_BYTES = 19_000  # and details of up to 20,000
 _VALUE_CHARACTERS = 300
+_SPACE = "\N{EM SPACE}"
 
 
 def static_summary(graph: str, given: Any) -> str:
@@ -37,7 +38,7 @@ def current_details(run: Run) -> str:
     if run.error is not None:
         lines.append(f"\n{run.error.message}")
     lines += [f"\n{model}: {used}" for model, used in run.usage.items()]
-    lines += ["", "| node | state | runs |", "|---|---|---|"]
+    lines += ["", _row("node", "state", "runs"), "|---|---|---|"]
     for name in run.graph.nodes:
         state = (
             "waits for an answer"
@@ -48,8 +49,13 @@ def current_details(run: Run) -> str:
             if finished[name]
             else ""
         )
-        lines.append(f"| {name} | {state} | {finished[name] or ''} |")
+        lines.append(_row(name, state, str(finished[name] or "")))
     return _cut("\n".join(lines), _DETAILS_BYTES)
+
+
+def _row(*cells: str) -> str:
+    """A row of a table. The Web UI leaves no space between columns, so the cells have some."""
+    return f"| {' | '.join(f'{cell}{_SPACE}' for cell in cells)} |"
 
 
 def _preview(value: Any) -> str:
