@@ -45,7 +45,7 @@ class ActivityFunction:
     options: Mapping[str, Any]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class CompiledGraph:
     """A checked graph: give it to a worker, or run it in this process.
 
@@ -84,6 +84,9 @@ class CompiledGraph:
     graphs: Mapping[str, CompiledGraph] = field(default_factory=dict)
     store: Store | Callable[[], Store] | None = None
     context_schema: type | None = None
+
+    def __repr__(self) -> str:
+        return f"<CompiledGraph {self.name}: {', '.join(self.nodes)}>"
 
     # --- shape ---------------------------------------------------------------------------------------------------
 

@@ -31,7 +31,7 @@ Evict = Callable[[ToolOutput, str, Runtime], Awaitable[ToolOutput]]
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Tool:
     """A function that models may call, made by `tool`.
 
@@ -73,6 +73,9 @@ class Tool:
     detached: bool = False
     here: Callable[[Mapping[str, Any]], bool] | None = None
     in_order: bool = False
+
+    def __repr__(self) -> str:
+        return f"<Tool {self.name}({', '.join(self.arguments.schema.get('properties', ()))})>"
 
     @cached_property
     def spec(self) -> ToolSpec:

@@ -587,3 +587,7 @@ class TestShape:
         one, same, other = line("a"), line("a"), line("a", "b")
         digests = [graph.compile(name="shop").digest for graph in (one, same, other)]
         assert digests[0] == digests[1] != digests[2]
+
+
+def test_a_graph_is_shown_in_a_line() -> None:
+    assert repr(line("a", "b").compile(name="shop")) == "<CompiledGraph shop: a, b>"
