@@ -153,6 +153,25 @@ async def test_the_database_may_be_named_by_a_variable(file: Path, monkeypatch: 
     assert "Walden" in await Calls(sql_tools("env:BOOKS")).sql_query(sql="SELECT title FROM book")
 
 
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("postgresql+psycopg://me:hunter2@localhost/books", "begins with neither"),
+        ("mysql://me:hunter2@localhost/books", "begins with neither"),
+        ("postgresql://me:hun%zzter2@localhost/books", "cannot be read"),
+        ("postgresql://me:hunter2@[bad/books", "cannot be read"),
+    ],
+)
+async def test_an_address_that_cannot_be_used_is_told_once(
+    address: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BOOKS", address)
+    with pytest.raises(ToolError, match=told) as raised:
+        await Calls(sql_tools("env:BOOKS")).sql_query(sql="SELECT 1")
+    assert (raised.value.kind, raised.value.retryable) == ("configuration", False)
+    assert "ter2" not in str(raised.value)
+
+
 def test_a_password_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="env:NAME") as raised:
         sql_tools("postgresql://me:hunter2@localhost/books")

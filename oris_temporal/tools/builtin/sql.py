@@ -137,6 +137,12 @@ def sql_tools(
 def _open(where: str, read_only: bool, limit: timedelta) -> _Database:
     if where.startswith(("postgresql://", "postgres://")):
         return _Postgres(where, read_only, limit)
+    if "://" in where and not where.startswith("sqlite://"):
+        raise ToolError(  # without the address, which may have a password
+            "The address of the database begins with neither sqlite:/// nor postgresql://. Mend it where the worker runs.",
+            kind="configuration",
+            retryable=False,
+        )
     return _Sqlite(Path(unquote(where.removeprefix("sqlite:///"))), read_only, limit)
 
 
@@ -291,12 +297,14 @@ class _Postgres:
             ) from error
         try:
             connection = await psycopg.AsyncConnection.connect(self._dsn, connect_timeout=10)
+        except psycopg.ProgrammingError:  # it quotes the address, which may have a password
+            raise ToolError(
+                "The address of the database cannot be read. Mend it where the worker runs.",
+                kind="configuration",
+                retryable=False,
+            ) from None
         except psycopg.Error as error:
-            reason = (
-                "its address cannot be read"
-                if isinstance(error, psycopg.ProgrammingError)
-                else error_text(error).strip()
-            )
+            reason = error_text(error).strip()
             raise ToolError(f"The database cannot be reached: {reason}", kind="network", retryable=True) from None
         try:
             await connection.set_read_only(self._read_only)
