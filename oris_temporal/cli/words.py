@@ -8,6 +8,7 @@ _OPTIONS = {
     "Answer by id: resume(thread_id, {interrupt_id: value}, by_id=True).": (
         "Answer one with --interrupt ID, or several with --by-id --value '{\"ID\": ...}'."
     ),
+    "Say which is rejected: reject(thread_id, interrupt_id).": "Say which is rejected with --interrupt ID.",
     "pass on_conflict='replace'": "pass --replace",
     "(units d, h, m, s, ms, largest first), a timedelta, or a number of seconds": "(units d, h, m, s, ms, largest first)",
 }

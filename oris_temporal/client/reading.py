@@ -201,7 +201,7 @@ class ThreadReader:
             wire = await self._threads.query(thread_id, found, protocol.QUERY_CHECKPOINT, checkpoint_id, namespace)
             if wire is not None:
                 return read_snapshot(wire)
-        raise no_checkpoint(thread_id, checkpoint_id)
+        raise no_checkpoint(thread_id, checkpoint_id, namespace)
 
     async def result(
         self, thread_id: str, *, wait: Duration | None = None, graph: CompiledGraph | None = None

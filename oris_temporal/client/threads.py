@@ -345,7 +345,8 @@ def _settled(item: Interrupt, found: Found) -> Interrupt:
     return item
 
 
-def no_checkpoint(thread_id: str, checkpoint_id: str | None) -> CheckpointNotFoundError:
+def no_checkpoint(thread_id: str, checkpoint_id: str | None, namespace: str = "") -> CheckpointNotFoundError:
     """The error for a checkpoint that is not there."""
     which = "" if checkpoint_id is None else f" {checkpoint_id!r}"
-    return CheckpointNotFoundError(f"Thread {thread_id!r} has no checkpoint{which}.", thread_id=thread_id)
+    where = f" in namespace {namespace!r}" if namespace else ""
+    return CheckpointNotFoundError(f"Thread {thread_id!r} has no checkpoint{which}{where}.", thread_id=thread_id)

@@ -261,7 +261,7 @@ class InterruptDesk:
         elif interrupt_id is not None:
             answers = {interrupt_id: value}
         else:
-            answers = {self._only(): value}
+            answers = {self._only("Answer by id: resume(thread_id, {interrupt_id: value}, by_id=True)."): value}
         return {id: answer for id, answer in answers.items() if not self._is_repeat(id, answer)}
 
     def answer(self, answers: Mapping[str, Any], *, author: str | None, at: datetime) -> None:
@@ -304,7 +304,7 @@ class InterruptDesk:
             InterruptNotFoundError: An id this run never asked.
             InterruptConflictError: It was already answered or rejected.
         """
-        id = interrupt_id or self._only()
+        id = interrupt_id or self._only("Say which is rejected: reject(thread_id, interrupt_id).")
         known = self._known(id)
         if known.status != "pending":
             raise InterruptConflictError(
@@ -318,13 +318,13 @@ class InterruptDesk:
         known.status, known.answer, known.author, known.answered_at = "rejected", reason, author, at
         return known.id
 
-    def _only(self) -> str:
+    def _only(self, remedy: str) -> str:
+        """The one interrupt that is pending."""
         if not self._open:
             raise NotInterruptedError(f"Thread {self.thread_id!r} is not waiting for an answer.")
         if len(self._open) > 1:
             raise AmbiguousResumeError(
-                f"Thread {self.thread_id!r} waits for {len(self._open)} answers ({', '.join(self._open)}). "
-                "Answer by id: resume(thread_id, {interrupt_id: value}, by_id=True).",
+                f"Thread {self.thread_id!r} waits for {len(self._open)} answers ({', '.join(self._open)}). {remedy}",
                 pending=list(self._open),
             )
         return next(iter(self._open))

@@ -89,8 +89,11 @@ def check_breakpoints(graph: CompiledGraph, names: Collection[str] | None, optio
         option: The option that has them.
 
     Raises:
+        InvalidOptionError: They are no list.
         NodeNotFoundError: The graph has no such node.
     """
+    if names is not None and (isinstance(names, str) or not isinstance(names, Collection)):
+        raise InvalidOptionError(f"{option}={names!r} must be a list of node names.")
     if unknown := [name for name in names or () if name not in graph.nodes]:
         raise NodeNotFoundError(
             f"{option} names {unknown[0]!r}, which is no node of graph {graph.name} (it has {', '.join(graph.nodes)}).",

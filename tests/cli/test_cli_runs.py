@@ -133,6 +133,8 @@ def test_several_questions_are_answered_by_id(cli: Cli, thread: str) -> None:
     asked = cli("run", "pair", "--input-json", "{}", "--thread-id", thread, "--json").json["interrupts"]
     ids = {item["node"]: item["id"] for item in asked}
     assert cli("resume", thread, "--value", "x", "--json").error["code"] == "ambiguous_resume"
+    refused = cli("reject", thread)
+    assert (refused.code, refused.err.strip().rpartition("). ")[2]) == (1, "Say which is rejected with --interrupt ID.")
     left = cli("resume", thread, "--by-id", "--value", json.dumps({ids["right"]: "R"}), "--json")
     assert [item["id"] for item in left.json["interrupts"]] == [ids["left"]]
     done = cli("resume", thread, "--interrupt", ids["left"], "--value", "L", "--json")

@@ -13,7 +13,7 @@ import pytest
 from pydantic import BaseModel
 
 from oris_temporal import END, START, Command, CompiledGraph, Context, RetryPolicy, Send, StateGraph, Store
-from oris_temporal.graph.errors import GraphCompileError, GraphError, NodeError
+from oris_temporal.graph.errors import GraphCompileError, GraphError, InvalidOptionError, NodeError
 
 
 class State(TypedDict):
@@ -475,6 +475,13 @@ class TestBreakpoints:
         compiled = line("a").compile(name="shop")
         with pytest.raises(GraphError, match="'nowhere'"):
             await compiled.invoke({"log": []}, **{option: ["nowhere"]})
+
+    @pytest.mark.parametrize("option", ["interrupt_before", "interrupt_after"])
+    @pytest.mark.parametrize("nodes", ["a", 5])
+    async def test_those_of_a_run_are_a_list(self, option: str, nodes: Any) -> None:
+        compiled = line("a").compile(name="shop")
+        with pytest.raises(InvalidOptionError, match=f"{option}={nodes!r} must be a list of node names"):
+            await compiled.invoke({"log": []}, **{option: nodes})
 
 
 class TestFusing:

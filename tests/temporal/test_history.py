@@ -42,6 +42,8 @@ async def test_checkpoints_are_read_one_by_one_too(client: OrisClient, serve: Se
         assert (texts(first.values), first.interrupts) == (["storks"], [])
         with pytest.raises(CheckpointNotFoundError):
             await client.checkpoint(thread, "0007-000001")
+        with pytest.raises(CheckpointNotFoundError, match="has no checkpoint in namespace 'nowhere:1'"):
+            await client.checkpoint(thread, namespace="nowhere:1")
         newest = await client.history(thread, values=False, order="newest")
         assert [(item.checkpoint_id, item.values) for item in newest] == [("0001-000002", {}), ("0001-000001", {})]
 

@@ -10,7 +10,12 @@ from questions import asking
 from temporal_support import Serve, events
 
 from oris_temporal import OrisClient
-from oris_temporal.graph.errors import InterruptConflictError, NotInterruptedError, NoWorkerError
+from oris_temporal.graph.errors import (
+    AmbiguousResumeError,
+    InterruptConflictError,
+    NotInterruptedError,
+    NoWorkerError,
+)
 
 
 async def test_a_rejected_question_ends_the_run_as_cancelled(client: OrisClient, serve: Serve, thread: str) -> None:
@@ -54,6 +59,8 @@ async def test_without_a_worker_a_rejection_and_an_edit_say_so(client: OrisClien
 async def test_one_of_several_questions_is_rejected_by_its_id(client: OrisClient, serve: Serve, thread: str) -> None:
     async with serve(asking("left", "right")):
         paused = await client.run("asking", thread, {"answers": []})
+        with pytest.raises(AmbiguousResumeError, match=r"waits for 2 answers .* reject\(thread_id, interrupt_id\)"):
+            await client.reject(thread)
         result = await client.reject(thread, paused.interrupts[1].id)
         assert result.status == "cancelled"
         asked = {item.id: item.status for item in await client.interrupts(thread, all=True)}
