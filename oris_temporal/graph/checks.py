@@ -96,6 +96,9 @@ def _check_edges(graph: CompiledGraph) -> None:
             _check_source(graph, edge.source, where)
             for target in edge.targets or ():
                 _check_target(graph, target, where)
+    for node in graph.nodes.values():
+        for target in _command_targets(node) or ():
+            _check_target(graph, target, f"{node.full_name}: its annotation -> Command[...]")
 
 
 def _check_source(graph: CompiledGraph, source: str, where: str) -> None:
@@ -113,7 +116,7 @@ def _check_target(graph: CompiledGraph, target: str, where: str) -> None:
 
 
 def _successors(graph: CompiledGraph, name: str) -> set[str]:
-    found: set[str] = set()
+    found = set(_command_targets(graph.nodes[name]) or ()) if name in graph.nodes else set()
     for edge in graph.edges_from.get(name, ()):
         if isinstance(edge, Edge):
             found.add(edge.target)
@@ -127,7 +130,7 @@ def _check_reachable(graph: CompiledGraph) -> None:
         raise GraphCompileError(
             f"Graph {graph.name} has no edge from START, so nothing would run. Use add_edge(START, ...)."
         )
-    if any(_returns_commands(node) for node in graph.nodes.values()):
+    if any(_command_targets(node) is None for node in graph.nodes.values()):
         return  # a Command may lead anywhere
     reached = {START}
     open_nodes = [START]
@@ -143,7 +146,7 @@ def _check_reachable(graph: CompiledGraph) -> None:
 
 
 def _check_dead_ends(graph: CompiledGraph) -> None:
-    leads_on = {name for name, node in graph.nodes.items() if _returns_commands(node)}
+    leads_on = {name for name, node in graph.nodes.items() if _command_targets(node) != ()}
     for name in graph.nodes:
         if name not in graph.edges_from and name not in leads_on:
             raise GraphCompileError(
@@ -162,12 +165,9 @@ def _check_dead_ends(graph: CompiledGraph) -> None:
         )
 
 
-def _returns_commands(node: Node | Subgraph) -> bool:
-    """Whether a node's annotation says that it may return a `Command`, and so decide itself where to go."""
-    if not isinstance(node, Node):
-        return False
-    fn = node.fn if hasattr(node.fn, "__annotations__") else type(node.fn).__call__
-    return "Command" in str(getattr(fn, "__annotations__", {}).get("return", ""))
+def _command_targets(node: Node | Subgraph) -> tuple[str, ...] | None:
+    """Where a node's Commands may lead: see `Node.command_targets`."""
+    return node.command_targets if isinstance(node, Node) else ()
 
 
 def _check_breakpoints(graph: CompiledGraph) -> None:

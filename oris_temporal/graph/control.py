@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, Generic, Self, TypeAlias, cast
+
+from typing_extensions import TypeVar
 
 START: Final = "__start__"
 """Pseudo-node whose outgoing edges name the first tasks of a run."""
@@ -43,13 +45,20 @@ Destination: TypeAlias = str | Send
 """Where a router or a `Command` may lead: a node, `END`, or a `Send`."""
 
 
+TargetT = TypeVar("TargetT", bound=str, default=str)
+"""Where a node's `Command` may lead, as a ``Literal`` of names."""
+
+
 @dataclass(frozen=True, slots=True)
-class Command:
+class Command(Generic[TargetT]):
     """A state update combined with a destination, or the answer to an interrupt.
 
     Returned by a node: ``update`` is merged like any update and ``goto`` adds tasks to the next superstep, beside those of
     the node's own edges. Given to ``invoke``: ``resume`` answers the pending interrupt (or several, as
     ``{interrupt_id: value}``), ``update`` edits the state first, ``goto`` replaces what runs next.
+
+    A node annotated ``-> Command`` may lead anywhere, one annotated ``-> Command[Literal["a", "b"]]`` to these nodes, which
+    ``compile`` checks and ``to_mermaid`` draws.
 
     Args:
         update: Partial state update.
@@ -68,7 +77,7 @@ class Command:
         return list(cast("Iterable[Destination]", self.goto)) if several else [cast("Destination", self.goto)]
 
     @classmethod
-    def parse(cls, wire: Mapping[str, Any]) -> Command:
+    def parse(cls, wire: Mapping[str, Any]) -> Self:
         """Read a command's JSON form, flat or in Oris's nested form (``{"resume": {"resume": value}}``)."""
         resume: Any = wire.get("resume", MISSING)
         goto: Any = wire.get("goto") or ()

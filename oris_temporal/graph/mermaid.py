@@ -29,7 +29,7 @@ _KEYWORDS = (
 
 
 def draw(graph: CompiledGraph) -> str:
-    """Draw a graph: solid arrows for edges, dotted ones for what a router may choose.
+    """Draw a graph: solid arrows for edges, dotted ones for what a router or a Command may choose.
 
     Workflow-side nodes are boxes, activity nodes rounded, subgraphs double-edged. A node has its shape where it is mentioned
     first, and edges that follow each other are one line: people read this as it is written as well.
@@ -43,7 +43,9 @@ def draw(graph: CompiledGraph) -> str:
         else:
             lines.append(f"{_mention(source, shapes)} {arrow} {_mention(target, shapes)}")
         last = target if arrow == _SOLID else ""
-    lines += [_mention(name, shapes) for name in graph.nodes if name in shapes]  # reached by Commands alone
+    lines += [
+        _mention(name, shapes) for name in graph.nodes if name in shapes
+    ]  # reached by Commands that may lead anywhere
     return "\n    ".join(["flowchart TD", *lines])
 
 
@@ -67,6 +69,9 @@ def _arrows(graph: CompiledGraph) -> Iterator[tuple[str, str, str]]:
             yield from ((source, _SOLID, edge.target) for source in edge.sources)
         else:
             yield from _choices(edge, [*graph.nodes, END])
+    for node in graph.nodes.values():
+        if isinstance(node, Node):
+            yield from ((node.name, "-.->", target) for target in node.command_targets or ())
 
 
 def _choices(edge: ConditionalEdge, anywhere: list[str]) -> Iterator[tuple[str, str, str]]:

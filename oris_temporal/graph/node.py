@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
+import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel
 from typing_extensions import is_typeddict
@@ -61,6 +62,17 @@ class Node:
     def is_async(self) -> bool:
         """Whether calling it makes a coroutine."""
         return is_async_callable(self.fn)
+
+    @functools.cached_property
+    def command_targets(self) -> tuple[str, ...] | None:
+        """Where its Commands may lead, as its annotation says; ``None`` is anywhere, none that it returns no `Command`."""
+        returned = _hints(self.fn).get("return")
+        is_union = typing.get_origin(returned) in (typing.Union, types.UnionType)
+        commands = [part for part in (typing.get_args(returned) if is_union else [returned]) if "Command" in str(part)]
+        named = [target for command in commands for target in typing.get_args(command)]
+        if len(named) < len(commands) or any(typing.get_origin(target) is not Literal for target in named):
+            return None
+        return tuple(dict.fromkeys(name for target in named for name in typing.get_args(target)))
 
     @functools.cached_property
     def _payload_type(self) -> FieldType | None:

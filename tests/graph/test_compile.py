@@ -447,6 +447,23 @@ class TestReachability:
         graph = line("a").add_node("b", step).add_edge("b", END)
         assert "Command" in compile_error(graph)
 
+    def test_a_command_annotation_may_name_where_it_leads(self) -> None:
+        def decide(state: State) -> Command[Literal["b", "__end__"]] | None:
+            return Command(goto="b")
+
+        graph = StateGraph(State).add_node("decide", decide).add_edge(START, "decide")
+        graph.add_node("b", step).add_edge("b", END)
+        assert graph.compile(name="shop").name == "shop"
+        assert "'c'" in compile_error(graph.add_node("c", step).add_edge("c", END))
+
+    def test_an_unknown_target_in_a_command_annotation(self) -> None:
+        def decide(state: State) -> Command[Literal["nowhere"]]:
+            return Command()
+
+        message = compile_error(StateGraph(State).add_node("decide", decide).add_edge(START, "decide"))
+        assert "shop.decide" in message
+        assert "'nowhere'" in message
+
     def test_a_node_that_only_sends_lead_to(self) -> None:
         graph = graph_of("work").add_edge("work", END)
         graph.add_conditional_edges(START, lambda state: [Send("work", {})], ["work"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from typing import Any
+from typing import Any, Literal
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +13,7 @@ from typing_extensions import TypedDict
 from oris_temporal.graph.builder import StateGraph
 from oris_temporal.graph.compiled import CompiledGraph
 from oris_temporal.graph.context import Context
-from oris_temporal.graph.control import END, START
+from oris_temporal.graph.control import END, START, Command
 
 NODE = re.compile(r"([A-Za-z0-9_]+)(?:\(\[|\[\[|\[|\()\"?([^\"\n\])]+)\"?(?:\]\)|\]\]|\]|\))")
 ARROW = re.compile(r"([A-Za-z0-9_]+) (?:-->|-\.->|-\. \"([^\"\n]+)\" \.->) ([A-Za-z0-9_]+)")
@@ -48,6 +48,20 @@ def test_drawing() -> None:
             'n_sub_2d_graph -. "False" .-> wait',
         ]
     )
+
+
+def test_where_a_command_may_lead_is_dotted() -> None:
+    def decide(state: State) -> Command[Literal["b", "__end__"]]:
+        return Command(goto="b")
+
+    graph = StateGraph(State).add_node("decide", decide).add_node("b", work)
+    graph.add_edge(START, "decide").add_edge("b", END)
+    assert graph.compile(name="commands").to_mermaid().splitlines()[1:] == [
+        "    start_([START]) --> decide(decide)",
+        "    b(b) --> end_([END])",
+        "    decide -.-> b",
+        "    decide -.-> end_",
+    ]
 
 
 def test_edges_that_follow_each_other_are_one_line() -> None:
