@@ -69,7 +69,14 @@ async def test_programs_see_little_of_the_workers_environment(monkeypatch: pytes
     monkeypatch.setenv("MY_TOKEN", "hunter3")
     told = await call(shell_tool(["env"], env={"TOKEN": "env:MY_TOKEN"}), command=["env"])
     assert {line.partition("=")[0] for line in told.split("\n")[1:-1]} == {"PATH", "HOME", "LANG", "TOKEN"}
-    assert "TOKEN=hunter3" in told
+
+
+async def test_programs_get_secrets_and_models_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_TOKEN", "hunter3")
+    secret = shell_tool(["sh"], env={"TOKEN": "env:MY_TOKEN"})
+    told = await call(secret, command=["sh", "-c", "test $TOKEN = hunter3 && echo it is $TOKEN"])
+    assert "hunter3" not in told
+    assert "it is ***" in told
 
 
 async def test_it_has_no_input_to_wait_for() -> None:

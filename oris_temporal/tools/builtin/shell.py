@@ -17,10 +17,13 @@ from pydantic import Field
 from oris_temporal.graph.duration import Duration, to_timedelta
 from oris_temporal.graph.errors import ConfigurationError, ToolError
 from oris_temporal.graph.options import NO_RETRY
-from oris_temporal.tools.secrets import check_no_secrets, with_secrets
+from oris_temporal.tools.secrets import check_no_secrets, with_secrets, without_secrets
 from oris_temporal.tools.tool import Tool, tool
 
 PATH = "/usr/local/bin:/usr/bin:/bin"
+
+_SECRET = 6
+"""Characters of a secret at least: blotting out shorter values would hide numbers and words."""
 
 _GRACE = timedelta(seconds=10)
 """Time the tool has beyond the command's, to say that it took too long."""
@@ -69,11 +72,13 @@ def shell_tool(
         if any("\0" in part for part in command):
             raise ToolError("A command must not have null characters.", kind="invalid_input")
         variables = {"PATH": PATH, "HOME": os.environ.get("HOME", "/"), "LANG": "C.UTF-8"}
-        variables.update(with_secrets(f"Tool {name}", env or {}, []))
+        secrets: list[str] = []
+        variables.update(with_secrets(f"Tool {name}", env or {}, secrets))
         program = shutil.which(command[0], path=variables["PATH"])
         if program is None:
             raise ToolError(f"The worker has no program {command[0]!r}.", kind="not_found")
-        return await _run([program, *command[1:]], cwd, variables, limit, max_output)
+        told = await _run([program, *command[1:]], cwd, variables, limit, max_output)
+        return without_secrets(told, [secret for secret in secrets if len(secret) >= _SECRET])
 
     description = f"Run a program and read what it writes. There is no shell: no pipes, no wildcards, no redirection. Allowed: {listed}."
     made = tool(name=name, description=description, timeout=limit + _GRACE, retry=NO_RETRY, task_queue=task_queue)
