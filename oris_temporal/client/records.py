@@ -37,6 +37,7 @@ class RunResult:
         status: ``running`` (the wait budget ended first), ``interrupted``, ``completed``, ``failed`` or ``cancelled``.
         values: The state as JSON data.
         state: The state; an instance of the graph's schema where the call was given the graph, else the same as `values`.
+            ``None`` where what `values` has is no instance yet: the run has not begun, or failed at its input.
         interrupts: What the run waits for, in order.
         next: Nodes that run next, or are running.
         checkpoint_id: Latest checkpoint.

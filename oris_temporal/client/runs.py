@@ -22,6 +22,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from oris_temporal.graph.compiled import CompiledGraph
 from oris_temporal.graph.errors import (
+    InvalidUpdateError,
     OrisError,
     RunConflictError,
     ThreadNotFoundError,
@@ -325,7 +326,7 @@ class Runs:
             run_id=run_id,
             status=cast("Any", report.status),
             values=values,
-            state=_view(graph, values),
+            state=_view(graph, values, report),
             interrupts=[Interrupt.from_wire(item) for item in report.interrupts or ()],
             next=report.next or [],
             checkpoint_id=report.checkpoint_id,
@@ -344,10 +345,15 @@ def update_id() -> str:
     return secrets.token_urlsafe(6)
 
 
-def _view(graph: CompiledGraph | None, values: Wire) -> Any:
+def _view(graph: CompiledGraph | None, values: Wire, report: RunReport) -> Any:
     if graph is None:
         return values
-    return graph.schema.view(graph.schema.decode(values, f"state of {graph.name}"))
+    try:
+        return graph.schema.view(graph.schema.decode(values, f"state of {graph.name}"))
+    except InvalidUpdateError:
+        if report.status in ("completed", "interrupted"):
+            raise
+        return None  # it has not begun, or failed at its input: fields that must have a value have none
 
 
 def _take_note(operation: WithStartWorkflowOperation[Any, Any]) -> None:

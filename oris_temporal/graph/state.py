@@ -166,9 +166,12 @@ class StateSchema:
         try:
             return self.cls.model_validate(seen, by_name=True) if self.kind == "pydantic" else self.cls(**seen)  # type: ignore[attr-defined]
         except (TypeError, ValidationError) as error:
+            problems = error.errors(include_url=False) if isinstance(error, ValidationError) else []
+            told = "; ".join(": ".join([*map(str, problem["loc"]), problem["msg"]]) for problem in problems) or error
+            lacks = not problems or any(problem["type"] == "missing" for problem in problems)
+            remedy = " Give the other fields defaults, or pass them in the input." if lacks else ""
             raise InvalidUpdateError(
-                f"State {self.name} cannot be built from the fields that have a value ({', '.join(seen) or 'none'}): {error}. "
-                "Give the other fields defaults, or pass them in the input."
+                f"State {self.name} cannot be built from the fields that have a value ({', '.join(seen) or 'none'}): {told}.{remedy}"
             ) from None
 
     def update_wire(self, update: Any, owner: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, NotRequired, Required, TypedDict
 from uuid import UUID
 
 import pytest
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator
 
 from oris_temporal import END, START, CompiledGraph, InvokeResult, StateGraph
 from oris_temporal.graph.errors import EmptyInputError, InvalidUpdateError, SerializationError
@@ -172,6 +172,24 @@ class TestDataclass:
 
 
 class TestPydantic:
+    async def test_a_required_field_without_a_value(self) -> None:
+        with pytest.raises(InvalidUpdateError, match=r"text: Field required\. Give the other fields defaults"):
+            await run(Model, lambda state: {}, {"n": 1})
+
+    async def test_what_a_validator_of_the_model_refuses(self) -> None:
+        class Small(BaseModel):
+            n: int = 0
+
+            @field_validator("n")
+            @classmethod
+            def check(cls, n: int) -> int:
+                if n > 1:
+                    raise ValueError("too large")
+                return n
+
+        with pytest.raises(InvalidUpdateError, match=r"\(n\): n: Value error, too large\.$"):
+            await run(Small, lambda state: {}, {"n": 2})
+
     async def test_nodes_get_a_model(self) -> None:
         seen: list[Any] = []
         await run(Model, seen.append, {"text": "a", "point": {"x": 1}})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import operator
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypedDict
 
 import pytest
@@ -47,6 +48,11 @@ HUGE = "x" * 3_000_000
 
 class Texts(TypedDict, total=False):
     text: str
+    count: int
+
+
+@dataclass
+class Needs:
     count: int
 
 
@@ -96,6 +102,22 @@ async def test_no_worker_is_reported_and_the_run_is_kept(client: OrisClient, ser
         await client.run("asking", thread, {"answers": []})
     async with serve(asking("left")):
         assert (await client.result(thread)).status == "interrupted"
+
+
+async def test_a_run_that_has_no_state_yet_has_a_result(client: OrisClient, serve: Serve, thread: str) -> None:
+    async def count(state: Needs) -> dict[str, Any]:
+        return {"count": state.count + 1}
+
+    graph = (
+        StateGraph(Needs).add_node("step", count).add_edge(START, "step").add_edge("step", END).compile(name="needs")
+    )
+    waiting = await client.run(graph, thread, {"count": 1}, wait="500ms")
+    assert (waiting.status, waiting.state, waiting.values) == ("running", None, {})
+    async with serve(graph):
+        assert (await client.result(thread, graph=graph)).state == Needs(2)
+        await client.run("needs", thread, {"count": "many"})
+    failed = await client.result(thread, graph=graph)
+    assert (failed.status, failed.state) == ("failed", None)
 
 
 async def test_no_server_is_reported() -> None:
