@@ -615,6 +615,11 @@ class TestGraph:
         assert graph.recursion_limit == 7
         assert (await graph.invoke({"n": 0})).status == "interrupted"
 
+    def test_what_a_run_may_use_and_whether_threads_go_on(self) -> None:
+        limits = {"max_tokens": 1000, "max_time": "2h"}
+        graph = load_graph(linear(limits=limits, continues=True), functions={"fn": put(n=1)})
+        assert (graph.limits.max_tokens, graph.limits.max_time, graph.continues) == (1000, 7200, True)
+
     def test_the_same_graph_in_code_has_the_same_digest(self) -> None:
         State = TypedDict("State", {"n": int}, total=False)  # noqa: UP013
         code = StateGraph(State).add_node("a", put()).add_edge(START, "a").add_edge("a", END)
@@ -639,6 +644,8 @@ class TestGraph:
                 {"interrupt_before": ["x"]},
                 r"graph: interrupt_before\[0\]: 'x' is no node .* Write one of a\.",
             ),
+            ({"limits": {"max_tokens": 0}}, r"graph: limits\.max_tokens: .*greater than 0"),
+            ({"limits": {"max_tokes": 5}}, r"graph: limits\.max_tokes: "),
             ({"recursion_limit": 0}, r"graph: recursion_limit: .*greater than or equal to 1"),
             ({"edges": []}, r"graph: Graph linear has no edge from START"),
         ],

@@ -67,6 +67,8 @@ class GraphBuilder:
                 interrupt_before=self._file.interrupt_before,
                 interrupt_after=self._file.interrupt_after,
                 recursion_limit=self._file.recursion_limit,
+                limits=self._file.limits,
+                continues=self._file.continues,
             )
 
     # --- nodes ---

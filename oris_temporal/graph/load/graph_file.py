@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import AfterValidator, Field, JsonValue, Tag, WithJsonSchema, model_validator
 
 from ..duration import to_timedelta
+from ..limits import Limits
 from ..options import NodeOptions, RetryPolicy, RunAs
 from .part import Part, by_key, form, one_of
 from .state_types import REDUCERS, TYPES, read_type
@@ -212,6 +213,8 @@ class GraphFile(Part):
     interrupt_before: list[NodeName] = Field([])
     interrupt_after: list[NodeName] = Field([])
     recursion_limit: int = Field(1000, ge=1)
+    limits: Limits = Field(Limits(), description="What a run may use: max_tokens, max_cost, max_turns, max_time.")
+    continues: bool = Field(False, description="Whether a thread that runs again goes on from its last state.")
 
 
 def graph_file_schema() -> dict[str, Any]:
