@@ -56,6 +56,8 @@ class ThreadReader:
         """
         found = await self._threads.describe(thread_id, run)
         report = await self._threads.report(thread_id, found)
+        if found.is_open and report.status not in ("running", "interrupted"):  # it ended meanwhile
+            found = await self._threads.describe_run(thread_id, found.run_id)
         info = found.info
         summary = _summary(self._threads, found)
         if found.is_open:  # the run itself knows best

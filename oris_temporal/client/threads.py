@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import timedelta
 from typing import Any, cast
 
@@ -198,11 +197,14 @@ class Threads:
         """How far a run got: asked of the run or, if no worker can tell, read from its history."""
         report = RunReport(found.status, interrupts=[item.to_wire() for item in found.pending] or None)
         patience = _LITTLE_PATIENCE if found.status in ("running", "completed") else _PATIENCE
-        with suppress(OrisError):
+        try:
             if await self._can_tell(found):
                 wire = await self.query(thread_id, found, protocol.QUERY_STATE, patience=patience)
                 report = report if wire is None else RunReport.from_wire(wire)
                 report.values = await self._values(thread_id, found, report)
+        except OrisError:  # a run that ends just then loses what it is asked
+            if found.is_open and not (now := await self.describe_run(thread_id, found.run_id)).is_open:
+                return await self.report(thread_id, now)
         if found.status == "completed" and report.values is None:
             report.values = await self.handle(thread_id, found.run_id).result()
         if not found.is_open:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from typing import Any
 
+import pytest
 from questions import asking
 from review_graph import review
 from temporal_support import Serve, event_names
 from temporalio.api.sdk.v1 import WorkflowMetadata
-from temporalio.client import Client
+from temporalio.client import Client, OutboundInterceptor, QueryWorkflowInput
+from temporalio.client import Interceptor as ClientInterceptor
+from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import HandleQueryInput, Interceptor, WorkflowInboundInterceptor
 
 from oris_temporal import END, START, Context, MessagesState, OrisClient, StateGraph
+from oris_temporal.devserver import DevServer
 
 
 async def test_a_waiting_run_answers_them_all_at_no_cost(
@@ -121,3 +126,38 @@ async def test_who_waits_is_told_of_a_question_also_when_the_run_cannot_be_asked
         go_on.set()
         result = await waiting
     assert (result.status, [item.value for item in result.interrupts]) == ("interrupted", ["Publish?"])
+
+
+class LosesQuestions(ClientInterceptor):
+    """Something happens when a run is first asked, and the question is lost over it."""
+
+    def __init__(self, happens: Callable[[], Awaitable[object]]) -> None:
+        self._happens: list[Callable[[], Awaitable[object]]] = [happens]
+
+    def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:
+        happens = self._happens
+
+        class Losing(OutboundInterceptor):
+            async def query_workflow(self, input: QueryWorkflowInput) -> Any:
+                if not happens:
+                    return await self.next.query_workflow(input)
+                await happens.pop()()
+                raise RPCError("lost", RPCStatusCode.UNAVAILABLE, b"")
+
+        return Losing(next)
+
+
+@pytest.mark.parametrize("ends", ["completed", "cancelled"])
+async def test_a_run_that_ends_while_it_is_read_is_read_as_it_ended(
+    client: OrisClient, dev_server: DevServer, serve: Serve, thread: str, ends: str
+) -> None:
+    async def end() -> None:
+        await (client.resume(thread, "yes") if ends == "completed" else client.cancel(thread, reason="enough"))
+
+    async with serve(asking("left")):
+        await client.run("asking", thread, {"answers": []})
+        reader = OrisClient(await dev_server.connect(interceptors=[LosesQuestions(end)]), task_queue=client.task_queue)
+        info = await reader.inspect(thread)
+    assert info.status == ends
+    assert info.values == {"answers": ["left=yes"] if ends == "completed" else []}
+    assert info.reason == (None if ends == "completed" else "enough")

@@ -20,7 +20,7 @@ from oris_temporal.graph.errors import (
 from ..control_store.attempts import Attempts
 from ..control_store.trace_context import TraceContext
 from ..error_mapping import failing
-from ..errors import not_found
+from ..errors import not_found, unavailable
 from ..models.job_reads import (
     History,
     HistoryItem,
@@ -177,7 +177,8 @@ class _Look:
 
     def values(self) -> dict[str, Any]:
         if self.run.values is None:
-            raise self.unreadable or no_state(self.run.thread_id)
+            busy = unavailable(f"thread '{self.run.thread_id}' cannot be read just now") if self.history else None
+            raise self.unreadable or busy or no_state(self.run.thread_id)
         return self.run.values
 
     def saved_at(self) -> datetime:
