@@ -73,8 +73,9 @@ def check_answer(
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"]) or "answer"
+        told = first["msg"].removeprefix("Value error, ")
         raise InvalidAnswerError(
-            f"The answer to interrupt {interrupt!r} does not fit {_shown(declared)}: {place}: {first['msg']}.",
+            f"The answer to interrupt {interrupt!r} does not fit {_shown(declared)}: {place}: {told}.",
             interrupt_id=interrupt,
         ) from None
 

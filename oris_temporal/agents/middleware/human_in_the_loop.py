@@ -98,7 +98,7 @@ class Decisions(BaseModel):
             return self
         actions, reviews = asked["action_requests"], asked["review_configs"]
         if len(self.decisions) != len(actions):
-            raise ValueError(f"{len(actions)} actions wait for a decision, and there are {len(self.decisions)}")
+            raise ValueError(f"one decision for each action is needed: {len(actions)}, not {len(self.decisions)}")
         for decision, action, review in zip(self.decisions, actions, reviews, strict=True):
             allowed = review["allowed_decisions"]
             if decision.type not in allowed:
