@@ -13,14 +13,17 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionRequest, ListWorkflowExecutionsRequest
+from temporalio.client import WorkflowHandle
+from temporalio.service import RPCError
 
 from oris_temporal.api.control_store import ControlStore, StoreSettings
 from oris_temporal.api.control_store.attempts import NewAttempt
@@ -63,12 +66,14 @@ class Load:
     def __init__(self, server: DevServer, client: OrisClient, store: StoreSettings, port: int, facade: int) -> None:
         self.client, self._store, self._port, self._facade = client, store, port, facade
         self._numbers = itertools.count()
+        self._old: Iterator[str] = iter(())
 
     def connect(self) -> Http:
         return Http("127.0.0.1", self._port)
 
     async def seed(self, jobs: int) -> None:
-        """Jobs that have ended long ago."""
+        """Jobs that have ended; they are asked about in turn, for a run answers one question at a time."""
+        self._old = itertools.cycle([f"old-{number}" for number in range(jobs)])
         numbers = iter(range(jobs))
 
         async def start() -> None:
@@ -124,7 +129,7 @@ class Load:
         await http.ask("POST", "/v1/jobs/run", self._job("note"))
 
     async def inspect(self, http: Http) -> None:
-        await http.ask("GET", "/v1/jobs/old-0")
+        await http.ask("GET", f"/v1/jobs/{next(self._old)}")
 
     async def list(self, http: Http) -> None:
         await http.ask("GET", "/v1/jobs?limit=50")
@@ -145,12 +150,20 @@ class Load:
 
     async def bare_inspect(self, _: Http) -> None:
         """What the answer to an inspection needs of Temporal: the run, the end of its history, and its checkpoints."""
-        temporal = self.client.temporal
-        execution = WorkflowExecution(workflow_id="old-0")
+        temporal, id = self.client.temporal, next(self._old)
+        execution = WorkflowExecution(workflow_id=id)
         request = DescribeWorkflowExecutionRequest(namespace=temporal.namespace, execution=execution)
         await temporal.workflow_service.describe_workflow_execution(request, retry=True)
-        handle = temporal.get_workflow_handle("old-0")
-        await asyncio.gather(handle.result(), handle.query(QUERY_HISTORY))
+        handle = temporal.get_workflow_handle(id)
+        await asyncio.gather(handle.result(), self._checkpoints(handle))
+
+    async def _checkpoints(self, handle: WorkflowHandle[Any, Any]) -> Any:
+        for _ in range(10):
+            try:
+                return await handle.query(QUERY_HISTORY, rpc_timeout=timedelta(seconds=1))
+            except RPCError:  # a worker that evicts the run just then loses the question
+                continue
+        raise RuntimeError("no worker answers")
 
     async def bare_list(self, _: Http) -> None:
         temporal = self.client.temporal

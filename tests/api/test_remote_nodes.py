@@ -251,8 +251,12 @@ def test_the_worker_of_the_examples(
     monkeypatch.syspath_prepend(str(Path(__file__).parents[2]))
     from examples import http_worker
 
+    def work() -> bool:
+        http_worker.work(str(api.base_url), "w1")
+        return bool(job(api, thread)["status"] == "completed")
+
     start(api, thread, graph="scan-example")
-    assert eventually(lambda: http_worker.work(str(api.base_url), "w1") and job(api, thread)["status"] == "completed")
+    assert eventually(work)
     assert ended(thread)["values"]["words"] == 6
 
 
