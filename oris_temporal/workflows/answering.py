@@ -100,11 +100,12 @@ class AnsweredWorkflow(ShownWorkflow):
 
     @workflow.update(name=protocol.REJECT, description="Refuse to answer an interrupt; the run is cancelled.")
     async def _reject(self, interrupt_id: str | None = None, reason: str = "", author: str | None = None) -> str:
-        await self._ready()
+        run = await self._ready()
         try:
             id = self._waiting().reject(interrupt_id, reason=reason, author=author)
         except OrisError as error:
             raise failure(error) from None
+        run.rejected = True
         why = f"interrupt {id} rejected" + (f" by {author}" if author else "") + (f": {reason}" if reason else "")
         await workflow.execute_local_activity(
             protocol.CANCEL_RUN,

@@ -77,6 +77,7 @@ class PacedRun(Run):
             interrupt_before=options.interrupt_before,
             interrupt_after=options.interrupt_after,
         )
+        self.rejected = False
         self.cancelling = False
         self.continuing = False
         self.parked = False
@@ -205,10 +206,12 @@ class PacedRun(Run):
 
     def can_go_on_elsewhere(self) -> bool:
         """Whether nothing is under way that a new history would not know of."""
-        return self.settled or (self.parked and self.is_at_rest(self._resting))
+        return not self.rejected and (self.settled or (self.parked and self.is_at_rest(self._resting)))
 
     def should_continue_as_new(self) -> bool:
         """Whether the history has grown enough, or a new deployment version is there to move to."""
+        if self.rejected:
+            return False  # its cancellation is on the way, which the server does not let it leave behind
         if self._children or not self.progressed:
             return False  # without progress it would continue as new for ever
         events = self._present.look()

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 from questions import asking
-from temporal_support import Serve, events
+from temporal_support import Serve, event_names, events
 
 from oris_temporal import OrisClient
 from oris_temporal.graph.errors import (
@@ -44,6 +44,22 @@ async def test_one_call_of_any_client_rejects_and_ends_the_run(client: OrisClien
             if event.HasField("workflow_execution_cancel_requested_event_attributes")
         ]
         assert cancelled.cause == f"interrupt int-{thread}-0 rejected: no"
+
+
+async def test_a_run_that_is_due_to_continue_as_new_is_rejected_where_it_is(
+    client: OrisClient, serve: Serve, thread: str
+) -> None:
+    """To continue as new and to be cancelled exclude each other: the server would drop the rejection."""
+    async with serve(asking("left")):
+        await client.run("asking", f"{thread}-measured", {"answers": []})
+        waiting = (await client.inspect(f"{thread}-measured")).history_events
+        paused = await client.run("asking", thread, {"answers": []}, continue_as_new_after=waiting + 1)
+
+        result = await client.reject(thread, reason="no", author="ada")
+        assert (result.status, result.run_id) == ("cancelled", paused.run_id)
+        assert "WORKFLOW_TASK_FAILED" not in await event_names(client, thread)
+        [asked] = await client.interrupts(thread, all=True)
+        assert (asked.status, asked.answer, asked.author) == ("rejected", "no", "ada")
 
 
 async def test_without_a_worker_a_rejection_and_an_edit_say_so(client: OrisClient, serve: Serve, thread: str) -> None:
