@@ -254,6 +254,7 @@ class OrisClient(RunStarter):
             NodeNotFoundError: There is no node `as_node`.
             NoWorkerError: No worker polls the task queue, so nobody can make the change.
         """
+        read_texts(as_node=as_node)
         check_update(values, "state update")
         wire = self._wire({} if values is None else values, "state update")
         try:

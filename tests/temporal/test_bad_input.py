@@ -30,6 +30,7 @@ from oris_temporal.graph.errors import (
     EmptyInputError,
     GraphNotFoundError,
     InvalidAnswerError,
+    InvalidOptionError,
     InvalidThreadIdError,
     InvalidUpdateError,
     NodeNotFoundError,
@@ -181,6 +182,12 @@ async def test_updates_that_are_no_objects(client: OrisClient, waiting: str) -> 
         with pytest.raises(InvalidUpdateError, match="must be an object"):
             await call
     assert (await client.inspect(waiting)).status == "interrupted"
+
+
+async def test_an_edit_as_if_by_a_node_that_has_no_name(client: OrisClient, waiting: str) -> None:
+    for call in (client.update_state(waiting, {}, as_node=5), client.fork(waiting, as_node=5)):  # type: ignore[arg-type]
+        with pytest.raises(InvalidOptionError, match="as_node=5 must be text"):
+            await call
 
 
 async def test_an_edit_without_values(client: OrisClient, waiting: str) -> None:
