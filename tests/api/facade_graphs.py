@@ -110,6 +110,21 @@ def _both() -> CompiledGraph:
     return graph.compile(name="both")
 
 
+async def ask_late(state: MessagesState) -> dict[str, Any]:
+    """An activity: it asks when `ask_right`, which runs beside it in the workflow, has asked already."""
+    return {"messages": [Message.ai(f"late={json.dumps(await interrupt('late?'))}")]}
+
+
+def _out_of_turn() -> CompiledGraph:
+    """Asks in another order than that of its tasks."""
+    graph = StateGraph(MessagesState)
+    for node in (ask_late, ask_right):
+        graph.add_node(node.__name__, node)
+        graph.add_edge(START, node.__name__)
+        graph.add_edge(node.__name__, END)
+    return graph.compile(name="out_of_turn")
+
+
 STORY = "Once upon a time there was a heron who could count"
 
 
@@ -163,6 +178,7 @@ def all_graphs() -> list[CompiledGraph]:
         _story(),
         _chain("twice", MessagesState, ask_twice),
         _both(),
+        _out_of_turn(),
         _clerk(),
         _scan("scan", "ocr"),
         _scan("scan-example", "read_page"),

@@ -122,6 +122,13 @@ def test_several_are_answered_by_id_in_any_order(facade: httpx.Client, thread: s
     assert texts[1:] == ['left="first"', 'right="second"']
 
 
+def test_the_place_of_a_question_in_the_answer_is_the_number_of_its_id(facade: httpx.Client, thread: str) -> None:
+    """Clients of Oris make the ids themselves; they must not answer another question than they saw."""
+    asked = data(facade.post("/v1/jobs", json={"thread_id": thread, "graph": "out_of_turn"}))["interrupts"]
+    by_id = [data(facade.get(f"/v1/interrupts/int-{thread}-{number}"))["value"] for number in range(2)]
+    assert asked == by_id == ["right?", "late?"]
+
+
 def test_list_filters(facade: httpx.Client, thread: str, eventually: Callable[..., Any]) -> None:
     start(facade, thread)
     id = f"int-{thread}-0"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from oris_temporal.client import RunResult
 from oris_temporal.graph.errors import EmptyInputError, InvalidUpdateError
+from oris_temporal.graph.interrupts import number_of
 
 from ..errors import ApiError, internal, invalid
 from ..models.jobs import RunJob
@@ -38,10 +39,12 @@ def run_job(
         raise _failed(result, failing)
     if result.status == "cancelled":
         raise cancelled_conflict(result.thread_id)
+    # In the order of their ids, which clients make from the place here. Tasks may have asked in another order than theirs.
+    asked = sorted(result.interrupts, key=lambda interrupt: number_of(interrupt.id))
     return RunJob(
         thread_id=result.thread_id,
         status=result.status,
-        interrupts=[interrupt.value for interrupt in result.interrupts],
+        interrupts=[interrupt.value for interrupt in asked],
         idempotency_key=idempotency_key,
         trace=trace,
     )
