@@ -40,6 +40,7 @@ class Beat:
         sent: Pieces it has sent so far.
         pieces: The last of them.
         mark: What tells the attempt from others, in cursors.
+        at: When the server got it (UTC).
     """
 
     activity_id: str
@@ -48,6 +49,7 @@ class Beat:
     sent: int
     pieces: list[Any]
     mark: str
+    at: datetime
 
     @property
     def task_id(self) -> str:
@@ -87,7 +89,8 @@ async def beats_of(temporal: Client, found: Found) -> list[Beat]:
             kind: EventKind = "token" if pending.activity_type.name == LLM else "custom"
             id, attempt = pending.activity_id, stream["attempt"]
             mark = sha256(f"{id}#{attempt}".encode()).hexdigest()[:8]
-            beats.append(Beat(id, attempt, kind, stream["sent"], stream["pieces"], mark))
+            at = pending.last_heartbeat_time.ToDatetime(UTC)
+            beats.append(Beat(id, attempt, kind, stream["sent"], stream["pieces"], mark, at))
     return beats
 
 

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
@@ -57,7 +57,8 @@ class _Look:
 class _Tail:
     """Events of one run, as far as they were fetched: of the history of a run id, up to an event.
 
-    Heartbeats that were looked at are not shown before what had happened by then.
+    Heartbeats that were looked at are not shown before what had happened by then, nor when their task has said something since: what
+    they sent is recorded then, or was in vain.
     """
 
     run: int = 0
@@ -66,6 +67,7 @@ class _Tail:
     settled: bool = False
     error: BaseException | None = None
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+    heard: dict[str | None, datetime] = field(default_factory=dict)
     beats: dict[tuple[str, int], Beat] = field(default_factory=dict)
     looked: _Look | None = None
     history: tuple[str, int] = "", 0
@@ -83,9 +85,23 @@ class _Tail:
         """Show what was looked at, if it is its turn."""
         if self.looked is None or self.looked.history[0] != self.history[0] or self.looked.history[1] > self.history[1]:
             return
-        shown, self.beats, self.looked = self.beats, self.looked.beats, None
+        shown, self.beats, self.looked = self.beats, self._current(self.looked.beats), None
         if shown != self.beats:
             self.wake()
+
+    def add(self, fresh: Sequence[_Seen]) -> None:
+        """Add events."""
+        self.events += fresh
+        self.heard |= {seen.event.task_id: seen.event.at for seen in fresh}
+        self.beats = self._current(self.beats)
+
+    def _current(self, beats: dict[tuple[str, int], Beat]) -> dict[tuple[str, int], Beat]:
+        """Those that are later than all events of their tasks, by the server's clock."""
+        return {
+            key: beat
+            for key, beat in beats.items()
+            if (heard := self.heard.get(beat.task_id)) is None or beat.at > heard
+        }
 
     def wake(self) -> None:
         """Let every watcher look again."""
@@ -231,10 +247,7 @@ class Tails:
                 thread_id, found, QUERY_EVENTS, tail.latest, patience=_PATIENCE, nothing=_NOTHING
             )
             tail.run, more = page["run"] or found.ordinal, page["more"]
-            fresh = [_Seen(read_event(wire), wire.get("values")) for wire in page["items"]]
-            tail.events += fresh
-            ended = {seen.event.task_id for seen in fresh}  # what they sent is recorded now, or was in vain
-            tail.beats = {key: beat for key, beat in tail.beats.items() if beat.task_id not in ended}
+            tail.add([_Seen(read_event(wire), wire.get("values")) for wire in page["items"]])
         tail.settled = page["settled"] and not found.continued
         tail.over = bool(tail.events) and tail.events[-1].event.kind in _ENDS
         tail.history = found.run_id, upto

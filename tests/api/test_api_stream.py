@@ -167,20 +167,33 @@ def test_a_stream_goes_on_exactly_after_any_event(facade: httpx.Client, thread: 
     assert all_events(facade, thread, f"{query}&cursor=1-1", after=middle) == [*whole[4:], end]
 
 
-def test_a_stream_goes_on_exactly_after_a_token(
-    facade: httpx.Client, thread: str, eventually: Callable[..., Any]
-) -> None:
+def story_in_pieces(facade: httpx.Client, thread: str) -> list[str]:
+    """What a model writes, by a new connection for each two events, until one is told of the end."""
     run(facade, thread, "story", wait_ms=0)
     pieces: list[str] = []
     last: str | None = None
-    while not pieces or pieces[-1] != STORY:  # a connection for each two
+    while True:
         with streaming(facade, thread, "mode=messages", after=last) as events:
             for event in islice(events, 2):
-                if event.event == "messages":
-                    pieces.append(event.data["data"][0]["content"])
-                    last = event.id
-    assert len(pieces) > 3
-    assert STORY.startswith("".join(pieces[:-1]))
+                if event.event != "messages":
+                    assert event.event == "end"
+                    return pieces
+                pieces.append(event.data["data"][0]["content"])
+                last = event.id
+
+
+def test_a_stream_goes_on_exactly_after_a_token(facade: httpx.Client, thread: str) -> None:
+    *tokens, whole = story_in_pieces(facade, thread)
+    assert whole == STORY
+    assert len(tokens) > 2
+    assert STORY.startswith("".join(tokens))
+
+
+def test_no_token_follows_the_whole_message(facade: httpx.Client, thread: str) -> None:
+    """However the looks at what a model writes meet the end of its call."""
+    with ThreadPoolExecutor(8) as pool:
+        stories = list(pool.map(lambda number: story_in_pieces(facade, f"{thread}-{number}"), range(32)))
+    assert {pieces[-1] for pieces in stories} == {STORY}
 
 
 def test_after_an_answer_a_stream_goes_on_where_it_ended(facade: httpx.Client, thread: str) -> None:
