@@ -43,9 +43,8 @@ def draw(graph: CompiledGraph) -> str:
         else:
             lines.append(f"{_mention(source, shapes)} {arrow} {_mention(target, shapes)}")
         last = target if arrow == _SOLID else ""
-    lines += [
-        _mention(name, shapes) for name in graph.nodes if name in shapes
-    ]  # reached by Commands that may lead anywhere
+    # What is reached only by Commands that may lead anywhere.
+    lines += [_mention(name, shapes) for name in graph.nodes if name in shapes]
     return "\n    ".join(["flowchart TD", *lines])
 
 

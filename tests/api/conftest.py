@@ -131,11 +131,11 @@ Serve = Callable[..., httpx.Client]
 def serve(dev_server: DevServer, served_queue: str) -> Iterator[Serve]:
     """Serves facades of the test's own: ``serve(store, **security)`` is an HTTP client of one. Its default graph is G-int."""
 
-    def start(store: StoreSettings, **security: Any) -> httpx.Client:
+    def start(store: StoreSettings, *, graphs: tuple[str, ...] = (), **security: Any) -> httpx.Client:
         @asynccontextmanager
         async def app() -> AsyncIterator[FastAPI]:
             client = OrisClient(await dev_server.connect(), task_queue=served_queue)
-            settings = Settings(default_graph="int")
+            settings = Settings(default_graph="int", graphs=graphs)
             yield create_app(client, settings=settings, store=store, security=SecuritySettings(**security))
 
         return stack.enter_context(serving(app))

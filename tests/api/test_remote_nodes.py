@@ -54,14 +54,18 @@ def job(api: httpx.Client, thread: str, **query: Any) -> dict[str, Any]:
     return data(api.get(f"/v1/jobs/{thread}", params=query))
 
 
+def with_node(polled: dict[str, Any]) -> dict[str, Any] | None:
+    """What a poll got, if it is for a node."""
+    return polled if polled["node"] else None
+
+
 @pytest.fixture
 def take(api: httpx.Client, eventually: Eventually[dict[str, Any] | None]) -> Callable[..., dict[str, Any]]:
     """Polls until there is work for a node."""
 
     def poll(worker: str = "w1") -> dict[str, Any]:
         def ask() -> dict[str, Any] | None:
-            found = data(api.post("/v1/workers/poll", json={"worker_id": worker}))
-            return found if found["node"] else None
+            return with_node(data(api.post("/v1/workers/poll", json={"worker_id": worker})))
 
         found = eventually(ask)
         assert found is not None
@@ -208,25 +212,17 @@ class TestCancel:
         assert api.post("/v1/workers/w1/heartbeat", json=heartbeat).status_code == 404
         assert ack(api, task, output={"text": "nobody hears"}).status_code == 409
 
-    def test_the_next_heartbeat_says_so_when_it_was_cancelled_elsewhere(
-        self, api: httpx.Client, temporal: Steer, thread: str, take: Take, ended: Ended, eventually: Eventually[bool]
+    @pytest.mark.parametrize("how", ["cancel", "terminate"])
+    def test_the_next_heartbeat_says_so_when_it_ended_elsewhere(
+        self, api: httpx.Client, temporal: Steer, thread: str, take: Take, eventually: Eventually[bool], how: str
     ) -> None:
         start(api, thread)
         task = take()
-        temporal(lambda client: client.temporal.get_workflow_handle(thread).cancel())
-        heartbeat = {"lease_id": task["lease_id"]}
-        assert eventually(lambda: api.post("/v1/workers/w1/heartbeat", json=heartbeat).status_code == 404)
-        assert ended(thread)["status"] == "cancelled"
-
-    def test_or_is_gone(
-        self, api: httpx.Client, temporal: Steer, thread: str, take: Take, eventually: Eventually[bool]
-    ) -> None:
-        start(api, thread)
-        task = take()
-        temporal(lambda client: client.temporal.get_workflow_handle(thread).terminate())
+        temporal(lambda client: getattr(client.temporal.get_workflow_handle(thread), how)())
         heartbeat = {"lease_id": task["lease_id"]}
         assert eventually(lambda: api.post("/v1/workers/w1/heartbeat", json=heartbeat).status_code == 404)
         assert ack(api, task, output={"text": "nobody hears"}).status_code == 409
+        assert eventually(lambda: job(api, thread)["status"] == "cancelled")
 
 
 class TestBadOutput:
@@ -235,6 +231,17 @@ class TestBadOutput:
         task = data(api.post("/v1/workers/poll", json={"worker_id": "w1"}))
         refused = ack(api, task, output={"text": "for whom?"})
         assert (refused.status_code, "no node waits" in error_of(refused)["message"]) == (400, True)
+
+    def test_a_graph_that_is_known_is_asked_first(
+        self, serve: Serve, store: StoreSettings, thread: str, eventually: Eventually[Any]
+    ) -> None:
+        api = serve(store, graphs=("facade_graphs:all_graphs",))
+        start(api, thread)
+        task = eventually(lambda: with_node(data(api.post("/v1/workers/poll", json={"worker_id": "w1"}))))
+        assert ack(api, task, worker="w2", output={"text": 5}).status_code == 409  # says nothing of the graph
+        refused = ack(api, task, output={"text": 5})
+        assert (refused.status_code, "'text'" in error_of(refused)["message"]) == (400, True)
+        assert data(ack(api, task, output={"text": "a page"}))["status"] == "completed"
 
     def test_a_graph_that_does_not_take_it_fails(
         self, api: httpx.Client, thread: str, take: Take, ended: Ended

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -14,6 +15,7 @@ from .database import Database
 from .dead_letters import bury
 from .leases import give_back
 from .outcomes import Outcome, end
+from .remote_tasks import RemoteTask, task_of
 from .retries import RetryPolicy, add_retry, policy_columns, policy_in
 from .trace_context import TraceContext
 
@@ -39,6 +41,7 @@ class Ack:
         tenant: Tenant whose attempts the worker may have; ``None`` is all.
         output: The update of the node that waits for a completed attempt.
         error: Why it failed, for that node.
+        check: Raises if that node cannot take the output, and nothing is changed; only who holds the lease gets so far.
     """
 
     attempt_id: str
@@ -49,6 +52,7 @@ class Ack:
     tenant: str | None = None
     output: dict[str, Any] | None = None
     error: str | None = None
+    check: Callable[[RemoteTask], None] | None = None
 
     @property
     def outcome(self) -> Outcome:
@@ -120,6 +124,8 @@ def _ack(connection: Connection, ack: Ack, now: int) -> Acked:
     if row.status == "retry_backoff" and (ack.status, ack.worker_id) == ("failed", row.worker_id):
         return Acked("retry_scheduled", row.retry_at, row.attempt_no, trace_in(row), repeated=True)
     give_back(connection, ack.attempt_id, ack.worker_id, now)
+    if ack.check is not None and (task := task_of(connection, ack.attempt_id)) is not None:
+        ack.check(task)
     trace = (before := trace_in(row)) and before.advanced(ack.span_id)
     policy = ack.policy or policy_in(row)
     new: dict[str, Any] = {"started_at": None, "lost_at": None, **trace_columns(trace)}

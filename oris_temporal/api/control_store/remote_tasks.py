@@ -33,7 +33,11 @@ _OF_ACTIVITY = (
     .order_by(attempts.c.number.desc())
     .limit(1)
 )
-_IN_STATE = select(remote_tasks).where(_TASKS.state == bindparam("state"))
+_WITHOUT_INPUT = [
+    column for column in _TASKS if column is not _TASKS.input
+]  # which may be large, and is only for its worker
+_IN_STATE = select(*_WITHOUT_INPUT).where(_TASKS.state == bindparam("state"))
+_STANDS = select(*_WITHOUT_INPUT).where(_TASKS.attempt_id == bindparam("attempt_id"))
 _CHANGE = update(remote_tasks).where(_TASKS.attempt_id == bindparam("of_attempt"))
 _TOLD = _CHANGE.where(_TASKS.state == "ended", _TASKS.task_token == bindparam("of_token"))
 _REVIVE = _CHANGE.where(_TASKS.state == "told")
@@ -70,7 +74,7 @@ class RemoteTask:
         activity: The activity that waits for it.
         graph: Name of the graph.
         node: Name of the node.
-        input: What the node is called with: state fields, or what was sent.
+        input: What the node is called with: state fields, or what was sent. Only tasks that are taken, or handed out, have it here.
         outcome: What Temporal is to be told.
     """
 
@@ -78,7 +82,7 @@ class RemoteTask:
     activity: Activity
     graph: str
     node: str
-    input: Any
+    input: Any = None
     outcome: Outcome | None = None
 
 
@@ -107,7 +111,9 @@ class RemoteTasks:
 
     async def find(self, attempt_id: str) -> RemoteTask | None:
         """The remote task of an attempt, if it is one."""
-        return await self._database.read(lambda connection: task_of(connection, attempt_id))
+        query = {"attempt_id": attempt_id}
+        row = await self._database.read(lambda connection: connection.execute(_STANDS, query).first())
+        return None if row is None else _task(row)
 
     async def open(self) -> Sequence[RemoteTask]:
         """Tasks that activities wait for."""
@@ -190,4 +196,4 @@ def _take(connection: Connection, task: RemoteTask, new: NewAttempt, policy: Ret
 
 def _task(row: Row[Any]) -> RemoteTask:
     activity = Activity(**{name: getattr(row, name) for name in Activity.__slots__})
-    return RemoteTask(row.attempt_id, activity, row.graph, row.node, row.input, row.outcome)
+    return RemoteTask(row.attempt_id, activity, row.graph, row.node, row._mapping.get("input"), row.outcome)

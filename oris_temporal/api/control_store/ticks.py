@@ -36,10 +36,6 @@ _END_OVERDUE = delete(leases).where(leases.c.attempt_id == bindparam("attempt_id
 _END_LOST = delete(leases).where(leases.c.attempt_id == bindparam("attempt_id"), _LOST).returning(leases.c.expires_at)
 
 
-def _too_long(row: Row[Any]) -> str:
-    return f"Worker {row.worker_id} had it for longer than the {row.timeout_ms / 1000:g} s that an attempt may take."
-
-
 @dataclass(frozen=True, slots=True)
 class Ticked:
     """What a tick did.
@@ -94,3 +90,7 @@ def tick(connection: Connection, now: int, grace_ms: int = GRACE_MS) -> Ticked:
             change(connection, row, status="queued", lost_at=expired_at)
             requeued += 1
     return Ticked(timed_out, requeued)
+
+
+def _too_long(row: Row[Any]) -> str:
+    return f"Worker {row.worker_id} had it for longer than the {row.timeout_ms / 1000:g} s that an attempt may take."

@@ -24,7 +24,12 @@ from oris_temporal.activities.nodes import read_call
 from oris_temporal.client import OrisClient
 from oris_temporal.client.lookup import describe
 from oris_temporal.graph.compiled import CompiledGraph
-from oris_temporal.graph.errors import InvalidUpdateError, NodeTimeoutError, OrisError, ThreadNotFoundError
+from oris_temporal.graph.errors import (
+    InvalidUpdateError,
+    NodeTimeoutError,
+    OrisError,
+    ThreadNotFoundError,
+)
 from oris_temporal.graph.node import Node
 from oris_temporal.workflows.payloads import ordered
 from oris_temporal.workflows.protocol import NodeInput, NodeOutput, RemoteNode, remote_queue
@@ -92,15 +97,14 @@ class RemoteNodes:
         if task is not None and task.outcome is None:
             await self._beat(task)
 
-    async def check_output(self, attempt_id: str, output: dict[str, Any]) -> None:
+    def check_output(self, output: dict[str, Any], task: RemoteTask) -> None:
         """Refuse an output that the node's graph could not take, where the graph is known.
 
         Raises:
             ApiError: 400.
         """
-        task = await self._tasks.find(attempt_id)
-        graph = None if task is None else self._graphs.get(task.graph)
-        node = None if task is None or graph is None else graph.nodes.get(task.node)
+        graph = self._graphs.get(task.graph)
+        node = graph.nodes.get(task.node) if graph is not None else None
         if isinstance(node, Node):
             try:
                 node.schema.check_update(output, f"output of {node.full_name}")

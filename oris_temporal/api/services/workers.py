@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
 from ..control_store import ControlStore
 from ..control_store.acks import Ack
@@ -121,9 +122,17 @@ class WorkerService:
         require(request.attempt_id, "attempt_id")
         policy = check_retry(request.retry_policy)
         status = check_terminal_status(request.terminal_status)
-        if request.output is not None:
-            await self._remote_nodes.check_output(request.attempt_id, request.output)
-        ack = Ack(request.attempt_id, worker_id, status, policy, new_span_id(), tenant, request.output, request.error)
+        ack = Ack(
+            attempt_id=request.attempt_id,
+            worker_id=worker_id,
+            status=status,
+            policy=policy,
+            span_id=new_span_id(),
+            tenant=tenant,
+            output=request.output,
+            error=request.error,
+            check=None if request.output is None else partial(self._remote_nodes.check_output, request.output),
+        )
         try:
             acked = await self._control.acks.ack(ack, now_millis())
         except LeaseOwnershipError as error:
