@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from oris_temporal.graph.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from temporalio.contrib.opentelemetry import TracingInterceptor
+
+_NEEDED = ("opentelemetry.exporter.otlp.proto.http.trace_exporter", "opentelemetry.instrumentation.asgi")
 
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 
@@ -33,6 +36,21 @@ def is_traced(environ: Mapping[str, str] | None = None) -> bool:
     return not off and any(given.get(name) for name in ENDPOINTS)
 
 
+def check_tracing() -> None:
+    """Check that there is what the environment asks for.
+
+    Raises:
+        ConfigurationError: It asks for traces, but OpenTelemetry is not installed.
+    """
+    try:
+        for module in _NEEDED if is_traced() else ():
+            import_module(module)
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"The environment asks for traces, but {error.name} is not installed. pip install 'oris-temporal[otel]'"
+        ) from error
+
+
 def tracing(service: str) -> list[TracingInterceptor]:
     """Set traces up as the environment says; a provider that the process has already is kept.
 
@@ -47,17 +65,14 @@ def tracing(service: str) -> list[TracingInterceptor]:
     """
     if not is_traced():
         return []
-    try:
-        from opentelemetry import trace
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-        from opentelemetry.sdk.resources import SERVICE_NAME, Resource
-        from opentelemetry.sdk.trace import TracerProvider
-        from opentelemetry.sdk.trace.export import BatchSpanProcessor
-        from temporalio.contrib.opentelemetry import TracingInterceptor
-    except ModuleNotFoundError as error:
-        raise ConfigurationError(
-            f"The environment asks for traces, but {error.name} is not installed. pip install 'oris-temporal[otel]'"
-        ) from error
+    check_tracing()
+    from opentelemetry import trace
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.sdk.resources import SERVICE_NAME, Resource
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+    from temporalio.contrib.opentelemetry import TracingInterceptor
+
     if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
         name = os.environ.get("OTEL_SERVICE_NAME") or service
         provider = TracerProvider(resource=Resource.create({SERVICE_NAME: name}))

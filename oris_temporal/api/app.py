@@ -17,7 +17,7 @@ from oris_temporal.client import OrisClient
 from oris_temporal.config import Settings, load_graphs
 from oris_temporal.graph.compiled import CompiledGraph
 from oris_temporal.graph.errors import ConfigurationError, OrisError
-from oris_temporal.tracing import traced, tracing
+from oris_temporal.tracing import check_tracing, traced, tracing
 
 from .context import context_of
 from .control_store import ControlStore, StoreSettings
@@ -74,11 +74,12 @@ def create_app(
 
     Raises:
         ConfigurationError: The environment's settings are not valid, a graph they name cannot be loaded, or the default graph is
-            none of those they name.
+            none of those they name; or it asks for traces, for which something is not installed.
     """
     settings = settings or Settings.from_env()
     store = store or StoreSettings.from_env()
     security = security or SecuritySettings.from_env()
+    check_tracing()
     graphs = load_graphs(settings.graphs) if settings.graphs else []
     default_graph = _default_graph(settings, graphs)
 

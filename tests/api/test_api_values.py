@@ -11,7 +11,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from oris_temporal.api.error_mapping import explain
 from oris_temporal.api.errors import ApiError
 from oris_temporal.api.models.base import format_milliseconds, format_timestamp
-from oris_temporal.api.services.runs import temporal_priority
+from oris_temporal.api.services.checks import oris_priority, temporal_priority
 from oris_temporal.api.services.trace import open_trace
 from oris_temporal.graph import errors as oris
 
@@ -85,6 +85,7 @@ def test_traceparent_must_be_ascii() -> None:
 
 def test_priorities_become_priority_keys() -> None:
     keys = [temporal_priority(priority) for priority in range(101)]
+    assert [temporal_priority(oris_priority(key)) for key in range(1, 6)] == [1, 2, 3, 4, 5]
     assert keys == sorted(keys, reverse=True)
     assert (keys[0], keys[5], keys[80], keys[100]) == (5, 5, 1, 1)
 

@@ -15,6 +15,7 @@ import pytest
 from facade_process import facade_process, kill
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from oris_temporal.api import create_app
 from oris_temporal.devserver import ChildProcess, DevServer
 from oris_temporal.errors import ConfigurationError
 from oris_temporal.tracing import is_traced, tracing
@@ -107,8 +108,10 @@ def test_the_environment_decides(environ: dict[str, str], traced: bool) -> None:
     assert is_traced(environ) is traced
 
 
-def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("lacking", ["exporter.otlp.proto.http.trace_exporter", "instrumentation.asgi"])
+@pytest.mark.parametrize("start", [lambda: tracing("oris"), create_app], ids=["client", "facade"])
+def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, lacking: str, start: Callable[[], Any]) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
-    monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http.trace_exporter", None)
+    monkeypatch.setitem(sys.modules, f"opentelemetry.{lacking}", None)
     with pytest.raises(ConfigurationError, match=r"oris-temporal\[otel\]"):
-        tracing("oris")
+        start()

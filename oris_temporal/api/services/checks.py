@@ -51,6 +51,16 @@ def check_priority(priority: int | None) -> int:
     return priority or 0
 
 
+def temporal_priority(priority: int) -> int:
+    """Temporal's priority key, 1 (first) to 5 (last), for an Oris priority, 0 (last) to 100 (first)."""
+    return 5 - min(priority // 20, 4)
+
+
+def oris_priority(key: int | None) -> int:
+    """The lowest Oris priority that has a Temporal priority key; 0 for a run that has none."""
+    return 0 if key is None else (5 - key) * 20
+
+
 def check_tenant(tenant_id: str | None) -> str | None:
     """Trimmed tenant; a blank one is none."""
     tenant = (tenant_id or "").strip()

@@ -40,6 +40,7 @@ from ..control_store.remote_tasks import Activity, RemoteTask
 from ..control_store.retries import RetryPolicy
 from ..control_store.times import now_millis
 from ..errors import invalid
+from .checks import oris_priority
 from .trace import new_span_id
 from .waiting import NO_WAIT
 
@@ -142,7 +143,7 @@ class RemoteNodes:
         new = NewAttempt(
             attempt_id=f"attempt-{thread_id}-{uuid.uuid4()}",
             run_id=thread_id,
-            priority=_oris_priority(info.priority.priority_key),
+            priority=oris_priority(info.priority.priority_key),
             tenant_id=await self._tenant(thread_id),
             trace=trace and trace.advanced(new_span_id()),
             timeout_ms=remote.timeout_ms,
@@ -225,11 +226,6 @@ class RemoteNodes:
 def _policy(remote: RemoteNode) -> RetryPolicy:
     retries = remote.maximum_attempts - 1 if remote.maximum_attempts else _NO_LIMIT
     return RetryPolicy("exponential", remote.backoff_ms, remote.max_backoff_ms, remote.multiplier, retries)
-
-
-def _oris_priority(key: int | None) -> int:
-    """Oris priority, 0 (last) to 100 (first), for Temporal's priority key, 1 (first) to 5 (last)."""
-    return 0 if key is None else (5 - key) * 20
 
 
 def _failure(task: RemoteTask, type: str, message: str) -> ApplicationError:

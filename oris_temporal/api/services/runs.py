@@ -12,7 +12,7 @@ from ..errors import ApiError
 from ..models.jobs import JobList, JobSummary, RunJob, RunJobRequest
 from ..security import Caller
 from ..transport.preferences import Preferences
-from .checks import check_conflict, check_priority, check_tenant, check_timeout, require
+from .checks import check_conflict, check_priority, check_tenant, check_timeout, require, temporal_priority
 from .graphs import GraphService
 from .idempotency import RunKeys, payload_hash
 from .outcomes import MAX_PAGE, run_job
@@ -105,8 +105,3 @@ def _own_tenant(tenant: str | None, caller: Caller) -> str | None:
     if caller.tenant is None or tenant in (None, caller.tenant):
         return caller.tenant or tenant
     raise ApiError(403, f"this key is for tenant '{caller.tenant}' only", {"tenant_id": tenant})
-
-
-def temporal_priority(priority: int) -> int:
-    """Temporal's priority key, 1 (first) to 5 (last), for an Oris priority, 0 (last) to 100 (first)."""
-    return 5 - min(priority // 20, 4)
