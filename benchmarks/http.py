@@ -10,10 +10,17 @@ from typing import Any, Self
 
 
 class Http:
-    """A connection to the facade, as an async context manager."""
+    """A connection to the facade, as an async context manager.
 
-    def __init__(self, host: str, port: int) -> None:
+    Args:
+        host: Where it is.
+        port: Its port.
+        token: Bearer token of every request.
+    """
+
+    def __init__(self, host: str, port: int, token: str) -> None:
         self._place = host, port
+        self._token = token
 
     async def __aenter__(self) -> Self:
         self._reader, self._writer = await asyncio.open_connection(*self._place)
@@ -42,7 +49,8 @@ class Http:
     async def _send(self, method: str, path: str, body: dict[str, Any] | None) -> tuple[int, int]:
         content = b"" if body is None else json.dumps(body).encode()
         kind = "" if body is None else "content-type: application/json\r\n"
-        head = f"{method} {path} HTTP/1.1\r\nhost: facade\r\n{kind}content-length: {len(content)}\r\n\r\n"
+        who = f"host: facade\r\nauthorization: Bearer {self._token}\r\n"
+        head = f"{method} {path} HTTP/1.1\r\n{who}{kind}content-length: {len(content)}\r\n\r\n"
         self._writer.write(head.encode() + content)
         status = int((await self._reader.readline()).split()[1])
         length = 0

@@ -38,6 +38,7 @@ from .runner import quantile
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 QUEUE = "load"
+TOKEN = "for-the-bench"
 
 Operation = Callable[[Http], Awaitable[object]]
 
@@ -69,7 +70,7 @@ class Load:
         self._old: Iterator[str] = iter(())
 
     def connect(self) -> Http:
-        return Http("127.0.0.1", self._port)
+        return Http("127.0.0.1", self._port, TOKEN)
 
     async def seed(self, jobs: int) -> None:
         """Jobs that have ended; they are asked about in turn, for a run answers one question at a time."""
@@ -95,10 +96,10 @@ class Load:
         return ids
 
     async def attempts(self, number: int) -> None:
-        """Attempts for HTTP workers."""
+        """Attempts for HTTP workers, of no job: those of a job that has ended are closed."""
         async with ControlStore.opened(self._store) as control:
             for _ in range(number):
-                await control.attempts.enqueue(NewAttempt(f"attempt-{next(self._numbers)}", "old-0"), 1)
+                await control.attempts.enqueue(NewAttempt(f"attempt-{next(self._numbers)}", "no-job"), 1)
 
     async def measure(self, name: str, operation: Operation, clients: int, total: int) -> Sample:
         """Let clients do an operation as fast as they can, so many times in all."""
@@ -133,6 +134,9 @@ class Load:
 
     async def list(self, http: Http) -> None:
         await http.ask("GET", "/v1/jobs?limit=50")
+
+    async def poll(self, http: Http) -> None:
+        await http.ask("POST", "/v1/workers/poll", {"worker_id": f"w-{id(http)}"})
 
     async def poll_and_ack(self, http: Http) -> None:
         worker = {"worker_id": f"w-{id(http)}"}
@@ -230,10 +234,15 @@ async def watch(load: Load, watchers: int) -> dict[str, float]:
 
 
 async def steady(load: Load, asked: argparse.Namespace) -> dict[str, float]:
-    """Memory of the facade while it serves request after request."""
+    """Memory of the facade while it serves request after request: workers that poll, and somebody who looks at jobs."""
     found = {}
+    kinds = itertools.cycle([load.inspect] + [load.poll] * 49)
+
+    async def any_kind(http: Http) -> None:
+        await next(kinds)(http)
+
     for part in range(1, 6):
-        await load.measure("inspect", load.inspect, 16, asked.steady // 5)
+        await load.measure("any", any_kind, 16, asked.steady // 5)
         found[f"{asked.steady // 5 * part} requests"] = load.memory()
     return found
 
@@ -264,7 +273,13 @@ async def surroundings() -> AsyncIterator[Load]:
         files = stack.enter_context(tempfile.TemporaryDirectory())
         store = StoreSettings(sqlite_path=f"{files}/control.db")
         (port,) = free_ports(1)
-        env = {**os.environ, **server.environment, "ORIS_TASK_QUEUE": QUEUE, "ORIS_SQLITE_DB": store.sqlite_path}
+        env = {
+            **os.environ,
+            **server.environment,
+            "ORIS_TASK_QUEUE": QUEUE,
+            "ORIS_SQLITE_DB": store.sqlite_path,
+            "ORIS_API_AUTH_BEARER_TOKEN": TOKEN,
+        }
         worker = ["-m", "oris_temporal.cli", "worker", "--quiet", "--graphs", "benchmarks.load_graphs:graphs"]
         app = ["-m", "uvicorn", "--factory", "oris_temporal.api:create_app", "--port", str(port)]
         processes = [

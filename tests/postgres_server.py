@@ -40,7 +40,10 @@ class PostgresServer:
 
     @property
     def dsn(self) -> str:
-        return f"postgresql://oris@/postgres?host={self.home}"
+        return self.dsn_of("postgres")
+
+    def dsn_of(self, database: str) -> str:
+        return f"postgresql://oris@/{database}?host={self.home}"
 
     def start(self) -> None:
         settings = f"-h '' -k {self.home} -c fsync=off -c timezone=Asia/Tokyo"

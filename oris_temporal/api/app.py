@@ -123,7 +123,14 @@ def create_app(
         generate_unique_id_function=lambda route: route.name,
     )
     for part in (
-        *(jobs, job_reads, streams, interrupts, graph_routes, workers),
+        *(
+            workers,
+            jobs,
+            job_reads,
+            streams,
+            interrupts,
+            graph_routes,
+        ),  # those first that are asked most: each is tried in turn
         *(attempt_routes, dead_letters, audit, metrics, health),
     ):
         app.include_router(part.router)

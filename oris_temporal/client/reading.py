@@ -44,18 +44,20 @@ class ThreadReader:
         self._runs = Runs(self._threads)
         self._tails = Tails(self._threads)
 
-    async def inspect(self, thread_id: str, *, run: int | None = None) -> RunInfo:
+    async def inspect(self, thread_id: str, *, run: int | None = None, ask_worker: bool = True) -> RunInfo:
         """A thread's latest run in full, or an earlier one.
 
         Args:
             thread_id: The thread.
             run: Ordinal of the run within the thread. Default: the latest.
+            ask_worker: Whether to have a worker replay also a run that has completed. Without, that is quicker, ``usage`` is empty and
+                ``checkpoint_id`` is ``None``.
 
         Raises:
             ThreadNotFoundError: The thread has no such run.
         """
         found = await self._threads.describe(thread_id, run)
-        report = await self._threads.report(thread_id, found)
+        report = await self._threads.report(thread_id, found, ask_worker=ask_worker)
         if found.is_open and report.status not in ("running", "interrupted"):  # it ended meanwhile
             found = await self._threads.describe_run(thread_id, found.run_id)
         info = found.info

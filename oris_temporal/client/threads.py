@@ -193,12 +193,18 @@ class Threads:
             more = page["more"]
         return wires
 
-    async def report(self, thread_id: str, found: Found) -> RunReport:
-        """How far a run got: asked of the run or, if no worker can tell, read from its history."""
+    async def report(self, thread_id: str, found: Found, *, ask_worker: bool = True) -> RunReport:
+        """How far a run got: asked of the run or, if no worker can tell, read from its history.
+
+        Args:
+            thread_id: The thread.
+            found: The run.
+            ask_worker: Whether to ask also a run that has completed, of which the server knows all but usage and checkpoint.
+        """
         report = RunReport(found.status, interrupts=[item.to_wire() for item in found.pending] or None)
         patience = _LITTLE_PATIENCE if found.status in ("running", "completed") else _PATIENCE
         try:
-            if await self._can_tell(found):
+            if (ask_worker or found.status != "completed") and await self._can_tell(found):
                 wire = await self.query(thread_id, found, protocol.QUERY_STATE, patience=patience)
                 report = report if wire is None else RunReport.from_wire(wire)
                 report.values = await self._values(thread_id, found, report)

@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import httpx
 
@@ -49,5 +49,6 @@ def facade_process(env: dict[str, str]) -> Iterator[tuple[httpx.Client, ChildPro
 
 def kill(child: ChildProcess) -> None:
     """End it by SIGKILL, if it runs."""
-    if child.running:
-        os.kill(child.pid, signal.SIGKILL)
+    with suppress(ProcessLookupError):  # it has just ended
+        if child.running:
+            os.kill(child.pid, signal.SIGKILL)

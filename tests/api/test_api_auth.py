@@ -124,6 +124,22 @@ class TestCredentials:
         assert run(api, thread, **keyed("ops", "new")).status_code == 200
 
 
+class TestTiming:
+    def test_an_id_that_is_not_known_takes_as_long_as_a_wrong_secret(
+        self, serve: Serve, store: StoreSettings, thread: str
+    ) -> None:
+        keep(store, "known", "secret")
+        api = serve(store)
+
+        def quickest(key_id: str) -> float:
+            refusals = [run(api, thread, **keyed(key_id, f"wrong-{number}")) for number in range(7)]
+            assert {refusal.status_code for refusal in refusals} == {401}
+            return min(refusal.elapsed.total_seconds() for refusal in refusals)
+
+        known, unknown = quickest("known"), quickest("unknown")
+        assert 0.5 < unknown / known < 2  # the slow hash is most of either
+
+
 class TestRoles:
     @pytest.fixture
     def api(self, serve: Serve, tmp_path: Any) -> httpx.Client:

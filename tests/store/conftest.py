@@ -19,11 +19,11 @@ __all__ = ["oris_client"]
 
 @pytest.fixture
 def dsn(postgres: PostgresServer) -> str:
-    """A schema of the test's own."""
-    schema = f"test_{uuid4().hex}"
+    """A database of the test's own."""
+    name = f"test_{uuid4().hex}"
     with psycopg.connect(postgres.dsn, autocommit=True) as connection:
-        connection.execute(f"CREATE SCHEMA {schema}")
-    return f"{postgres.dsn}&options=-csearch_path%3D{schema}"
+        connection.execute(f"CREATE DATABASE {name}")
+    return postgres.dsn_of(name)
 
 
 @pytest.fixture

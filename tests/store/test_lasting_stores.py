@@ -10,6 +10,7 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -171,12 +172,11 @@ async def test_values_can_be_read_with_sql(dsn: str) -> None:
 async def test_who_may_not_make_tables_uses_one_that_is_there(dsn: str) -> None:
     async with PostgresStore(dsn) as store:
         await store.put(("users",), "ada", 1)
-    schema = dsn.rpartition("%3D")[2]
+    role = f"user_{uuid4().hex}"
     with psycopg.connect(dsn, autocommit=True) as admin:
-        admin.execute(f"CREATE ROLE {schema} LOGIN")
-        admin.execute(f"GRANT USAGE ON SCHEMA {schema} TO {schema}")
-        admin.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON oris_store TO {schema}")
-    async with PostgresStore(dsn.replace("//oris@", f"//{schema}@")) as store:
+        admin.execute(f"CREATE ROLE {role} LOGIN")
+        admin.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON oris_store TO {role}")
+    async with PostgresStore(dsn.replace("//oris@", f"//{role}@")) as store:
         await store.put(("users",), "bob", 2)
         assert len(await store.search()) == 2
 

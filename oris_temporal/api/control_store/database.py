@@ -65,7 +65,7 @@ class Database:
             StoreUnavailableError: The database cannot be reached.
             UnstorableValueError: It has no place for a value.
         """
-        return await self._do(self._readers, self._engine, work)
+        return await self._do(self._readers, "BEGIN", work)
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """Do `work` in a transaction that is committed when it returns, and rolled back when it raises; return what it returns.
@@ -74,7 +74,7 @@ class Database:
             StoreUnavailableError: The database cannot be reached.
             UnstorableValueError: It has no place for a value.
         """
-        return await self._do(self._writers, self._engine.execution_options(writes=True), work)
+        return await self._do(self._writers, "BEGIN IMMEDIATE", work)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -82,9 +82,11 @@ class Database:
             await asyncio.to_thread(threads.shutdown)
         self._engine.dispose()
 
-    async def _do(self, threads: ThreadPoolExecutor, engine: Engine, work: Callable[[Connection], T]) -> T:
+    async def _do(self, threads: ThreadPoolExecutor, begin: str, work: Callable[[Connection], T]) -> T:
         def transact() -> T:
-            with engine.begin() as connection:
+            with self._engine.begin() as connection:
+                if self.settings.backend == "sqlite":  # its driver would begin too late, and not for reads
+                    connection.exec_driver_sql(begin)
                 return work(connection)
 
         with _Explained(self.place):
@@ -129,16 +131,11 @@ def _sqlite(settings: StoreSettings) -> Engine:
 
     @event.listens_for(engine, "connect")
     def set_up(connection: Any, _: Any) -> None:
-        connection.isolation_level = None  # the driver would begin transactions of its own, too late and not for reads
+        connection.isolation_level = None  # the driver begins no transactions of its own
         cursor = connection.cursor()
         for setting in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
             cursor.execute(f"PRAGMA {setting}")
         cursor.close()
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        writes = connection.get_execution_options().get("writes", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
 

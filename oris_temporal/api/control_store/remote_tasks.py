@@ -37,6 +37,9 @@ _WITHOUT_INPUT = [
     column for column in _TASKS if column is not _TASKS.input
 ]  # which may be large, and is only for its worker
 _IN_STATE = select(*_WITHOUT_INPUT).where(_TASKS.state == bindparam("state"))
+_OPEN_OF = _IN_STATE.join(attempts, attempts.c.attempt_id == _TASKS.attempt_id).where(
+    attempts.c.run_id == bindparam("thread_id")
+)
 _STANDS = select(*_WITHOUT_INPUT).where(_TASKS.attempt_id == bindparam("attempt_id"))
 _CHANGE = update(remote_tasks).where(_TASKS.attempt_id == bindparam("of_attempt"))
 _TOLD = _CHANGE.where(_TASKS.state == "ended", _TASKS.task_token == bindparam("of_token"))
@@ -118,6 +121,12 @@ class RemoteTasks:
     async def open(self) -> Sequence[RemoteTask]:
         """Tasks that activities wait for."""
         return await self._in_state("open")
+
+    async def open_of(self, thread_id: str) -> Sequence[RemoteTask]:
+        """Tasks that activities of one thread wait for."""
+        which = {"state": "open", "thread_id": thread_id}
+        rows = await self._database.read(lambda connection: connection.execute(_OPEN_OF, which).all())
+        return [_task(row) for row in rows]
 
     async def untold(self) -> Sequence[RemoteTask]:
         """Tasks that have ended, which Temporal is to be told: some at a time."""

@@ -42,7 +42,7 @@ def same(given: str, expected: str) -> bool:
 
 def digest(text: str) -> bytes:
     """A short form of a secret, of no use outside this process."""
-    return hmac.digest(_PROCESS_KEY, text.encode(errors="surrogateescape"), "sha256")
+    return hashlib.blake2b(text.encode(errors="surrogateescape"), key=_PROCESS_KEY, digest_size=32).digest()
 
 
 def _scrypt(secret: str, salt: bytes, cost: int = _COST, block: int = _BLOCK, parallel: int = _PARALLEL) -> bytes:

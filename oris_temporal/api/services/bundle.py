@@ -70,7 +70,7 @@ class Services:
             graphs=known,
             run_attempts=attempts,
             runs=RunService(client, guard, RunKeys(control.run_keys), attempts, known),
-            control=ControlService(client, guard, ReplayGuard(control.replays), attempts),
+            control=ControlService(client, guard, ReplayGuard(control.replays), attempts, remote_nodes),
             reads=ReadService(client, guard, control.attempts),
             interrupts=InterruptService(client, guard, attempts),
             streams=StreamService(client),

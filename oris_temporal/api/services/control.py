@@ -30,6 +30,7 @@ from ..models.jobs import (
 from ..transport.preferences import Preferences
 from .checks import check_conflict, require
 from .outcomes import run_job
+from .remote_nodes import RemoteNodes
 from .replays import ReplayGuard, latest_state
 from .run_attempts import RunAttempts
 from .threads import ThreadGuard, no_state
@@ -50,13 +51,22 @@ class ControlService:
         guard: Keeps cancelled threads from running.
         replays: Replays that were carried out.
         attempts: The attempts of runs.
+        remote_nodes: What nodes of runs wait for.
     """
 
-    def __init__(self, client: OrisClient, guard: ThreadGuard, replays: ReplayGuard, attempts: RunAttempts) -> None:
+    def __init__(
+        self,
+        client: OrisClient,
+        guard: ThreadGuard,
+        replays: ReplayGuard,
+        attempts: RunAttempts,
+        remote_nodes: RemoteNodes,
+    ) -> None:
         self._client = client
         self._guard = guard
         self._replays = replays
         self._attempts = attempts
+        self._remote_nodes = remote_nodes
 
     async def resume(
         self, thread_id: str, request: ResumeJobRequest, preferences: Preferences, author: str | None
@@ -152,7 +162,9 @@ class ControlService:
         await self._guard.cancel(thread_id)
         why = [part for part in (request.reason, author and f"by {author}") if part]
         with suppress(ThreadNotFoundError, *_CANCEL_LATER):
-            await self._attempts.follow(await self._client.cancel(thread_id, reason=", ".join(why) or None))
+            async with self._remote_nodes.attentive(thread_id):
+                ended = await self._client.cancel(thread_id, reason=", ".join(why) or None)
+            await self._attempts.follow(ended)
         await self._attempts.ended(thread_id, "cancelled")  # what is open still
         return Cancelled(thread_id=thread_id, reason=request.reason)
 

@@ -62,7 +62,7 @@ class ReadService:
         look = await self._look(thread_id)
         return JobState(
             thread_id=thread_id,
-            checkpoint_id=look.run.checkpoint_id,
+            checkpoint_id=look.checkpoint_id,
             created_at=look.saved_at(),
             values=look.values(),
         )
@@ -132,7 +132,7 @@ class ReadService:
     async def _look(self, thread_id: str) -> _Look:
         require(thread_id, "thread_id")
         run, history, cancelled = await asyncio.gather(
-            self._client.inspect(thread_id),
+            self._client.inspect(thread_id, ask_worker=False),  # its checkpoints are asked for anyway
             self._history(thread_id),
             self._guard.is_cancelled(thread_id),
             return_exceptions=True,
@@ -183,7 +183,13 @@ class _Look:
 
     def saved_at(self) -> datetime:
         saved = {item.checkpoint_id: item.created_at for item in self.history}
-        return saved.get(self.run.checkpoint_id, self.run.updated_at)
+        return saved.get(self.checkpoint_id or "", self.run.updated_at)
+
+    @property
+    def checkpoint_id(self) -> str | None:
+        """The run's latest checkpoint; of one that has completed, the thread's."""
+        last = self.history[-1].checkpoint_id if self.history and self.run.status == "completed" else None
+        return self.run.checkpoint_id or last
 
 
 def _detail(look: _Look, trace: TraceContext | None) -> JobDetail:
@@ -192,7 +198,7 @@ def _detail(look: _Look, trace: TraceContext | None) -> JobDetail:
         thread_id=run.thread_id,
         status=look.status,
         reason=str(run.error.get("message", "")) if run.error else run.reason,
-        checkpoint_id=run.checkpoint_id,
+        checkpoint_id=look.checkpoint_id,
         values=run.values,
         history=history,
         timeline=timeline_of(history),

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from temporalio import activity
@@ -40,6 +41,7 @@ from ..control_store.remote_tasks import Activity, RemoteTask
 from ..control_store.retries import RetryPolicy
 from ..control_store.times import now_millis
 from ..errors import invalid
+from ..ticker import repeating
 from .checks import oris_priority
 from .trace import new_span_id
 from .waiting import NO_WAIT
@@ -50,6 +52,8 @@ _AT_ONCE = 50
 """Requests to Temporal at the same time."""
 
 _NO_LIMIT = 2**31 - 1
+
+_ATTENTION_SECONDS = 0.2
 
 
 class RemoteNodes:
@@ -91,6 +95,14 @@ class RemoteNodes:
     async def beat(self) -> None:
         """Keep the activities of all open tasks alive, and end the tasks of those that are cancelled or gone."""
         await self._each(await self._tasks.open(), self._beat)
+
+    def attentive(self, thread_id: str) -> AbstractAsyncContextManager[None]:
+        """While the block lasts, notice at once that nodes of a thread are cancelled, rather than with the next `beat`."""
+
+        async def beat() -> None:
+            await self._each(await self._tasks.open_of(thread_id), self._beat)
+
+        return repeating(beat, _ATTENTION_SECONDS, f"Nodes of thread {thread_id} hear late that they are cancelled")
 
     async def beat_for(self, attempt_id: str) -> None:
         """Keep the activity alive that waits for an attempt, if one does."""
