@@ -107,6 +107,7 @@ def create_app(
                     repeating(remote_nodes.beat, 5, "Activities of remote nodes are not kept alive for the time being"),
                     serving(remote_nodes.worker, "Remote nodes are not taken over for the time being"),
                     repeating(attempts.catch_up, 30, "Attempts of jobs that ended unseen stay open for the time being"),
+                    repeating(control.retention.forget, 3600, "What is old enough to go stays for the time being"),
                 ):
                     yield
 

@@ -13,7 +13,7 @@ Backend: TypeAlias = Literal["sqlite", "postgres"]
 
 VARIABLES = (
     *("ORIS_RUNTIME_BACKEND", "ORIS_SQLITE_DB", "ORIS_POSTGRES_DSN", "ORIS_RUNTIME_DSN"),
-    *("ORIS_POSTGRES_SCHEMA", "ORIS_POSTGRES_REQUIRE_SCHEMA"),
+    *("ORIS_POSTGRES_SCHEMA", "ORIS_POSTGRES_REQUIRE_SCHEMA", "ORIS_RETENTION_DAYS"),
 )
 """The environment variables that are read here."""
 
@@ -30,6 +30,7 @@ class StoreSettings:
         dsn: ``ORIS_POSTGRES_DSN``, else ``ORIS_RUNTIME_DSN``: ``postgresql://user:password@host:port/database``.
         schema: ``ORIS_POSTGRES_SCHEMA``: schema of the tables.
         require_schema: ``ORIS_POSTGRES_REQUIRE_SCHEMA``: whether the schema must be there; otherwise ``db upgrade`` makes it.
+        retention_days: ``ORIS_RETENTION_DAYS``: age at which records of work that has ended are deleted; ``None`` is never.
     """
 
     backend: Backend = "sqlite"
@@ -37,6 +38,7 @@ class StoreSettings:
     dsn: str | None = None
     schema: str = "public"
     require_schema: bool = True
+    retention_days: int | None = None
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Self:
@@ -46,7 +48,7 @@ class StoreSettings:
             environ: The variables; those of this process by default.
 
         Raises:
-            ConfigurationError: The backend is not known, or PostgreSQL has no DSN.
+            ConfigurationError: The backend is not known, PostgreSQL has no DSN, or the retention is no number of days.
         """
         environ = os.environ if environ is None else environ
         dsn = environ.get("ORIS_POSTGRES_DSN", environ.get("ORIS_RUNTIME_DSN", "")).strip() or None
@@ -58,10 +60,16 @@ class StoreSettings:
             )
         if backend == "postgres" and dsn is None:
             raise ConfigurationError("ORIS_RUNTIME_BACKEND=postgres requires ORIS_POSTGRES_DSN (or ORIS_RUNTIME_DSN)")
+        days = environ.get("ORIS_RETENTION_DAYS", "").strip()
+        if days and (not days.isdecimal() or int(days) == 0):
+            raise ConfigurationError(
+                f"invalid ORIS_RETENTION_DAYS='{days}'. expected a whole number of days, at least 1"
+            )
         return cls(
             backend=cast("Backend", backend),
             sqlite_path=environ.get("ORIS_SQLITE_DB", "").strip() or cls.sqlite_path,
             dsn=dsn if backend == "postgres" else None,
             schema=environ.get("ORIS_POSTGRES_SCHEMA", "").strip() or cls.schema,
             require_schema=environ.get("ORIS_POSTGRES_REQUIRE_SCHEMA", "true").strip().lower() in _YES,
+            retention_days=int(days) if days else None,
         )

@@ -21,6 +21,7 @@ from .leases import Leases
 from .migrate import check, upgrade
 from .remote_tasks import RemoteTasks
 from .replays import ReplayEffects
+from .retention import Retention
 from .retries import Retries
 from .settings import StoreSettings
 from .step_reports import StepReports
@@ -50,6 +51,7 @@ class ControlStore:
         self.dead_letters = DeadLetters(database)
         self.remote_tasks = RemoteTasks(database)
         self.ticks = Ticks(database)
+        self.retention = Retention(database)
 
     @classmethod
     @asynccontextmanager
