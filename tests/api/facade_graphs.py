@@ -128,10 +128,10 @@ def _out_of_turn() -> CompiledGraph:
 STORY = "Once upon a time there was a heron who could count"
 
 
-def _story() -> CompiledGraph:
+def _story(name: str, between: str) -> CompiledGraph:
     graph = StateGraph(MessagesState)
-    graph.add_node("tell", llm_node(fake_model(slow(STORY, between="40ms"))))
-    return graph.add_edge(START, "tell").add_edge("tell", END).compile(name="story")
+    graph.add_node("tell", llm_node(fake_model(slow(STORY, between=between))))
+    return graph.add_edge(START, "tell").add_edge("tell", END).compile(name=name)
 
 
 @tool
@@ -175,7 +175,8 @@ def all_graphs() -> list[CompiledGraph]:
         _chain("report", Report, write),
         _chain("gated", MessagesState, answer_ok, at_gate),
         _chain("asked", MessagesState, approve, at_gate),
-        _story(),
+        _story("story", between="40ms"),
+        _story("long-story", between="300ms"),
         _chain("twice", MessagesState, ask_twice),
         _both(),
         _out_of_turn(),

@@ -93,7 +93,7 @@ def test_tokens_come_as_the_model_writes_them(
     facade: httpx.Client, thread: str, eventually: Callable[..., Any]
 ) -> None:
     with ThreadPoolExecutor() as pool:
-        running = pool.submit(run, facade, thread, "story")
+        running = pool.submit(run, facade, thread, "long-story")
         eventually(lambda: facade.get(f"/v1/jobs/{thread}/detail").status_code == 200)
         with streaming(facade, thread, "mode=messages") as events:
             first = next(events)
