@@ -123,17 +123,8 @@ def create_app(
         redoc_url=None,
         generate_unique_id_function=lambda route: route.name,
     )
-    for part in (
-        *(
-            workers,
-            jobs,
-            job_reads,
-            streams,
-            interrupts,
-            graph_routes,
-        ),  # those first that are asked most: each is tried in turn
-        *(attempt_routes, dead_letters, audit, metrics, health),
-    ):
+    first = (workers, jobs, job_reads, streams, interrupts)  # they are asked most, and each router is tried in turn
+    for part in (*first, graph_routes, attempt_routes, dead_letters, audit, metrics, health):
         app.include_router(part.router)
     app.add_exception_handler(HTTPException, answer_http_exception)
     for error in (ApiError, OrisError, RPCError, RequestValidationError):
