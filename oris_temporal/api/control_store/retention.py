@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, and_, bindparam, delete, select
+from sqlalchemy import Connection, bindparam, delete, select
 
 from .attempts import TERMINAL
 from .database import Database
@@ -17,15 +17,13 @@ _MOST = 500
 _UNTOLD = select(remote_tasks.c.attempt_id).where(
     remote_tasks.c.attempt_id == attempts.c.attempt_id, remote_tasks.c.state != "told"
 )
-_UNBURIED = select(dead_letters.c.attempt_id).where(
+_TO_REPLAY = select(dead_letters.c.attempt_id).where(
     dead_letters.c.attempt_id == attempts.c.attempt_id, dead_letters.c.replay_status == "pending"
 )
 _OLD_ATTEMPTS = (
     select(attempts.c.attempt_id)
-    .where(
-        and_(attempts.c.status.in_(TERMINAL), attempts.c.created_at < bindparam("before")),
-        and_(~_UNTOLD.exists(), ~_UNBURIED.exists()),
-    )
+    .where(attempts.c.status.in_(TERMINAL), attempts.c.created_at < bindparam("before"))
+    .where(~_UNTOLD.exists(), ~_TO_REPLAY.exists())
     .order_by(attempts.c.number)
     .limit(_MOST)
     .with_for_update(of=attempts, skip_locked=True)
@@ -52,7 +50,9 @@ class Retention:
         self._database = database
 
     async def forget(self, now: int | None = None) -> int:
-        """Delete attempts, reports and answers to repeated requests that are older than the settings' ``retention_days``.
+        """Delete what is older than the settings' ``retention_days``: reports, answers to repeated requests, and attempts that have ended.
+
+        An attempt's age is counted from when it was enqueued.
 
         Args:
             now: The present, in Unix milliseconds; by the clock by default.
@@ -66,15 +66,19 @@ class Retention:
         if (days := self._database.settings.retention_days) is None:
             return 0
         before = (now_millis() if now is None else now) - days * _DAY_MS
+        await self._database.write(lambda connection: _forget_rest(connection, before))
         forgotten = 0
         while number := await self._database.write(lambda connection: _forget_some(connection, before)):
             forgotten += number
         return forgotten
 
 
-def _forget_some(connection: Connection, before: int) -> int:
+def _forget_rest(connection: Connection, before: int) -> None:
     for statement in _OLD_REST:
         connection.execute(statement, {"before": before})
+
+
+def _forget_some(connection: Connection, before: int) -> int:
     ids = list(connection.scalars(_OLD_ATTEMPTS, {"before": before}))
     for statement in _OF_ATTEMPTS if ids else ():
         connection.execute(statement, {"ids": ids})
