@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, delete, insert, select, update
 
 from oris_temporal.graph.errors import ConflictError
 
@@ -120,17 +120,15 @@ class RemoteTasks:
 
     async def open(self) -> Sequence[RemoteTask]:
         """Tasks that activities wait for."""
-        return await self._in_state("open")
+        return await self._found(_IN_STATE, state="open")
 
     async def open_of(self, thread_id: str) -> Sequence[RemoteTask]:
         """Tasks that activities of one thread wait for."""
-        which = {"state": "open", "thread_id": thread_id}
-        rows = await self._database.read(lambda connection: connection.execute(_OPEN_OF, which).all())
-        return [_task(row) for row in rows]
+        return await self._found(_OPEN_OF, state="open", thread_id=thread_id)
 
     async def untold(self) -> Sequence[RemoteTask]:
         """Tasks that have ended, which Temporal is to be told: some at a time."""
-        return await self._in_state("ended", _MOST)
+        return await self._found(_IN_STATE.limit(_MOST), state="ended")
 
     async def told(self, task: RemoteTask) -> None:
         """Note that Temporal was told how a task ended."""
@@ -151,9 +149,9 @@ class RemoteTasks:
 
         await self._database.write(work)
 
-    async def _in_state(self, state: TaskState, most: int | None = None) -> Sequence[RemoteTask]:
-        query = _IN_STATE.limit(most)
-        rows = await self._database.read(lambda connection: connection.execute(query, {"state": state}).all())
+    async def _found(self, query: Select[Any], state: TaskState, **which: str) -> Sequence[RemoteTask]:
+        which["state"] = state
+        rows = await self._database.read(lambda connection: connection.execute(query, which).all())
         return [_task(row) for row in rows]
 
 
