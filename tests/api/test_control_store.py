@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +135,39 @@ class TestTransactions:
         async with ControlStore.opened(store) as control:
             await asyncio.gather(*(control.keys.create(f"key-{n:02}", "hash", "operator") for n in range(50)))
             assert [key.key_id for key in await control.keys.list()] == [f"key-{n:02}" for n in range(50)]
+
+    async def test_one_that_fails_leaves_those_beside_it_alone(self, store: StoreSettings) -> None:
+        async with ControlStore.opened(store) as control:
+            writes = [control.keys.create(f"key-{n}", "hash", "operator") for n in range(9)]
+            failing = control.database.write(lambda connection: self._fail_after_writing(connection, control))
+            outcomes = await asyncio.gather(*writes[:4], failing, *writes[4:], return_exceptions=True)
+            assert [type(outcome) for outcome in outcomes if isinstance(outcome, Exception)] == [KeyError]
+            assert isinstance(outcomes[4], KeyError)
+            assert [key.key_id for key in await control.keys.list()] == [f"key-{n}" for n in range(9)]
+
+    async def test_one_whose_caller_has_gone_is_not_waited_for(self, store: StoreSettings) -> None:
+        async with ControlStore.opened(store) as control:
+            writes = [asyncio.create_task(control.keys.create(f"key-{n}", "hash", "operator")) for n in range(5)]
+            await asyncio.sleep(0)  # all of them have asked
+            writes[2].cancel()
+            await asyncio.gather(*(write for write in writes if write is not writes[2]))
+            assert {"key-0", "key-1", "key-3", "key-4"} <= {key.key_id for key in await control.keys.list()}
+
+    async def test_all_that_wait_for_a_file_hear_at_once_that_it_is_locked(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("oris_temporal.api.control_store.database._BUSY_SECONDS", 0.5)
+        settings = StoreSettings(sqlite_path=str(tmp_path / "control.db"))
+        async with ControlStore.opened(settings) as control:
+            with closing(sqlite3.connect(settings.sqlite_path, isolation_level=None)) as other:
+                other.execute("BEGIN IMMEDIATE")
+                begin = time.monotonic()
+                writes = (control.keys.create(f"key-{n}", "hash", "operator") for n in range(50))
+                outcomes = await asyncio.gather(*writes, return_exceptions=True)
+                seconds = time.monotonic() - begin
+            assert {type(outcome) for outcome in outcomes} == {StoreUnavailableError}
+            assert seconds < 10  # one wait or two, not fifty
+            assert await control.keys.create("after", "hash", "operator") is not None
 
     async def test_errors_show_neither_statement_nor_values(self, store: StoreSettings) -> None:
         async with ControlStore.opened(store) as control:

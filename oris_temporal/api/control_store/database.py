@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -14,6 +15,7 @@ from sqlalchemy.exc import ArgumentError, DataError, SQLAlchemyError
 from oris_temporal.graph.errors import ConfigurationError, InvalidOptionError, UnavailableError
 
 from .settings import StoreSettings
+from .shared_transactions import SharedTransactions
 
 _BUSY_SECONDS = 10
 _CONNECTIONS = 10
@@ -42,9 +44,11 @@ class Database:
     def __init__(self, settings: StoreSettings) -> None:
         self.settings = settings
         self._engine = _postgres(settings) if settings.backend == "postgres" else _sqlite(settings)
-        self._readers = _threads(_CONNECTIONS)
+        self._threads = ThreadPoolExecutor(_CONNECTIONS, thread_name_prefix="control-store")
         # SQLite has one writer at a time: those of this process take turns here rather than in the file's lock.
-        self._writers = _threads(1) if settings.backend == "sqlite" else self._readers
+        self._writes = (
+            SharedTransactions(partial(self._transact, "BEGIN IMMEDIATE")) if settings.backend == "sqlite" else None
+        )
 
     @property
     def place(self) -> str:
@@ -65,36 +69,36 @@ class Database:
             StoreUnavailableError: The database cannot be reached.
             UnstorableValueError: It has no place for a value.
         """
-        return await self._do(self._readers, "BEGIN", work)
+        with _Explained(self.place):
+            return await self._on_thread(work)
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """Do `work` in a transaction that is committed when it returns, and rolled back when it raises; return what it returns.
+
+        `work` may be done twice, and beside other work: it changes nothing but the database.
 
         Raises:
             StoreUnavailableError: The database cannot be reached.
             UnstorableValueError: It has no place for a value.
         """
-        return await self._do(self._writers, "BEGIN IMMEDIATE", work)
+        with _Explained(self.place):
+            return await (self._on_thread(work) if self._writes is None else self._writes.do(work))
 
     async def close(self) -> None:
         """Close all connections."""
-        for threads in {self._readers, self._writers}:
-            await asyncio.to_thread(threads.shutdown)
+        if self._writes is not None:
+            await self._writes.close()
+        await asyncio.to_thread(self._threads.shutdown)
         self._engine.dispose()
 
-    async def _do(self, threads: ThreadPoolExecutor, begin: str, work: Callable[[Connection], T]) -> T:
-        def transact() -> T:
-            with self._engine.begin() as connection:
-                if self.settings.backend == "sqlite":  # its driver would begin too late, and not for reads
-                    connection.exec_driver_sql(begin)
-                return work(connection)
+    async def _on_thread(self, work: Callable[[Connection], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._transact, "BEGIN", work)
 
-        with _Explained(self.place):
-            return await asyncio.get_running_loop().run_in_executor(threads, transact)
-
-
-def _threads(number: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(number, thread_name_prefix="control-store")
+    def _transact(self, begin: str, work: Callable[[Connection], T]) -> T:
+        with self._engine.begin() as connection:
+            if self.settings.backend == "sqlite":  # its driver would begin too late, and not for reads
+                connection.exec_driver_sql(begin)
+            return work(connection)
 
 
 class _Explained:
