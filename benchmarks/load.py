@@ -1,7 +1,8 @@
 """``python -m benchmarks.load``: the REST facade under load, over HTTP, on the embedded server and an SQLite file.
 
-Everything shares the machine: the clients, the facade (one process), a worker and the Temporal server. What a request costs by
-itself is what one client sees; how many there can be at once is limited by whoever needs the most of the processor.
+Everything shares the machine: the clients, the facade (one process, but where it says otherwise), a worker and the Temporal
+server. What a request costs by itself is what one client sees; how many there can be at once is limited by whoever needs the
+most of the processor.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +43,7 @@ QUEUE = "load"
 TOKEN = "for-the-bench"
 
 Operation = Callable[[Http], Awaitable[object]]
+Starting = AbstractAsyncContextManager[tuple[int, int]]
 
 
 @dataclass
@@ -58,19 +61,30 @@ class Load:
     """A facade with its surroundings.
 
     Args:
-        server: The Temporal server.
+        client: Starts and answers runs without it.
         store: The facade's control store.
         port: The facade's port.
         facade: Its process.
+        start: Starts another facade on the same control store, of so many processes.
     """
 
-    def __init__(self, server: DevServer, client: OrisClient, store: StoreSettings, port: int, facade: int) -> None:
-        self.client, self._store, self._port, self._facade = client, store, port, facade
+    def __init__(
+        self, client: OrisClient, store: StoreSettings, port: int, facade: int, start: Callable[[int], Starting]
+    ) -> None:
+        self.client, self._store, self._port, self._facade, self._start = client, store, port, facade, start
         self._numbers = itertools.count()
         self._old: Iterator[str] = iter(())
 
     def connect(self) -> Http:
         return Http("127.0.0.1", self._port, TOKEN)
+
+    @asynccontextmanager
+    async def of_processes(self, number: int) -> AsyncIterator[None]:
+        """Meanwhile the facade is another one, of so many processes."""
+        one = self._port
+        async with self._start(number) as (self._port, _):
+            yield
+        self._port = one
 
     async def seed(self, jobs: int) -> None:
         """Jobs that have ended; they are asked about in turn, for a run answers one question at a time."""
@@ -196,6 +210,9 @@ async def measure(load: Load, asked: argparse.Namespace) -> dict[str, Any]:
         ]
         await load.attempts(total)
         samples.append(await load.measure("poll + ack", load.poll_and_ack, clients, total))
+        await load.attempts(total)
+        async with load.of_processes(2):
+            samples.append(await load.measure("poll + ack, 2 processes", load.poll_and_ack, clients, total))
     say(f"{asked.watchers} watchers of one job")
     watched = await watch(load, asked.watchers)
     say(f"{asked.steady} requests for the memory")
@@ -250,10 +267,10 @@ async def steady(load: Load, asked: argparse.Namespace) -> dict[str, float]:
 def as_text(found: dict[str, Any], facts: dict[str, Any]) -> str:
     """The table."""
     lines = [", ".join(f"{name}: {value}" for name, value in facts.items()), ""]
-    lines.append(f"{'operation':<22}{'clients':>8}{'per second':>12}{'p50 ms':>10}{'p95 ms':>10}")
+    lines.append(f"{'operation':<26}{'clients':>8}{'per second':>12}{'p50 ms':>10}{'p95 ms':>10}")
     for item in found["samples"]:
         numbers = f"{item['per_second']:>12.0f}{item['p50_ms']:>10.1f}{item['p95_ms']:>10.1f}"
-        lines.append(f"{item['operation']:<22}{item['clients']:>8}{numbers}")
+        lines.append(f"{item['operation']:<26}{item['clients']:>8}{numbers}")
     watched = found["watchers"]
     lines += [
         "",
@@ -272,7 +289,6 @@ async def surroundings() -> AsyncIterator[Load]:
         server = await stack.enter_async_context(DevServer(ui=False))
         files = stack.enter_context(tempfile.TemporaryDirectory())
         store = StoreSettings(sqlite_path=f"{files}/control.db")
-        (port,) = free_ports(1)
         env = {
             **os.environ,
             **server.environment,
@@ -281,27 +297,31 @@ async def surroundings() -> AsyncIterator[Load]:
             "ORIS_API_AUTH_BEARER_TOKEN": TOKEN,
         }
         worker = ["-m", "oris_temporal.cli", "worker", "--quiet", "--graphs", "benchmarks.load_graphs:graphs"]
-        app = ["-m", "uvicorn", "--factory", "oris_temporal.api:create_app", "--port", str(port)]
-        processes = [
-            ChildProcess([sys.executable, *command], env=env)
-            for command in (worker, [*app, "--log-level", "error", "--no-access-log"])
-        ]
-        for process in processes:
-            stack.push_async_callback(process.kill)
-        client = OrisClient(await server.connect(), task_queue=QUEUE)
-        load = Load(server, client, store, port, processes[1].pid)
-        await _ready(load)
-        yield load
+        stack.push_async_callback(ChildProcess([sys.executable, *worker], env=env).kill)
+        start = partial(facade, env)
+        port, process = await stack.enter_async_context(start(1))
+        yield Load(OrisClient(await server.connect(), task_queue=QUEUE), store, port, process, start)
 
 
-async def _ready(load: Load) -> None:
-    while True:
+@asynccontextmanager
+async def facade(env: dict[str, str], processes: int) -> AsyncIterator[tuple[int, int]]:
+    """A facade of so many processes that share a port, until the block ends.
+
+    Yields:
+        The port, and the id of the process that is started.
+    """
+    (port,) = free_ports(1)
+    command = ["-m", "uvicorn", "--factory", "oris_temporal.api:create_app", "--port", str(port), "--no-access-log"]
+    with tempfile.NamedTemporaryFile() as log:
+        child = ChildProcess([sys.executable, *command, "--workers", str(processes)], env=env, output=log.file)
         try:
-            async with load.connect() as http:
-                await http.ask("GET", "/readyz")
-                return
-        except (OSError, RuntimeError):
-            await asyncio.sleep(0.1)
+            while Path(log.name).read_text().count("Application startup complete") < processes:
+                if not child.running:
+                    raise RuntimeError(f"The facade does not start: {Path(log.name).read_text()}")
+                await asyncio.sleep(0.1)
+            yield port, child.pid
+        finally:
+            await child.stop()
 
 
 def say(text: str) -> None:

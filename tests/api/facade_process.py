@@ -7,16 +7,25 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
+from pathlib import Path
 
 import httpx
 
+from oris_temporal.api.control_store import StoreSettings
 from oris_temporal.devserver import ChildProcess, free_ports
 
 
 @contextmanager
-def facade_process(env: dict[str, str]) -> Iterator[tuple[httpx.Client, ChildProcess]]:
+def facade_process(
+    env: dict[str, str], *options: str, log: Path | None = None
+) -> Iterator[tuple[httpx.Client, ChildProcess]]:
     """Serve with these variables until the block ends.
+
+    Args:
+        env: The variables.
+        options: More options of uvicorn.
+        log: Where it writes what it does.
 
     Yields:
         An HTTP client with the server's base URL, and the process.
@@ -30,9 +39,11 @@ def facade_process(env: dict[str, str]) -> Iterator[tuple[httpx.Client, ChildPro
         "--port",
         str(port),
         "--log-level",
-        "error",
+        "info" if log else "error",
+        *options,
     ]
-    child = ChildProcess([sys.executable, *command], env={**os.environ, **env})
+    with log.open("wb") if log else nullcontext() as output:
+        child = ChildProcess([sys.executable, *command], env={**os.environ, **env}, output=output)
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20) as api:
             while True:
@@ -47,8 +58,15 @@ def facade_process(env: dict[str, str]) -> Iterator[tuple[httpx.Client, ChildPro
         kill(child)
 
 
+def variables_of(store: StoreSettings) -> dict[str, str]:
+    """The variables that say where a control store is."""
+    if store.backend == "postgres":
+        return {"ORIS_POSTGRES_DSN": store.dsn or "", "ORIS_POSTGRES_SCHEMA": store.schema}
+    return {"ORIS_SQLITE_DB": store.sqlite_path}
+
+
 def kill(child: ChildProcess) -> None:
-    """End it by SIGKILL, if it runs."""
+    """End it by SIGKILL, with the processes it started, if it runs."""
     with suppress(ProcessLookupError):  # it has just ended
         if child.running:
-            os.kill(child.pid, signal.SIGKILL)
+            os.killpg(child.pid, signal.SIGKILL)

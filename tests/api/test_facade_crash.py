@@ -12,7 +12,7 @@ from uuid import uuid4
 import httpx
 import pytest
 from facade_graphs import gates
-from facade_process import facade_process, kill
+from facade_process import facade_process, kill, variables_of
 
 from oris_temporal.api.control_store import StoreSettings
 from oris_temporal.client import OrisClient, RunInfo
@@ -32,10 +32,8 @@ def thread() -> str:
 @pytest.fixture
 def facade(dev_server: DevServer, served_queue: str, store: StoreSettings) -> Facade:
     """Starts a facade in a process of its own, over the same control store each time."""
-    place = {"ORIS_SQLITE_DB": store.sqlite_path}
-    if store.backend == "postgres":
-        place = {"ORIS_POSTGRES_DSN": store.dsn or "", "ORIS_POSTGRES_SCHEMA": store.schema}
-    return lambda: facade_process({**dev_server.environment, "ORIS_TASK_QUEUE": served_queue, **place})
+    env = {**dev_server.environment, "ORIS_TASK_QUEUE": served_queue, **variables_of(store)}
+    return lambda: facade_process(env)
 
 
 @pytest.fixture
