@@ -15,9 +15,9 @@ from oris_temporal.api import create_app
 from oris_temporal.api.control_store import StoreSettings
 from oris_temporal.api.models.envelope import Envelope
 from oris_temporal.api.models.jobs import CancelJobRequest, ResumeJobRequest, RunJobRequest
-from oris_temporal.api.routers.dependencies import ContextDep, envelope
+from oris_temporal.api.routers.request import WireRequest
+from oris_temporal.api.routers.route import WireRoute
 from oris_temporal.api.transport.query import Unsigned
-from oris_temporal.api.transport.route import WireRoute
 from oris_temporal.config import Settings
 
 JSON = {"content-type": "application/json"}
@@ -26,28 +26,28 @@ probe = APIRouter(prefix="/probe", route_class=WireRoute)
 
 
 @probe.post("/run")
-async def probe_run(body: RunJobRequest, context: ContextDep) -> Envelope[Any]:
-    return envelope(context, body.model_dump())
+async def probe_run(body: RunJobRequest, request: WireRequest) -> Envelope[Any]:
+    return request.envelope(body.model_dump())
 
 
 @probe.post("/resume")
-async def probe_resume(body: ResumeJobRequest, context: ContextDep) -> Envelope[Any]:
-    return envelope(context, body.model_dump())
+async def probe_resume(body: ResumeJobRequest, request: WireRequest) -> Envelope[Any]:
+    return request.envelope(body.model_dump())
 
 
 @probe.post("/optional")
-async def probe_optional(context: ContextDep, body: CancelJobRequest | None = None) -> Envelope[Any]:
-    return envelope(context, body and body.model_dump())
+async def probe_optional(request: WireRequest, body: CancelJobRequest | None = None) -> Envelope[Any]:
+    return request.envelope(body and body.model_dump())
 
 
 @probe.get("/page")
-async def probe_page(context: ContextDep, limit: Annotated[Unsigned, Query()] = 50) -> Envelope[Any]:
-    return envelope(context, limit)
+async def probe_page(request: WireRequest, limit: Annotated[Unsigned, Query()] = 50) -> Envelope[Any]:
+    return request.envelope(limit)
 
 
 @probe.get("/{first:middle}/{second}")
-async def probe_segments(first: str, second: str, context: ContextDep) -> Envelope[Any]:
-    return envelope(context, [first, second])
+async def probe_segments(first: str, second: str, request: WireRequest) -> Envelope[Any]:
+    return request.envelope([first, second])
 
 
 @probe.get("/crash")
@@ -56,8 +56,8 @@ async def probe_crash() -> None:
 
 
 @probe.get("/odd")
-async def probe_odd(context: ContextDep) -> Envelope[Any]:
-    return envelope(context, {"nan": float("nan"), "text": "é\u2028"})
+async def probe_odd(request: WireRequest) -> Envelope[Any]:
+    return request.envelope({"nan": float("nan"), "text": "é\u2028"})
 
 
 @asynccontextmanager

@@ -7,8 +7,8 @@ from fastapi import APIRouter
 from ..models.attempts import RetryHistory
 from ..models.envelope import Envelope
 from ..openapi import errors
-from ..transport.route import WireRoute
-from .dependencies import ContextDep, ServicesDep, envelope
+from .request import WireRequest
+from .route import WireRoute
 
 router = APIRouter(prefix="/v1/attempts", tags=["workers"], route_class=WireRoute)
 
@@ -16,6 +16,6 @@ router = APIRouter(prefix="/v1/attempts", tags=["workers"], route_class=WireRout
 @router.get(
     "/{attempt_id:middle}/retries", name="attempt_retries", summary="Retries of an attempt", responses=errors(404)
 )
-async def attempt_retries(attempt_id: str, services: ServicesDep, context: ContextDep) -> Envelope[RetryHistory]:
+async def attempt_retries(attempt_id: str, request: WireRequest) -> Envelope[RetryHistory]:
     """The retries that were scheduled, and the attempt's present status."""
-    return envelope(context, await services.attempts.retries(attempt_id, context.caller.tenant))
+    return request.envelope(await request.services.attempts.retries(attempt_id, request.caller.tenant))

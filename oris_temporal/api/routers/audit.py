@@ -10,16 +10,15 @@ from ..models.audit import AuditPage
 from ..models.envelope import Envelope
 from ..openapi import errors
 from ..transport.query import Signed, Unsigned
-from ..transport.route import WireRoute
-from .dependencies import ContextDep, ServicesDep, envelope
+from .request import WireRequest
+from .route import WireRoute
 
 router = APIRouter(prefix="/v1/audit", tags=["audit"], route_class=WireRoute)
 
 
 @router.get("/logs", name="list_audit_logs", summary="List audit entries", responses=errors())
 async def list_audit_logs(
-    services: ServicesDep,
-    context: ContextDep,
+    request: WireRequest,
     request_id: Annotated[str | None, Query(description="Only those of this request.")] = None,
     action: Annotated[str | None, Query(description="Exact action.", examples=["job.cancel"])] = None,
     from_ms: Annotated[Signed | None, Query(description="Not before this time, Unix milliseconds.")] = None,
@@ -30,7 +29,7 @@ async def list_audit_logs(
 
     Every `POST` of jobs, interrupts and dead letters is in it, whatever its answer.
     """
-    page = await services.audit.page(
-        context.caller, request_id=request_id, action=action, from_ms=from_ms, to_ms=to_ms, limit=limit
+    page = await request.services.audit.page(
+        request.caller, request_id=request_id, action=action, from_ms=from_ms, to_ms=to_ms, limit=limit
     )
-    return envelope(context, page)
+    return request.envelope(page)

@@ -10,27 +10,26 @@ from ..models.dead_letters import DeadLetterItem, DeadLetterPage, DeadLetterRepl
 from ..models.envelope import Envelope
 from ..openapi import errors
 from ..transport.query import Unsigned
-from ..transport.route import WireRoute
-from .dependencies import ContextDep, ServicesDep, envelope
+from .request import WireRequest
+from .route import WireRoute
 
 router = APIRouter(prefix="/v1/dlq", tags=["dead letters"], route_class=WireRoute)
 
 
 @router.get("", name="list_dead_letters", summary="List dead letters", responses=errors())
 async def list_dead_letters(
-    services: ServicesDep,
-    context: ContextDep,
+    request: WireRequest,
     status: Annotated[str | None, Query(description="Only those of this `replay_status`.")] = None,
     limit: Annotated[Unsigned, Query(description="1 to 500.", examples=[100])] = 100,
 ) -> Envelope[DeadLetterPage]:
     """Attempts that failed for good or took too long, newest first."""
-    return envelope(context, await services.dead_letters.page(status, limit, context.caller.tenant))
+    return request.envelope(await request.services.dead_letters.page(status, limit, request.caller.tenant))
 
 
 @router.get("/{attempt_id}", name="get_dead_letter", summary="Inspect a dead letter", responses=errors(404))
-async def get_dead_letter(attempt_id: str, services: ServicesDep, context: ContextDep) -> Envelope[DeadLetterItem]:
+async def get_dead_letter(attempt_id: str, request: WireRequest) -> Envelope[DeadLetterItem]:
     """The dead letter of an attempt."""
-    return envelope(context, await services.dead_letters.get(attempt_id, context.caller.tenant))
+    return request.envelope(await request.services.dead_letters.get(attempt_id, request.caller.tenant))
 
 
 @router.post(
@@ -39,6 +38,6 @@ async def get_dead_letter(attempt_id: str, services: ServicesDep, context: Conte
     summary="Put a dead letter back into the queue",
     responses=errors(404, 409),
 )
-async def replay_dead_letter(attempt_id: str, services: ServicesDep, context: ContextDep) -> Envelope[DeadLetterReplay]:
+async def replay_dead_letter(attempt_id: str, request: WireRequest) -> Envelope[DeadLetterReplay]:
     """Have an attempt dispatched again at once, with its retries unspent. A body is ignored."""
-    return envelope(context, await services.dead_letters.replay(attempt_id, context.caller.tenant))
+    return request.envelope(await request.services.dead_letters.replay(attempt_id, request.caller.tenant))

@@ -2,49 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Annotated, cast
+from typing import Annotated
 from urllib.parse import quote
 
-from fastapi import Depends, Header, Request, Response
+from fastapi import Depends, Header, Response
 
 from oris_temporal.graph.interrupts import thread_of
 
-from ..context import RequestContext, context_of
-from ..models.envelope import Data, Envelope
+from ..models.envelope import Envelope
 from ..models.jobs import RunJob
-from ..services import Services
 from ..transport.preferences import Preferences, read_preferences
+from .request import WireRequest
 
 
-async def _services(request: Request) -> Services:
-    return cast(Services, request.app.state.services)
-
-
-async def _context(request: Request) -> RequestContext:
-    return context_of(request.scope)
-
-
-async def _traceparent(request: Request) -> bytes | None:
-    return next((value for name, value in request.scope["headers"] if name == b"traceparent"), None)
-
-
-async def own_thread(request: Request) -> None:
+async def own_thread(request: WireRequest) -> None:
     """Keep a caller that has a tenant from the threads of others, and from their interrupts."""
-    tenant = context_of(request.scope).caller.tenant
+    tenant = request.caller.tenant
     if tenant is None:
         return
     ids = request.path_params
     thread_id = thread_of(ids["interrupt_id"]) if "interrupt_id" in ids else ids.get("thread_id")
     if thread_id and thread_id.strip():  # else it is refused for what it is
-        await cast(Services, request.app.state.services).guard.require_own(thread_id, tenant)
+        await request.services.guard.require_own(thread_id, tenant)
 
 
 OWN_THREAD = [Depends(own_thread)]
 """For routers whose paths name threads or interrupts."""
-
-ServicesDep = Annotated[Services, Depends(_services)]
-ContextDep = Annotated[RequestContext, Depends(_context)]
-TraceparentDep = Annotated[bytes | None, Depends(_traceparent)]
 
 
 async def _preferences(
@@ -64,14 +47,7 @@ async def _preferences(
 PreferencesDep = Annotated[Preferences, Depends(_preferences)]
 
 
-def envelope(context: RequestContext, data: Data) -> Envelope[Data]:
-    """Wrap an answer."""
-    return Envelope(request_id=context.request_id, data=data)
-
-
-def run_envelope(
-    context: RequestContext, job: RunJob, preferences: Preferences, response: Response
-) -> Envelope[RunJob]:
+def run_envelope(request: WireRequest, job: RunJob, preferences: Preferences, response: Response) -> Envelope[RunJob]:
     """Wrap the answer of a run: 202 if it goes on and the client prefers to be told so by that."""
     applied = [] if preferences.wait_seconds is None else [f"wait={preferences.wait_seconds}"]
     if preferences.respond_async and job.status == "running":
@@ -80,4 +56,4 @@ def run_envelope(
         response.headers["location"] = f"/v1/jobs/{quote(job.thread_id, safe='')}/result"
     if applied:
         response.headers["preference-applied"] = ", ".join(applied)
-    return envelope(context, job)
+    return request.envelope(job)

@@ -6,8 +6,8 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
 from ..models.health import Health, Readiness
-from ..transport.route import WireRoute
-from .dependencies import ServicesDep
+from .request import WireRequest
+from .route import WireRoute
 
 router = APIRouter(tags=["health"], route_class=WireRoute)
 
@@ -30,7 +30,7 @@ async def healthz() -> Health:
         }
     },
 )
-async def readyz(services: ServicesDep) -> JSONResponse:
+async def readyz(request: WireRequest) -> JSONResponse:
     """Asks Temporal whether it answers and whether a worker polls the task queue."""
-    readiness = await services.health.readiness()
+    readiness = await request.services.health.readiness()
     return JSONResponse(readiness.model_dump(), status_code=200 if readiness.status == "ready" else 503)

@@ -11,28 +11,28 @@ from ..models.interrupts import InterruptDetail, InterruptList, RejectInterruptR
 from ..models.jobs import Cancelled, RunJob
 from ..openapi import ACCEPTED, BODY_ERRORS, errors
 from ..transport.query import Unsigned
-from ..transport.route import WireRoute
-from .dependencies import OWN_THREAD, ContextDep, PreferencesDep, ServicesDep, envelope, run_envelope
+from .dependencies import OWN_THREAD, PreferencesDep, run_envelope
+from .request import WireRequest
+from .route import WireRoute
 
 router = APIRouter(prefix="/v1/interrupts", tags=["interrupts"], route_class=WireRoute, dependencies=OWN_THREAD)
 
 
 @router.get("", name="list_interrupts", summary="List interrupts", responses=errors())
 async def list_interrupts(
-    services: ServicesDep,
-    context: ContextDep,
+    request: WireRequest,
     status: Annotated[str | None, Query(description="Exact status, such as `pending`.")] = None,
     run_id: Annotated[str | None, Query(description="Only those of this thread.")] = None,
     limit: Annotated[Unsigned, Query(description="At most 200.", examples=[50])] = 50,
 ) -> Envelope[InterruptList]:
     """The interrupts, newest first; those of the 1,000 threads that changed last, unless `status` is `pending`."""
-    return envelope(context, await services.interrupts.page(status, run_id, limit, context.caller.tenant))
+    return request.envelope(await request.services.interrupts.page(status, run_id, limit, request.caller.tenant))
 
 
 @router.get("/{interrupt_id}", name="get_interrupt", summary="Inspect an interrupt", responses=errors(404))
-async def get_interrupt(interrupt_id: str, services: ServicesDep, context: ContextDep) -> Envelope[InterruptDetail]:
+async def get_interrupt(interrupt_id: str, request: WireRequest) -> Envelope[InterruptDetail]:
     """One interrupt."""
-    return envelope(context, await services.interrupts.get(interrupt_id))
+    return request.envelope(await request.services.interrupts.get(interrupt_id))
 
 
 @router.post(
@@ -44,8 +44,7 @@ async def get_interrupt(interrupt_id: str, services: ServicesDep, context: Conte
 async def resume_interrupt(
     interrupt_id: str,
     body: ResumeInterruptRequest,
-    services: ServicesDep,
-    context: ContextDep,
+    request: WireRequest,
     preferences: PreferencesDep,
     response: Response,
 ) -> Envelope[RunJob]:
@@ -53,8 +52,8 @@ async def resume_interrupt(
 
     Answering again with the same value gives the same answer; with another value it is a conflict.
     """
-    job = await services.interrupts.resume(interrupt_id, body, preferences, context.caller.name)
-    return run_envelope(context, job, preferences, response)
+    job = await request.services.interrupts.resume(interrupt_id, body, preferences, request.caller.name)
+    return run_envelope(request, job, preferences, response)
 
 
 @router.post(
@@ -64,7 +63,7 @@ async def resume_interrupt(
     responses=errors(*BODY_ERRORS, 404, 409),
 )
 async def reject_interrupt(
-    interrupt_id: str, body: RejectInterruptRequest, services: ServicesDep, context: ContextDep
+    interrupt_id: str, body: RejectInterruptRequest, request: WireRequest
 ) -> Envelope[Cancelled]:
     """Cancel the thread that asks. An interrupt that nobody answered before its run ended counts as rejected, too."""
-    return envelope(context, await services.interrupts.reject(interrupt_id, body, context.caller.name))
+    return request.envelope(await request.services.interrupts.reject(interrupt_id, body, request.caller.name))

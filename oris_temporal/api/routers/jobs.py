@@ -21,8 +21,9 @@ from ..models.jobs import (
 )
 from ..openapi import ACCEPTED, BODY_ERRORS, TRACEPARENT, errors
 from ..transport.query import Unsigned
-from ..transport.route import WireRoute
-from .dependencies import OWN_THREAD, ContextDep, PreferencesDep, ServicesDep, TraceparentDep, envelope, run_envelope
+from .dependencies import OWN_THREAD, PreferencesDep, run_envelope
+from .request import WireRequest
+from .route import WireRoute
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"], route_class=WireRoute, dependencies=OWN_THREAD)
 
@@ -43,10 +44,8 @@ router = APIRouter(prefix="/v1/jobs", tags=["jobs"], route_class=WireRoute, depe
 )
 async def run_job(
     body: RunJobRequest,
-    services: ServicesDep,
-    context: ContextDep,
+    request: WireRequest,
     preferences: PreferencesDep,
-    traceparent: TraceparentDep,
     response: Response,
 ) -> Envelope[RunJob]:
     """Start a graph and wait until it completes or asks for an answer.
@@ -55,20 +54,19 @@ async def run_job(
     its question dropped. A run that is busy refuses (409) unless `on_conflict` says otherwise, and so does a cancelled
     thread. A run that outlasts the wait answers `running` and goes on.
     """
-    job = await services.runs.run(body, preferences, traceparent, context.caller)
-    return run_envelope(context, job, preferences, response)
+    job = await request.services.runs.run(body, preferences, request.traceparent, request.caller)
+    return run_envelope(request, job, preferences, response)
 
 
 @router.get("", name="list_jobs", summary="List jobs", responses=errors())
 async def list_jobs(
-    services: ServicesDep,
-    context: ContextDep,
+    request: WireRequest,
     status: Annotated[str | None, Query(description="Exact status; an unknown one matches nothing.")] = None,
     limit: Annotated[Unsigned, Query(description="At most 200.", examples=[50])] = 50,
     offset: Annotated[Unsigned, Query(description="How many to skip.", examples=[0])] = 0,
 ) -> Envelope[JobList]:
     """The jobs, most recently changed first."""
-    return envelope(context, await services.runs.page(status, limit, offset, context.caller.tenant))
+    return request.envelope(await request.services.runs.page(status, limit, offset, request.caller.tenant))
 
 
 @router.post(
@@ -80,8 +78,7 @@ async def list_jobs(
 async def resume_job(
     thread_id: str,
     body: ResumeJobRequest,
-    services: ServicesDep,
-    context: ContextDep,
+    request: WireRequest,
     preferences: PreferencesDep,
     response: Response,
 ) -> Envelope[RunJob]:
@@ -89,8 +86,8 @@ async def resume_job(
 
     With several interrupts pending, answer each by its id under `/v1/interrupts`.
     """
-    job = await services.control.resume(thread_id, body, preferences, context.caller.name)
-    return run_envelope(context, job, preferences, response)
+    job = await request.services.control.resume(thread_id, body, preferences, request.caller.name)
+    return run_envelope(request, job, preferences, response)
 
 
 @router.post(
@@ -101,8 +98,7 @@ async def resume_job(
 )
 async def replay_job(
     thread_id: str,
-    services: ServicesDep,
-    context: ContextDep,
+    request: WireRequest,
     preferences: PreferencesDep,
     response: Response,
     body: ReplayJobRequest | None = None,
@@ -112,8 +108,8 @@ async def replay_job(
     The same target is replayed once: later requests are answered what the first one was. A question that the thread
     waits with is dropped. The body may be left out.
     """
-    job = await services.control.replay(thread_id, body or ReplayJobRequest(), preferences)
-    return run_envelope(context, job, preferences, response)
+    job = await request.services.control.replay(thread_id, body or ReplayJobRequest(), preferences)
+    return run_envelope(request, job, preferences, response)
 
 
 @router.post(
@@ -124,8 +120,7 @@ async def replay_job(
 )
 async def fork_job(
     thread_id: str,
-    services: ServicesDep,
-    context: ContextDep,
+    request: WireRequest,
     preferences: PreferencesDep,
     response: Response,
     body: ForkJobRequest | None = None,
@@ -134,8 +129,8 @@ async def fork_job(
 
     The answer is about the new thread. The body may be left out.
     """
-    job = await services.control.fork(thread_id, body or ForkJobRequest(), preferences, context.caller.tenant)
-    return run_envelope(context, job, preferences, response)
+    job = await request.services.control.fork(thread_id, body or ForkJobRequest(), preferences, request.caller.tenant)
+    return run_envelope(request, job, preferences, response)
 
 
 @router.post(
@@ -144,11 +139,9 @@ async def fork_job(
     summary="Change the state of a thread",
     responses=errors(*BODY_ERRORS, 404, 409),
 )
-async def edit_job_state(
-    thread_id: str, body: EditStateRequest, services: ServicesDep, context: ContextDep
-) -> Envelope[EditedState]:
+async def edit_job_state(thread_id: str, body: EditStateRequest, request: WireRequest) -> Envelope[EditedState]:
     """Merge values into the state of a run that waits, or that still has something to run."""
-    return envelope(context, await services.control.edit(thread_id, body))
+    return request.envelope(await request.services.control.edit(thread_id, body))
 
 
 @router.post(
@@ -157,11 +150,11 @@ async def edit_job_state(
     summary="Cancel a thread",
     responses=errors(*BODY_ERRORS),
 )
-async def cancel_job(
-    thread_id: str, services: ServicesDep, context: ContextDep, body: CancelJobRequest | None = None
-) -> Envelope[Cancelled]:
+async def cancel_job(thread_id: str, request: WireRequest, body: CancelJobRequest | None = None) -> Envelope[Cancelled]:
     """Stop the running workflow and refuse further runs of the thread.
 
     Succeeds for unknown, finished and cancelled threads as well. The body may be left out.
     """
-    return envelope(context, await services.control.cancel(thread_id, body or CancelJobRequest(), context.caller.name))
+    return request.envelope(
+        await request.services.control.cancel(thread_id, body or CancelJobRequest(), request.caller.name)
+    )

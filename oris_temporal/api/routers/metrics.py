@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from fastapi.responses import PlainTextResponse
 
 from ..metrics import CONTENT_TYPE
 from ..openapi import errors
 from ..process_metrics import ProcessMetrics
-from ..transport.route import WireRoute
-from .dependencies import ServicesDep
+from .request import WireRequest
+from .route import WireRoute
 
 router = APIRouter(tags=["health"], route_class=WireRoute)
 
@@ -21,11 +21,11 @@ router = APIRouter(tags=["health"], route_class=WireRoute)
     response_class=PlainTextResponse,
     responses={503: errors()[503]},
 )
-async def metrics(services: ServicesDep, request: Request) -> PlainTextResponse:
+async def metrics(request: WireRequest) -> PlainTextResponse:
     """Prometheus' text format: Oris's metrics, then those of this process and of its Temporal client.
 
     The queue is counted now; everything else since this process started.
     """
     process: ProcessMetrics = request.app.state.process_metrics
-    text = services.metrics.render(await services.attempts.waiting()) + await process.render()
+    text = request.services.metrics.render(await request.services.attempts.waiting()) + await process.render()
     return PlainTextResponse(text, headers={"content-type": CONTENT_TYPE})

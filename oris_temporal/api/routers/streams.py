@@ -13,8 +13,9 @@ from ..models.streams import StreamedChunk
 from ..openapi import errors, event_stream
 from ..services.streams import View
 from ..transport.query import Flag
-from ..transport.route import WireRoute
-from .dependencies import OWN_THREAD, ContextDep, ServicesDep
+from .dependencies import OWN_THREAD
+from .request import WireRequest
+from .route import WireRoute
 
 router = APIRouter(prefix="/v1/jobs", tags=["inspection"], route_class=WireRoute, dependencies=OWN_THREAD)
 
@@ -43,8 +44,7 @@ data: {"thread_id":"t1","run":1,"status":"completed","checkpoint_id":"0001-00000
 )
 async def stream_job(
     thread_id: str,
-    services: ServicesDep,
-    context: ContextDep,
+    request: WireRequest,
     mode: Annotated[
         list[str],
         Query(description="`values`, `updates`, `messages`, `custom`, `debug`; several with commas, or repeated."),
@@ -64,4 +64,4 @@ async def stream_job(
     """
     modes = [word.strip() for item in mode for word in item.split(",") if word.strip()]
     view = View(modes, last_event_id or cursor or None, subgraphs, follow)
-    return await services.streams.stream(thread_id, view, context.request_id)
+    return await request.services.streams.stream(thread_id, view, request.context.request_id)

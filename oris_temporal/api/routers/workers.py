@@ -15,19 +15,19 @@ from ..models.workers import (
     ReportStepRequest,
 )
 from ..openapi import BODY_ERRORS, errors
-from ..transport.route import WireRoute
-from .dependencies import ContextDep, ServicesDep, envelope
+from .request import WireRequest
+from .route import WireRoute
 
 router = APIRouter(prefix="/v1/workers", tags=["workers"], route_class=WireRoute)
 
 
 @router.post("/poll", name="poll", summary="Ask for an attempt", responses=errors(*BODY_ERRORS))
-async def poll(body: PollRequest, services: ServicesDep, context: ContextDep) -> Envelope[PollAnswer]:
+async def poll(body: PollRequest, request: WireRequest) -> Envelope[PollAnswer]:
     """Lease the attempt that comes first: by priority, then in the order of enqueueing. Answers at once.
 
     `backpressure` says that a limit is reached, `noop` that there is nothing to do; ask again a little later.
     """
-    return envelope(context, await services.workers.poll(body, context.caller.tenant))
+    return request.envelope(await request.services.workers.poll(body, request.caller.tenant))
 
 
 @router.post(
@@ -42,11 +42,9 @@ async def poll(body: PollRequest, services: ServicesDep, context: ContextDep) ->
     summary="Keep a lease (same as heartbeat)",
     responses=errors(*BODY_ERRORS, 404, 409),
 )
-async def heartbeat(
-    worker_id: str, body: HeartbeatRequest, services: ServicesDep, context: ContextDep
-) -> Envelope[HeartbeatAnswer]:
+async def heartbeat(worker_id: str, body: HeartbeatRequest, request: WireRequest) -> Envelope[HeartbeatAnswer]:
     """Extend a lease. One that expired more than 5 seconds ago is lost (404), and its attempt somebody else's."""
-    return envelope(context, await services.workers.heartbeat(worker_id, body, context.caller.tenant))
+    return request.envelope(await request.services.workers.heartbeat(worker_id, body, request.caller.tenant))
 
 
 @router.post(
@@ -55,11 +53,9 @@ async def heartbeat(
     summary="Report a step",
     responses=errors(*BODY_ERRORS, 404, 409),
 )
-async def report_step(
-    worker_id: str, body: ReportStepRequest, services: ServicesDep, context: ContextDep
-) -> Envelope[AttemptReport]:
+async def report_step(worker_id: str, body: ReportStepRequest, request: WireRequest) -> Envelope[AttemptReport]:
     """Keep the status of a step, once for each token. An attempt that is not known is accepted."""
-    return envelope(context, await services.workers.report_step(worker_id, body, context.caller.tenant))
+    return request.envelope(await request.services.workers.report_step(worker_id, body, request.caller.tenant))
 
 
 @router.post(
@@ -68,9 +64,9 @@ async def report_step(
     summary="Say what became of an attempt",
     responses=errors(*BODY_ERRORS, 404, 409),
 )
-async def ack(worker_id: str, body: AckRequest, services: ServicesDep, context: ContextDep) -> Envelope[AttemptReport]:
+async def ack(worker_id: str, body: AckRequest, request: WireRequest) -> Envelope[AttemptReport]:
     """End an attempt that the worker holds. One that failed is tried again as `retry_policy` says, or is a dead letter.
 
     Saying the same again is answered the same; saying something else of an attempt that has ended is a conflict.
     """
-    return envelope(context, await services.workers.ack(worker_id, body, context.caller.tenant))
+    return request.envelope(await request.services.workers.ack(worker_id, body, request.caller.tenant))

@@ -9,24 +9,11 @@ from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
 
-from .json_body import Absent, read_json
-from .problems import wrong_shape
-from .query import check_query
-from .segments import decode_segments
-
-
-class _ReadRequest(Request):
-    """A request whose body is read and parsed already; this is all FastAPI gets to see of it."""
-
-    def __init__(self, request: Request, document: Any) -> None:
-        super().__init__(request.scope, request.receive)
-        self._document = document
-
-    async def body(self) -> bytes:
-        return b"" if self._document is Absent else b"read"
-
-    async def json(self) -> Any:
-        return self._document
+from ..transport.json_body import Absent, read_json
+from ..transport.problems import wrong_shape
+from ..transport.query import check_query
+from ..transport.segments import decode_segments
+from .request import WireRequest
 
 
 class WireRoute(APIRoute):
@@ -47,6 +34,6 @@ class WireRoute(APIRoute):
                 document = await read_json(request, required=body_field.field_info.is_required())
                 if document is not Absent and not isinstance(document, dict):
                     raise wrong_shape(document)
-            return await handle(_ReadRequest(request, document))
+            return await handle(WireRequest(request.scope, request.receive, document))
 
         return handle_wire
