@@ -3,7 +3,7 @@
 
 PYTHON ?= python3
 PYTEST_ARGS ?=
-TEST_PROCESSES ?= 3
+TEST_PROCESSES ?= 2
 BENCH_ARGS ?=
 
 VENV := .venv
@@ -18,7 +18,7 @@ export CRASH
 
 help:
 	@echo "make demo           run an agent on an embedded Temporal server; CRASH=1 kills its worker in the middle"
-	@echo "make test           check style, types and import rules, then run the tests (PYTEST_ARGS='-k name', TEST_PROCESSES=3)"
+	@echo "make test           check style, types and import rules, then run the tests (PYTEST_ARGS='-k name', TEST_PROCESSES=2)"
 	@echo "make bench          measure against hand-written Temporal workflows (BENCH_ARGS); BENCH=load: the facade under load"
 	@echo "make clean          remove .venv and everything that was generated"
 
@@ -37,7 +37,7 @@ types: $(VENV)/.installed-test
 imports: $(VENV)/.installed-test
 	$(BIN)/lint-imports
 
-# Tests wait for servers much of the time: three processes keep two cores busy.
+# A third process was tried: the tests took as long, for they need both cores most of the time.
 # Exit code 5: none was selected.
 pytest: $(VENV)/.installed-test
 	$(BIN)/pytest --numprocesses=$(TEST_PROCESSES) --dist=worksteal -m 'not alone' $(PYTEST_ARGS)
