@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DataError, SQLAlchemyError
 
 from oris_temporal.graph.errors import ConfigurationError, InvalidOptionError, UnavailableError
 
 from .settings import StoreSettings
-from .shared_transactions import SharedTransactions
+from .shared_transactions import SharedTransactions, Work
 
 _BUSY_SECONDS = 10
 _CONNECTIONS = 10
@@ -62,7 +61,7 @@ class Database:
         """Where PostgreSQL is, without the password."""
         return self._engine.url.set(drivername="postgresql").render_as_string(hide_password=True)
 
-    async def read(self, work: Callable[[Connection], T]) -> T:
+    async def read(self, work: Work[T]) -> T:
         """Do `work` in a transaction that only reads, and return what it returns.
 
         Raises:
@@ -72,7 +71,7 @@ class Database:
         with _Explained(self.place):
             return await self._on_thread(work)
 
-    async def write(self, work: Callable[[Connection], T]) -> T:
+    async def write(self, work: Work[T]) -> T:
         """Do `work` in a transaction that is committed when it returns, and rolled back when it raises; return what it returns.
 
         `work` may be done twice, and beside other work: it changes nothing but the database.
@@ -91,10 +90,10 @@ class Database:
         await asyncio.to_thread(self._threads.shutdown)
         self._engine.dispose()
 
-    async def _on_thread(self, work: Callable[[Connection], T]) -> T:
+    async def _on_thread(self, work: Work[T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._transact, "BEGIN", work)
 
-    def _transact(self, begin: str, work: Callable[[Connection], T]) -> T:
+    def _transact(self, begin: str, work: Work[T]) -> T:
         with self._engine.begin() as connection:
             if self.settings.backend == "sqlite":  # its driver would begin too late, and not for reads
                 connection.exec_driver_sql(begin)
