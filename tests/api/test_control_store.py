@@ -167,7 +167,8 @@ class TestTransactions:
                 seconds = time.monotonic() - begin
             assert {type(outcome) for outcome in outcomes} == {StoreUnavailableError}
             assert seconds < 10  # one wait or two, not fifty
-            assert await control.keys.create("after", "hash", "operator") is not None
+            await control.keys.create("after", "hash", "operator")
+            assert [key.key_id for key in await control.keys.list()] == ["after"]
 
     async def test_errors_show_neither_statement_nor_values(self, store: StoreSettings) -> None:
         async with ControlStore.opened(store) as control:
